@@ -1,0 +1,43 @@
+.DEFAULT_GOAL := help
+.PHONY: help venv test test-servers lint format bench lock clean
+
+SETUP := tools/setup_venv requirements-dev.txt
+PYTHON := .venv/bin/python -P
+PYTEST_ARGS ?=
+PYTHON_DIRS := services tests tools $(wildcard benchmarks)
+UV_COMPILE := $(PYTHON) -m uv pip compile pyproject.toml --quiet --universal --generate-hashes \
+	--python-version 3.11 --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+
+help: ## Lists the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+
+venv: ## Makes .venv with the development packages, if it is not current
+	@$(SETUP)
+
+test: venv $(if $(filter true,$(CI)),test-servers) ## Runs the tests (PYTEST_ARGS="..." for pytest)
+	@$(PYTHON) -m pytest -n auto $(PYTEST_ARGS)
+
+test-servers: ## Installs with apt-get the servers that tests run against
+	@tools/install_servers
+
+lint: venv ## Checks style, format and types
+	@$(PYTHON) -m ruff check $(PYTHON_DIRS)
+	@$(PYTHON) -m ruff format --check $(PYTHON_DIRS)
+	@$(PYTHON) -m mypy
+
+format: venv ## Formats the code and applies the safe fixes
+	@$(PYTHON) -m ruff check --fix $(PYTHON_DIRS)
+	@$(PYTHON) -m ruff format $(PYTHON_DIRS)
+
+bench: venv ## Runs the benchmarks
+	@set -e; for script in benchmarks/bench_*.py; do echo "== $$script"; $(PYTHON) $$script; done
+
+lock: venv ## Writes both locks from pyproject.toml (UPGRADE=1 takes newer versions)
+	@$(UV_COMPILE) -o requirements.txt
+	@$(UV_COMPILE) --group dev -c requirements.txt -o requirements-dev.txt
+
+clean: ## Removes .venv, caches and build artefacts; data/ stays
+	@rm -rf .venv .venv.lock .venv-setup.log build dist .mypy_cache .pytest_cache .ruff_cache \
+		.hypothesis services/*.egg-info
+	@find services tests tools benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || :

@@ -1,0 +1,1 @@
+"""Keeps one trustworthy candle series per symbol, with every minute accounted for."""

@@ -1,0 +1,156 @@
+"""Strict ccxt clients: nothing an exchange sends is dropped, cut or guessed on its way here.
+
+ccxt alone takes a cut or foreign answer for an empty one, and filters, sorts and trims candle
+rows. A minute would then look as if it had no trade. The strict class refuses what is not JSON,
+and hands on every row with its raw form.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import aiohttp
+import ccxt.async_support as ccxt_async
+
+from candle_ingestor.exchanges.errors import (
+    ExchangeError,
+    ExchangeRefusedError,
+    MalformedAnswerError,
+    NetworkFaultError,
+    RateLimitedError,
+    RequestRejectedError,
+    ServerFaultError,
+    cut,
+)
+
+Row = list[int | float | None]
+
+REFUSALS = frozenset({401, 403, 418, 451})
+RATE_LIMITED = 429
+FIRST_SERVER_FAULT = 500
+
+
+@dataclass(frozen=True)
+class RawRows:
+    """The rows of one answer, in the exchange's order.
+
+    Attributes:
+        rows: open time in ms, open, high, low, close, volume; None for a field that is missing
+            or no number. A row that is none at all has None everywhere.
+        raw: each row as the exchange sent it.
+    """
+
+    rows: list[Row]
+    raw: list[Any]
+
+
+def strict_class(exchange: str) -> type[Any]:
+    """ccxt's class of the exchange, made strict: see this module."""
+    parent: Any = getattr(ccxt_async, exchange)
+
+    class StrictExchange(parent):  # type: ignore[misc]  # ccxt is untyped here
+        def handle_errors(
+            self,
+            code: int,
+            reason: str,
+            url: str,
+            method: str,
+            headers: Mapping[str, str],
+            body: str,
+            response: Any,
+            *request: Any,
+        ) -> Any:
+            refuse_bad_answer(self.id, code, headers, body, response)
+            return super().handle_errors(
+                code, reason, url, method, headers, body, response, *request
+            )
+
+        async def throttle(self, cost: float | None = None) -> Any:
+            # With requests_per_minute set, each request counts as one.
+            return await super().throttle(1 if self.options.get("evenPace") else cost)
+
+        def parse_ohlcvs(self, ohlcvs: Any, market: Any = None, *_: Any, **__: Any) -> Any:
+            if not isinstance(ohlcvs, list):
+                raise MalformedAnswerError(f"{self.id}: candles are no list: {cut(str(ohlcvs))}")
+            return RawRows([_parsed(self, row, market) for row in ohlcvs], ohlcvs)
+
+    return StrictExchange
+
+
+def refuse_bad_answer(
+    exchange: str, code: int, headers: Mapping[str, str], body: str, response: Any
+) -> None:
+    """Raises what DESIGN's failure table makes of the answer; returns if it is a whole one."""
+    said = f"{exchange} answered {code}: {cut(body)}"
+    if code == RATE_LIMITED:
+        raise RateLimitedError(said, retry_after_seconds(headers))
+    if code in REFUSALS:
+        raise ExchangeRefusedError(said)
+    if code >= FIRST_SERVER_FAULT:
+        raise ServerFaultError(said)
+    if code < 400 and not isinstance(response, dict | list):
+        raise MalformedAnswerError(f"{exchange} sent no whole JSON: {cut(body)!r}")
+
+
+def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
+    """The seconds that a `Retry-After` header asks for; None without one that can be read."""
+    text = next((v for k, v in headers.items() if k.lower() == "retry-after"), None)
+    if text is None:
+        return None
+    if text.strip().isdecimal():
+        return float(text)
+    try:
+        date = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    sent = next((v for k, v in headers.items() if k.lower() == "date"), None)
+    if sent is None:
+        return None
+    return max(0.0, (date - parsedate_to_datetime(sent)).total_seconds())
+
+
+def as_exchange_error(exchange: str, error: Exception) -> ExchangeError:
+    """The project's error for one that ccxt raised."""
+    if isinstance(error, ExchangeError):
+        return error
+    said = cut(f"{exchange}: {error}" if str(error) else f"{exchange}: {type(error).__name__}")
+    if _is_network_fault(error):
+        return NetworkFaultError(said)
+    if isinstance(error, ccxt_async.DDoSProtection):
+        return RateLimitedError(said, None)
+    if isinstance(error, ccxt_async.AuthenticationError):
+        return ExchangeRefusedError(said)
+    if isinstance(error, ccxt_async.ExchangeNotAvailable):
+        return ServerFaultError(said)
+    if isinstance(error, ccxt_async.BaseError):
+        return RequestRejectedError(said)
+    return MalformedAnswerError(f"{exchange}: the answer cannot be read: {cut(repr(error))}")
+
+
+def shown_raw(row: Any) -> str:
+    """A raw row as a log line shows it."""
+    try:
+        return cut(json.dumps(row))
+    except (TypeError, ValueError):
+        return cut(repr(row))
+
+
+def _is_network_fault(error: Exception) -> bool:
+    network = (aiohttp.ClientError, OSError, asyncio.TimeoutError)
+    if isinstance(error, network) or isinstance(error.__cause__, network):
+        return True
+    return isinstance(error, ccxt_async.RequestTimeout)
+
+
+def _parsed(client: Any, row: Any, market: Any) -> Row:
+    try:
+        parsed = client.parse_ohlcv(row, market)
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError):
+        parsed = ()
+    fields = [value if isinstance(value, int | float) else None for value in parsed[:6]]
+    return fields + [None] * (6 - len(fields))

@@ -1,0 +1,156 @@
+"""Which symbols are listed on enough exchanges (rules M1 and M7)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from candle_ingestor.errors import ConfigurationError
+from candle_ingestor.exchanges.errors import ExchangeError
+from candle_ingestor.exchanges.markets import (
+    HOUR_MS,
+    CachedMarkets,
+    Market,
+    MarketsCache,
+    markets_by_symbol,
+)
+from candle_ingestor.exchanges.session import ExchangeSession, RequestCounts
+from candle_ingestor.model.symbol import Symbol
+
+log = logging.getLogger(__name__)
+
+
+def resolve_minimum(exchanges: Sequence[str], min_exchanges_required: int) -> int:
+    """The minimum that rule M1 makes of the flag: 0 means all exchanges given.
+
+    Raises:
+        ConfigurationError: if more are required than given, or the number is negative.
+    """
+    if min_exchanges_required < 0:
+        raise ConfigurationError("--min_exchanges_required must be 0 (all given) or more")
+    if min_exchanges_required > len(exchanges):
+        raise ConfigurationError(
+            f"--min_exchanges_required={min_exchanges_required} is more than the "
+            f"{len(exchanges)} given by --exchanges={','.join(exchanges)}; "
+            "require fewer or give more"
+        )
+    return min_exchanges_required or len(exchanges)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A symbol and where it is traded.
+
+    Attributes:
+        markets: by exchange, in flag order; of a stand-in under the symbol that it serves.
+        lacking: the exchanges that do not list it.
+        unknown: the exchanges whose markets could not be learnt.
+    """
+
+    symbol: Symbol
+    markets: Mapping[str, Market]
+    lacking: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def stand_ins(self) -> dict[str, Symbol]:
+        """What serves in place of the symbol, by exchange."""
+        return {e: m.symbol for e, m in self.markets.items() if m.symbol != self.symbol}
+
+
+@dataclass(frozen=True)
+class Availability:
+    """The symbols that meet the minimum, and those that do not."""
+
+    accepted: tuple[Listing, ...]
+    dropped: tuple[Listing, ...]
+
+
+def check_availability(
+    symbols: Iterable[Symbol],
+    markets: Mapping[str, Mapping[Symbol, Market] | None],
+    minimum: int,
+    quote_aliases: Sequence[tuple[str, str]] = (),
+) -> Availability:
+    """Sorts the symbols by whether at least `minimum` exchanges list them.
+
+    `markets` has the exchanges in flag order; None stands for markets that could not be learnt,
+    and such an exchange is given the benefit of the doubt: a passing fault drops no symbol.
+    """
+    accepted: list[Listing] = []
+    dropped: list[Listing] = []
+    for symbol in symbols:
+        listing = _listing(symbol, markets, quote_aliases)
+        enough = len(listing.markets) + len(listing.unknown) >= minimum and listing.markets
+        (accepted if enough else dropped).append(listing)
+    return Availability(tuple(accepted), tuple(dropped))
+
+
+async def learn_markets(
+    sessions: Sequence[ExchangeSession],
+    cache: MarketsCache,
+    now_ms: int,
+    cache_hours: float,
+) -> tuple[dict[str, dict[Symbol, Market] | None], dict[str, ExchangeError]]:
+    """The markets of every exchange, from the cache while that is fresh, and what failed.
+
+    Where an exchange does not answer, an old cache serves, with a warning.
+    """
+    learnt = await asyncio.gather(
+        *(_learn(session, cache, now_ms, cache_hours) for session in sessions)
+    )
+    markets: dict[str, dict[Symbol, Market] | None] = {}
+    errors: dict[str, ExchangeError] = {}
+    for session, result in zip(sessions, learnt, strict=True):
+        if isinstance(result, ExchangeError):
+            errors[session.exchange] = result
+            markets[session.exchange] = None
+        else:
+            markets[session.exchange] = result
+    return markets, errors
+
+
+async def _learn(
+    session: ExchangeSession, cache: MarketsCache, now_ms: int, cache_hours: float
+) -> dict[Symbol, Market] | ExchangeError:
+    client = session.client
+    cached = cache.read(client.exchange, client.address)
+    if cached is not None and 0 <= now_ms - cached.fetched_ms < cache_hours * HOUR_MS:
+        client.use_markets(cached.markets)
+        return markets_by_symbol(client.exchange, cached.markets)
+    try:
+        fetched = await session.fetch_markets(RequestCounts())
+    except ExchangeError as error:
+        if cached is None:
+            log.error("Cannot learn which markets %s has: %s", client.exchange, error)
+            return error
+        log.warning("Using the markets of %s as of before: %s", client.exchange, error)
+        client.use_markets(cached.markets)
+        return markets_by_symbol(client.exchange, cached.markets)
+    if cache_hours > 0:
+        complaint = cache.write(client.exchange, client.address, CachedMarkets(fetched, now_ms))
+        if complaint:
+            log.warning("%s", complaint)
+    return markets_by_symbol(client.exchange, fetched)
+
+
+def _listing(
+    symbol: Symbol,
+    markets: Mapping[str, Mapping[Symbol, Market] | None],
+    quote_aliases: Sequence[tuple[str, str]],
+) -> Listing:
+    stand_ins = (new for old, new in quote_aliases if old == symbol.quote)
+    wanted = [symbol, *(symbol.with_quote(stand_in) for stand_in in stand_ins)]
+    found: dict[str, Market] = {}
+    for exchange, listed in markets.items():
+        market = next((listed[s] for s in wanted if s in listed), None) if listed else None
+        if market is not None:
+            found[exchange] = market
+    return Listing(
+        symbol,
+        found,
+        lacking=tuple(e for e, listed in markets.items() if listed is not None and e not in found),
+        unknown=tuple(e for e, listed in markets.items() if listed is None),
+    )

@@ -1,0 +1,54 @@
+"""What can go wrong at an exchange, in two families: transient and permanent (rule F1)."""
+
+from __future__ import annotations
+
+from candle_ingestor.errors import CandleIngestorError
+
+SHOWN_CHARACTERS = 300
+"""How much of an answer's raw text a message or log line shows."""
+
+
+class ExchangeError(CandleIngestorError):
+    """A request that an exchange did not answer as asked; the message names the exchange."""
+
+
+class TransientExchangeError(ExchangeError):
+    """Asking the same again may succeed."""
+
+
+class RateLimitedError(TransientExchangeError):
+    """The exchange asks to slow down (429)."""
+
+    def __init__(self, message: str, retry_after_seconds: float | None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ServerFaultError(TransientExchangeError):
+    """The exchange failed (5xx)."""
+
+
+class NetworkFaultError(TransientExchangeError):
+    """No whole answer arrived: a refused or dropped connection, a name not found, a time-out."""
+
+
+class PermanentExchangeError(ExchangeError):
+    """Asking the same again will not help."""
+
+
+class MalformedAnswerError(PermanentExchangeError):
+    """An answer came, and is not what the exchange's format says."""
+
+
+class RequestRejectedError(PermanentExchangeError):
+    """The exchange says that this request is wrong: an unknown market, timeframe or range."""
+
+
+class ExchangeRefusedError(PermanentExchangeError):
+    """The exchange refuses to talk (418, 403, 451, bad key): leave it alone for this run."""
+
+
+def cut(text: str) -> str:
+    """The text as far as a message shows it, on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= SHOWN_CHARACTERS else line[:SHOWN_CHARACTERS] + "…"

@@ -1,0 +1,67 @@
+"""What each exchange's candle endpoint does, as one row of data an exchange."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class VolumeUnit(StrEnum):
+    """What the volume that ccxt passes on counts."""
+
+    BASE = "base"
+    QUOTE = "quote"
+
+
+@dataclass(frozen=True)
+class ExchangeHabits:
+    """How an exchange answers a request for candles.
+
+    Attributes:
+        exchange: the ccxt exchange id.
+        page_candles: the most candles asked for in one request.
+        reach_candles: how many candles back from the one in progress, itself included, an answer
+            goes; None where the whole history is answered.
+        is_reach_known: False for an exchange nobody has described here: an answer that starts
+            later than asked may then be the edge of its reach rather than a time without trade.
+        volume_unit: what its volumes count; only base volumes can be merged.
+        request_parameters: passed to ccxt with every request for candles.
+    """
+
+    exchange: str
+    page_candles: int
+    reach_candles: int | None = None
+    is_reach_known: bool = True
+    volume_unit: VolumeUnit = VolumeUnit.BASE
+    request_parameters: Mapping[str, int | str] = field(default_factory=dict)
+
+
+_ROWS = (
+    ExchangeHabits("binance", 1000),
+    ExchangeHabits("binanceus", 1000),
+    ExchangeHabits("bitfinex", 10_000),
+    ExchangeHabits("bitstamp", 1000),
+    ExchangeHabits("bybit", 1000),
+    ExchangeHabits("coinbaseexchange", 300),
+    # ccxt asks from one candle earlier to one later than wanted, and the exchange keeps the newest
+    # 300 of a longer range: 298 fit whether the ends are included or not.
+    ExchangeHabits("cryptocom", 298, request_parameters={"count": 300}),
+    ExchangeHabits("gate", 1000, reach_candles=10_000),
+    ExchangeHabits("gemini", 1440, reach_candles=1440),
+    ExchangeHabits("kraken", 720, reach_candles=720),
+    ExchangeHabits("kucoin", 1500),
+    ExchangeHabits("mexc", 1000, is_reach_known=False),
+    ExchangeHabits("okx", 300),
+)
+
+HABITS: Mapping[str, ExchangeHabits] = {row.exchange: row for row in _ROWS}
+
+_CAUTIOUS_PAGE_CANDLES = 100
+
+
+def habits_of(exchange: str, page_limit_in_ccxt: int | None) -> ExchangeHabits:
+    """The exchange's row, or a cautious one with the page size that ccxt states."""
+    return HABITS.get(exchange) or ExchangeHabits(
+        exchange, page_limit_in_ccxt or _CAUTIOUS_PAGE_CANDLES, is_reach_known=False
+    )

@@ -1,0 +1,111 @@
+"""Markets of an exchange and their cache on disk."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from candle_ingestor.model.symbol import Symbol, SymbolError
+
+HOUR_MS = 3_600_000
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Market:
+    """A symbol on one exchange.
+
+    Attributes:
+        exchange: the ccxt exchange id.
+        symbol: the symbol that is traded there.
+        price_step, amount_step: the market's own precision, where it states one.
+        listed_from_ms: when it was listed, where the exchange says so.
+    """
+
+    exchange: str
+    symbol: Symbol
+    price_step: float | None = None
+    amount_step: float | None = None
+    listed_from_ms: int | None = None
+
+
+def markets_by_symbol(exchange: str, markets: Iterable[dict[str, Any]]) -> dict[Symbol, Market]:
+    """The markets whose symbol is a plain spot pair, by that symbol."""
+    found = {}
+    for market in markets:
+        try:
+            symbol = Symbol(str(market["base"]), str(market["quote"]))
+            if str(market["symbol"]) != str(symbol):
+                continue
+        except (KeyError, SymbolError):
+            continue
+        precision = market.get("precision") or {}
+        found[symbol] = Market(
+            exchange,
+            symbol,
+            price_step=precision.get("price"),
+            amount_step=precision.get("amount"),
+            listed_from_ms=market.get("created"),
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class CachedMarkets:
+    """ccxt's market dictionaries, and when they were fetched."""
+
+    markets: list[dict[str, Any]]
+    fetched_ms: int
+
+
+class MarketsCache(Protocol):
+    """Markets kept between runs. Neither call ever fails: a broken cache is an empty one."""
+
+    def read(self, exchange: str, address: str) -> CachedMarkets | None: ...
+
+    def write(self, exchange: str, address: str, cached: CachedMarkets) -> str | None:
+        """Keeps the markets. Returns why that did not work, if it did not."""
+
+
+class DiskMarketsCache:
+    """One JSON file an exchange in a folder, replaced whole."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self, exchange: str, address: str) -> CachedMarkets | None:
+        try:
+            kept = json.loads((self._folder / f"{exchange}.json").read_bytes())
+            if kept["format_version"] != FORMAT_VERSION or kept["address"] != address:
+                return None
+            return CachedMarkets(list(kept["markets"]), int(kept["fetched_ms"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def write(self, exchange: str, address: str, cached: CachedMarkets) -> str | None:
+        kept = {
+            "format_version": FORMAT_VERSION,
+            "address": address,
+            "fetched_ms": cached.fetched_ms,
+            "markets": cached.markets,
+        }
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=self._folder, prefix=f".{exchange}-")
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    json.dump(kept, file)
+                Path(temporary).replace(self._folder / f"{exchange}.json")
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    Path(temporary).unlink()
+                raise
+        except OSError as error:
+            return f"cannot keep the markets of {exchange} in {self._folder}: {error.strerror}"
+        return None

@@ -1,0 +1,110 @@
+"""Settings of single exchanges: the settings file and API keys from the environment."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from candle_ingestor.errors import ConfigurationError
+from candle_ingestor.exchanges.names import RENAMED
+
+_KEY_FIELDS = {
+    "APIKEY": "apiKey",
+    "SECRET": "secret",
+    "PASSWORD": "password",
+    "UID": "uid",
+    "TOKEN": "token",
+}
+
+
+@dataclass(frozen=True)
+class ExchangeSettings:
+    """How to talk to one exchange, where it differs from what ccxt does by itself.
+
+    Attributes:
+        base_url: replaces scheme and host of all the exchange's addresses; their paths stay.
+        requests_per_minute: an even pace in place of ccxt's; 0 switches pacing off.
+        request_delay_ms: the least time between two requests.
+        options: ccxt's options for the exchange.
+        keys: ccxt's credential fields; never shown.
+    """
+
+    base_url: str | None = None
+    requests_per_minute: float | None = None
+    request_delay_ms: float | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def read_settings_file(path: Path) -> dict[str, ExchangeSettings]:
+    """The settings by ccxt exchange id, from a TOML file with a table an exchange.
+
+    Raises:
+        ConfigurationError: if the file cannot be read or says something it cannot.
+    """
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(
+            f"--exchange_settings_file: cannot read {path}: {error.strerror}"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"--exchange_settings_file: {path} is no TOML: {error}") from error
+    settings = {}
+    for exchange, table in tables.items():
+        settings[RENAMED.get(exchange, exchange)] = _from_table(table, f"{path}, table {exchange}")
+    return settings
+
+
+def keys_from_environment(
+    environment: Mapping[str, str], exchanges: Collection[str]
+) -> dict[str, dict[str, str]]:
+    """ccxt's credential fields by exchange, from variables such as `BINANCE__APIKEY`."""
+    keys: dict[str, dict[str, str]] = {}
+    for name, value in environment.items():
+        exchange, separator, key = name.partition("__")
+        exchange = RENAMED.get(exchange.lower(), exchange.lower())
+        if separator and value and exchange in exchanges and key.upper() in _KEY_FIELDS:
+            keys.setdefault(exchange, {})[_KEY_FIELDS[key.upper()]] = value
+    return keys
+
+
+def _from_table(table: Any, where: str) -> ExchangeSettings:
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"{where}: expected a table such as [kraken]")
+    known = ("base_url", "requests_per_minute", "request_delay_ms", "options")
+    unknown = [key for key in table if key not in known]
+    if unknown:
+        raise ConfigurationError(
+            f"{where}: unknown key '{unknown[0]}'; known are {', '.join(known)}"
+        )
+    base_url = table.get("base_url")
+    if base_url is not None and not _is_http_url(base_url):
+        raise ConfigurationError(f"{where}: base_url must be an http or https address")
+    for key in ("requests_per_minute", "request_delay_ms"):
+        value = table.get(key)
+        if value is not None and not (_is_number(value) and value >= 0):
+            raise ConfigurationError(f"{where}: {key} must be a number of 0 or more")
+    if not isinstance(table.get("options", {}), dict):
+        raise ConfigurationError(f"{where}: options must be a table")
+    return ExchangeSettings(
+        base_url=base_url.rstrip("/") if base_url else None,
+        requests_per_minute=table.get("requests_per_minute"),
+        request_delay_ms=table.get("request_delay_ms"),
+        options=table.get("options", {}),
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_http_url(value: Any) -> bool:
+    if not isinstance(value, str):
+        return False
+    parts = urlsplit(value)
+    return parts.scheme in ("http", "https") and bool(parts.netloc)

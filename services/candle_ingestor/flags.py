@@ -1,0 +1,215 @@
+"""Every flag of the job, once."""
+
+from __future__ import annotations
+
+from absl import flags
+
+COMMANDS = {
+    "ingest": "fetch what is missing, merge, store, export and report (the default)",
+    "merge": "recompute the merged series from the stored exchange candles, without a request",
+    "export": "write the CSV partitions again from the store",
+    "demo": "run the job against simulated exchanges into data/demo, with nothing to set up",
+}
+
+GROUPS: dict[str, list[str]] = {}
+"""Flag names by the heading that help and docs list them under."""
+
+
+def _group(heading: str, *holders: flags.FlagHolder[object]) -> None:
+    GROUPS[heading] = [holder.name for holder in holders]
+
+
+_group(
+    "Run",
+    flags.DEFINE_enum(
+        "run_mode",
+        "wet",
+        ["wet", "dry"],
+        "wet runs the job; dry tests the "
+        "configuration, asks for one real page an exchange and writes nothing.",
+    ),
+    flags.DEFINE_float(
+        "max_run_seconds",
+        0,
+        "After this long the run stops cleanly, and the next "
+        "one goes on from there; 0 is no limit.",
+        lower_bound=0,
+    ),
+    flags.DEFINE_bool(
+        "fail_fast",
+        False,
+        "Stop at the first ticker that fails, in place of going on with the others.",
+    ),
+    flags.DEFINE_integer("dry_run_limit", 2, "How many symbols a dry run looks at.", lower_bound=1),
+    flags.DEFINE_string("run_report_path", None, "Also write the run report as JSON to this file."),
+    flags.DEFINE_enum(
+        "progress",
+        "auto",
+        ["auto", "on", "off"],
+        "Progress bars: auto shows them on a terminal only.",
+    ),
+    flags.DEFINE_string(
+        "now",
+        None,
+        "Start the job's clock at this UTC time, as "
+        "2023-03-15T00:00:00Z or in ms since the epoch, for replays and tests; the default is "
+        "the machine's.",
+    ),
+)
+_group(
+    "Symbols",
+    flags.DEFINE_string(
+        "symbols", None, "Comma-separated symbols, such as BTC/USD,ETH/USD, in place of Redis."
+    ),
+    flags.DEFINE_string("symbols_file", None, "JSON or TOML file of symbols, in place of Redis."),
+    flags.DEFINE_string(
+        "redis_host",
+        None,
+        "Host of the Redis that holds the symbols; the default is $REDIS_HOST, or localhost.",
+    ),
+    flags.DEFINE_integer(
+        "redis_port",
+        None,
+        "Its port; the default is $REDIS_PORT, or 6379.",
+        lower_bound=1,
+        upper_bound=65535,
+    ),
+    flags.DEFINE_string(
+        "redis_password",
+        None,
+        "Its password; the default is $REDIS_PASSWORD. "
+        "Prefer the variable: flags are seen in process lists.",
+    ),
+    flags.DEFINE_string(
+        "redis_key_crypto_symbols",
+        None,
+        "The key with the symbols: a JSON list, "
+        "a list, a set or a sorted set; the default is $REDIS_KEY_CRYPTO_SYMBOLS, or "
+        "top_cryptocurrencies.",
+    ),
+)
+_group(
+    "Exchanges",
+    flags.DEFINE_list(
+        "exchanges",
+        ["binanceus", "coinbaseexchange", "bitstamp"],
+        "ccxt exchange ids, the primary one first.",
+    ),
+    flags.DEFINE_string(
+        "exchange_settings_file",
+        None,
+        "TOML file with a table an exchange: "
+        "base_url, requests_per_minute (0 is no pacing), request_delay_ms, options. API keys come "
+        "from variables such as $BINANCE__APIKEY and $BINANCE__SECRET.",
+    ),
+    flags.DEFINE_float(
+        "api_call_delay_seconds",
+        0,
+        "Added to ccxt's own delay between two requests to an exchange.",
+        lower_bound=0,
+    ),
+    flags.DEFINE_float(
+        "request_timeout_seconds", 10, "How long one request may take.", lower_bound=0.1
+    ),
+    flags.DEFINE_float(
+        "markets_cache_hours",
+        24,
+        "How long an exchange's list of markets is kept on disk; 0 asks every time.",
+        lower_bound=0,
+    ),
+)
+_group(
+    "Candles",
+    flags.DEFINE_integer(
+        "candle_granularity_minutes", 1, "Length of the candles.", lower_bound=1, upper_bound=1440
+    ),
+    flags.DEFINE_string(
+        "backfill_start_date",
+        "1_year_ago",
+        "First day of the history, UTC: "
+        "YYYY-MM-DD, N_days_ago, N_weeks_ago, N_months_ago, N_years_ago; skip for no history.",
+    ),
+    flags.DEFINE_string(
+        "backfill_end_date",
+        None,
+        "The day after the last one, in the same forms: a bounded download, without catch-up.",
+    ),
+    flags.DEFINE_float(
+        "catch_up_initial_days",
+        7,
+        "How far back catch-up starts for a symbol of which nothing is known yet.",
+        lower_bound=0,
+    ),
+    flags.DEFINE_float(
+        "settle_seconds", 5, "How long after its close a candle is believed.", lower_bound=0
+    ),
+    flags.DEFINE_integer(
+        "refetch_last_candles",
+        2,
+        "How many of the last candles each run reads again, since exchanges still revise them.",
+        lower_bound=0,
+    ),
+)
+_group(
+    "Merging",
+    flags.DEFINE_integer(
+        "min_exchanges_required",
+        0,
+        "How many exchanges must cover a minute for it to be merged; 0 is all given.",
+        lower_bound=0,
+    ),
+    flags.DEFINE_float(
+        "max_price_deviation_pct",
+        5,
+        "With three or more candles at a minute, one "
+        "with a price further than this from the median is left out.",
+        lower_bound=0,
+    ),
+    flags.DEFINE_enum(
+        "high_low",
+        "weighted",
+        ["weighted", "extremes"],
+        "How merged high and low are made: weighted by volume, or the highest and lowest.",
+    ),
+    flags.DEFINE_list(
+        "quote_aliases",
+        [],
+        "Pairs such as USD:USDT, which let an exchange without "
+        "BTC/USD serve BTC/USDT in its place.",
+    ),
+)
+_group(
+    "Store",
+    flags.DEFINE_enum(
+        "store", "auto", ["auto", "sqlite"], "Where candles are kept; auto is sqlite."
+    ),
+    flags.DEFINE_string("sqlite_path", "data/candles.sqlite", "The SQLite file."),
+    flags.DEFINE_string(
+        "service_identifier", "candle_ingestor", "Tag of this service's state in the store."
+    ),
+)
+_group(
+    "Export",
+    flags.DEFINE_bool("export_csv", True, "Write monthly CSV partitions at the end of a run."),
+    flags.DEFINE_string("data_root", "data/csv", "Folder of the partitions."),
+    flags.DEFINE_bool("export_exchange_candles", False, "Also export each exchange's own candles."),
+    flags.DEFINE_integer(
+        "price_decimal_digits",
+        None,
+        "Digits of exported prices; the default is the finest of the markets' own.",
+        lower_bound=0,
+        upper_bound=18,
+    ),
+    flags.DEFINE_integer(
+        "volume_decimal_digits",
+        None,
+        "Digits of exported volumes; the default is the finest of the markets' own.",
+        lower_bound=0,
+        upper_bound=18,
+    ),
+    flags.DEFINE_bool(
+        "restate", False, "Allow months that are marked complete to be written anew."
+    ),
+)
+
+FLAGS = flags.FLAGS

@@ -1,0 +1,1 @@
+"""The job: plan, fetch, keep, merge, export, report."""

@@ -1,0 +1,209 @@
+"""Fetches a run's tasks: every exchange at once, each at its own pace."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from candle_ingestor.errors import DependencyError
+from candle_ingestor.exchanges.errors import ExchangeError
+from candle_ingestor.ingest.judgement import Judgement
+from candle_ingestor.ingest.ledger import KeptPage, Ledger
+from candle_ingestor.ingest.listing import can_be_sought, first_day_ms
+from candle_ingestor.ingest.pager import FailedPage, Pager
+from candle_ingestor.ingest.plan import Phase, SeriesPlan, Window, cut_to_tasks, plan_series
+from candle_ingestor.ingest.report import SourceReport
+from candle_ingestor.ingest.store_thread import StoreThread
+from candle_ingestor.model.gaps import GapReason
+from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.times import iso_text
+from candle_ingestor.operations.progress import RunProgress
+
+log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+
+REQUESTS_AT_ONCE = 4
+"""Per exchange: while one answer is on its way, the next request already waits for its turn."""
+
+PAGES_PER_TASK = 32
+
+
+@dataclass
+class SeriesWork:
+    """One series of a run: what is wanted of it, its plan, and what is still to be fetched."""
+
+    series: Series
+    window: Window
+    pager: Pager
+    report: SourceReport
+    catch_up_from_ms: int | None = None
+    plan: SeriesPlan | None = None
+    remaining: IntervalSet = EMPTY
+
+    @property
+    def page_candles(self) -> int:
+        return self.pager.session.client.habits.page_candles
+
+    def candles_in(self, intervals: Iterable[Interval]) -> int:
+        length_ms = self.series.timeframe.duration_ms
+        return sum(interval.duration_ms for interval in intervals) // length_ms
+
+
+@dataclass
+class Fetcher:
+    """Plans and fetches series of many exchanges.
+
+    `on_task_done` hears of each series of which a task is done, `on_failure` of each failure.
+    """
+
+    ledger: Ledger
+    store_thread: StoreThread
+    progress: RunProgress
+    on_task_done: Callable[[Series], Awaitable[None]]
+    on_failure: Callable[[Series, str], None]
+
+    async def plan(self, works: Iterable[SeriesWork]) -> None:
+        """Finds out what to fetch of each series, and when its market was listed if need be."""
+        await _on_every_exchange(((work, work) for work in works), self._plan_one)
+
+    async def fetch(self, works: Iterable[SeriesWork], phase: Phase) -> None:
+        """Fetches one phase of every plan, the oldest candles of a series first."""
+        tasks: list[tuple[SeriesWork, tuple[SeriesWork, Interval]]] = []
+        for work in works:
+            if work.plan is None:
+                continue
+            candles = PAGES_PER_TASK * work.page_candles
+            intervals = work.plan.of_phase(phase)
+            pieces = cut_to_tasks(intervals, work.series.timeframe, candles)
+            tasks.extend((work, (work, piece)) for piece in pieces)
+            self.progress.expect(work.series.exchange, work.candles_in(intervals))
+        await _on_every_exchange(tasks, lambda task: self._fetch_task(*task))
+
+    async def _plan_one(self, work: SeriesWork) -> None:
+        plan = self._planned(work)
+        if self._needs_listing(work, plan):
+            try:
+                plan = await self._plan_from_listing(work, plan)
+            except ExchangeError as error:
+                if not work.pager.session.stop.is_set():
+                    await self._note_failure(work, plan.to_fetch, error)
+                return
+        for reason, intervals in plan.unreachable.items():
+            await self.store_thread.run(self.ledger.note_reason, work.series, reason, intervals)
+        work.plan = plan
+        work.remaining = plan.to_fetch
+
+    def _planned(self, work: SeriesWork, listed_from_ms: int | None = None) -> SeriesPlan:
+        record = self.ledger.record(work.series)
+        if listed_from_ms is not None:
+            record = replace(record, listed_from_ms=listed_from_ms)
+        return plan_series(
+            work.window,
+            record,
+            work.series.timeframe,
+            work.pager.reach(work.series).start_ms,
+            work.catch_up_from_ms,
+        )
+
+    def _needs_listing(self, work: SeriesWork, plan: SeriesPlan) -> bool:
+        if not plan.to_fetch or not can_be_sought(work.pager):
+            return False
+        record = self.ledger.record(work.series)
+        if record.covered and record.covered.start_ms <= plan.to_fetch.start_ms:
+            return False
+        sought_ms = record.listing_sought_from_ms
+        return sought_ms is None or plan.to_fetch.start_ms < sought_ms
+
+    async def _plan_from_listing(self, work: SeriesWork, plan: SeriesPlan) -> SeriesPlan:
+        window = Interval(plan.to_fetch.start_ms, work.window.end_ms)
+        found_ms = await first_day_ms(work.pager, work.series, window, work.report.counts)
+        if work.pager.session.stop.is_set():
+            return plan
+        if found_ms is None:
+            log.info("%s shows no candle before %s", work.series, iso_text(window.end_ms))
+            return self._planned(work, listed_from_ms=window.end_ms)
+        record = self.ledger.record(work.series)
+        await self.store_thread.run(
+            self.ledger.update,
+            work.series,
+            replace(record, listed_from_ms=found_ms, listing_sought_from_ms=window.start_ms),
+        )
+        return self._planned(work)
+
+    async def _fetch_task(self, work: SeriesWork, interval: Interval) -> None:
+        session = work.pager.session
+        if session.refusal is not None:
+            await self._note_failure(work, IntervalSet((interval,)), session.refusal)
+            return
+        half_a_page_ms = work.page_candles * work.series.timeframe.duration_ms // 2
+        known_ms = await self.store_thread.run(
+            self.ledger.last_known_ms, work.series, interval.start_ms, half_a_page_ms
+        )
+        settled_ms = interval.start_ms
+        async for page in work.pager.read(work.series, interval, known_ms, work.report.counts):
+            if isinstance(page, FailedPage):
+                next_ms = interval.end_ms if session.is_left_alone() else page.interval.end_ms
+                failed = IntervalSet.of(settled_ms, next_ms)
+                await self._note_failure(work, failed, page.error)
+            else:
+                next_ms = min(page.next_ms, interval.end_ms)
+                kept = await self.store_thread.run(self._keep, work.series, page)
+                work.report.candles += kept.new
+                work.report.revised += kept.revised
+            done = IntervalSet.of(settled_ms, next_ms)
+            work.remaining = work.remaining - done
+            self.progress.advance(work.series.exchange, work.candles_in(done))
+            settled_ms = next_ms
+            if session.is_left_alone():
+                break
+        await self.on_task_done(work.series)
+
+    def _keep(self, series: Series, page: Judgement) -> KeptPage:
+        kept = self.ledger.keep_page(series, page.candles, page.answered)
+        self.ledger.note_reason(series, GapReason.REJECTED, page.rejected)
+        self.ledger.note_reason(series, GapReason.BEYOND_REACH, page.beyond_reach)
+        return kept
+
+    async def _note_failure(
+        self, work: SeriesWork, intervals: IntervalSet, error: ExchangeError
+    ) -> None:
+        work.remaining = work.remaining - intervals
+        work.report.failed_pages += 1
+        if intervals:
+            log.warning(
+                "%s: no answer for %s to %s: %s",
+                work.series,
+                iso_text(intervals.start_ms),
+                iso_text(intervals.end_ms),
+                error,
+            )
+        await self.store_thread.run(
+            self.ledger.note_reason, work.series, GapReason.FETCH_FAILED, intervals
+        )
+        self.on_failure(work.series, str(error))
+
+
+async def _on_every_exchange(
+    items: Iterable[tuple[SeriesWork, Item]], run: Callable[[Item], Awaitable[None]]
+) -> None:
+    queues: dict[str, deque[Item]] = {}
+    for work, item in items:
+        queues.setdefault(work.series.exchange, deque()).append(item)
+
+    async def drain(queue: deque[Item]) -> None:
+        while queue:
+            await run(queue.popleft())
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for queue in queues.values():
+                for _ in range(min(REQUESTS_AT_ONCE, len(queue))):
+                    group.create_task(drain(queue))
+    except* DependencyError as errors:
+        raise errors.exceptions[0] from None

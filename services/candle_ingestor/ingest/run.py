@@ -1,0 +1,314 @@
+"""One run of the job, from symbols to report."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from candle_ingestor.config import Config
+from candle_ingestor.errors import CandleIngestorError, ConfigurationError, DependencyError
+from candle_ingestor.exchanges.availability import check_availability, learn_markets
+from candle_ingestor.exchanges.client import CandleClient
+from candle_ingestor.exchanges.markets import Market, MarketsCache
+from candle_ingestor.exchanges.retry import RetryPolicy
+from candle_ingestor.exchanges.session import ExchangeSession, close_all
+from candle_ingestor.ingest.accounting import account_for
+from candle_ingestor.ingest.exporting import Exporter
+from candle_ingestor.ingest.fetching import Fetcher, SeriesWork
+from candle_ingestor.ingest.ledger import Ledger
+from candle_ingestor.ingest.merging import CANDLES_PER_PIECE, adopt_rules, merge_new, mergeable
+from candle_ingestor.ingest.pager import Pager
+from candle_ingestor.ingest.plan import Phase, Window
+from candle_ingestor.ingest.report import RunReport, SourceReport, TickerReport
+from candle_ingestor.ingest.state import honoured_catch_up_ms, state_of
+from candle_ingestor.ingest.store_thread import StoreThread
+from candle_ingestor.ingest.ticker import Ticker
+from candle_ingestor.ingest.window import window_of
+from candle_ingestor.model.intervals import EMPTY, IntervalSet
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.symbol import Symbol
+from candle_ingestor.operations.clock import Clock
+from candle_ingestor.operations.progress import RunProgress
+from candle_ingestor.operations.stopping import StopSignal
+from candle_ingestor.stores.base import Store
+from candle_ingestor.symbols.requests import SymbolList, SymbolRequest
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunParts:
+    """The real parts that `main` wires, or others that a test passes."""
+
+    store: Store
+    clients: Sequence[CandleClient]
+    markets_cache: MarketsCache
+    clock: Clock
+    progress: RunProgress
+    stop: StopSignal
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+
+
+async def run_ingest(config: Config, symbols: SymbolList, parts: RunParts) -> RunReport:
+    """Fetches, merges, stores and exports what the configuration wants and the store lacks.
+
+    The report is kept in the store, also when the run fails half-way.
+
+    Raises:
+        ConfigurationError: if no symbol can be served as configured.
+        DependencyError: if the store, or every exchange, cannot be used.
+    """
+    run = _Run(config, symbols, parts)
+    try:
+        await run.execute()
+    except CandleIngestorError as error:
+        run.report.error = str(error)
+        raise
+    finally:
+        await close_all(run.sessions)
+        run.store_thread.close()
+        run.finish()
+    return run.report
+
+
+class _Run:
+    def __init__(self, config: Config, symbols: SymbolList, parts: RunParts) -> None:
+        self.config = config
+        self.symbols = symbols
+        self.parts = parts
+        self.started_ms = parts.clock.now_ms()
+        self.sessions = [ExchangeSession(c, parts.policy, parts.stop) for c in parts.clients]
+        self.store_thread = StoreThread()
+        self.tickers: list[Ticker] = []
+        self.works: dict[Series, SeriesWork] = {}
+        self.reports: dict[Symbol, TickerReport] = {}
+        self.report = RunReport(
+            run_id=uuid.uuid4().hex,
+            started_ms=self.started_ms,
+            exchanges=config.exchanges,
+            min_exchanges=config.rules.min_exchanges,
+            timeframe=str(config.timeframe),
+            duration_ms=config.timeframe.duration_ms,
+            rejected_symbols=[f"{item.shown} {item.reason}" for item in symbols.rejected],
+        )
+
+    async def execute(self) -> None:
+        await self._choose_tickers()
+        if not self.tickers:
+            return
+        on_store = self.store_thread.run
+        self.ledger = await on_store(Ledger, self.parts.store, self._merged_from())
+        await on_store(self._adopt_rules)
+        await self._make_works()
+        fetcher = Fetcher(
+            self.ledger,
+            self.store_thread,
+            self.parts.progress,
+            on_task_done=self._merge_when_much,
+            on_failure=self._note_failure,
+        )
+        try:
+            await fetcher.plan(self.works.values())
+            for phase in Phase:
+                await fetcher.fetch(self.works.values(), phase)
+                await on_store(self._merge_all, is_last=phase is Phase.BACKFILL)
+                await on_store(self._write_state)
+        finally:
+            await on_store(self._account)
+        if self.config.export_csv:
+            await on_store(self._export)
+
+    def finish(self) -> None:
+        report = self.report
+        report.finished_ms = self.parts.clock.now_ms()
+        report.stop_reason = self.parts.stop.reason
+        if not self.tickers and report.error is None:
+            return
+        try:
+            self.parts.store.write_run(report.to_json())
+        except DependencyError as error:
+            if report.error is None:
+                raise
+            log.error("The run report could not be kept in the store: %s", error)
+
+    async def _choose_tickers(self) -> None:
+        config = self.config
+        markets, errors = await learn_markets(
+            self.sessions, self.parts.markets_cache, self.started_ms, config.markets_cache_hours
+        )
+        self.report.unavailable_exchanges = {e: str(error) for e, error in errors.items()}
+        if len(errors) == len(markets):
+            raise DependencyError(
+                f"no exchange can be reached: {next(iter(errors.values()))}; "
+                "check the network, --exchanges and --exchange_settings_file"
+            )
+        self.tickers = self._tickers(markets)
+        self.reports = {ticker.symbol: self._new_report(ticker) for ticker in self.tickers}
+        self.report.tickers = list(self.reports.values())
+        self._refuse_unoffered_timeframe()
+
+    def _tickers(self, markets: dict[str, dict[Symbol, Market] | None]) -> list[Ticker]:
+        config = self.config
+        requests = {request.symbol: request for request in self.symbols.requests}
+        minimum = config.rules.min_exchanges
+        found = check_availability(requests, markets, minimum, config.rules.quote_aliases)
+        log.info(
+            "Symbol validation: %d/%d symbols meet minimum %d exchange requirement",
+            len(found.accepted),
+            len(requests),
+            minimum,
+        )
+        for listing in found.dropped:
+            lacking = ", ".join(listing.lacking)
+            log.warning("%s is left out: not listed on %s", listing.symbol, lacking)
+            self.report.dropped[str(listing.symbol)] = listing.lacking
+        if not found.accepted:
+            raise ConfigurationError(
+                f"No symbols meet the minimum exchange requirement of {minimum}: "
+                f"{_dropped_words(self.report.dropped)}; "
+                "lower --min_exchanges_required, or add exchanges or --quote_aliases"
+            )
+        tickers = [
+            Ticker.make(requests[listing.symbol], listing, config.timeframe)
+            for listing in found.accepted
+        ]
+        for ticker in tickers:
+            for exchange, symbol in ticker.stand_ins.items():
+                log.info("%s serves %s in place of %s", exchange, symbol, ticker.symbol)
+        return tickers
+
+    def _new_report(self, ticker: Ticker) -> TickerReport:
+        return TickerReport(
+            str(ticker.symbol),
+            [SourceReport(s.exchange, str(s.symbol)) for s in ticker.sources],
+            {exchange: str(symbol) for exchange, symbol in ticker.stand_ins.items()},
+        )
+
+    def _refuse_unoffered_timeframe(self) -> None:
+        used = {source.exchange for ticker in self.tickers for source in ticker.sources}
+        for session in self.sessions:
+            offered = session.client.timeframes
+            if session.exchange in used and str(self.config.timeframe) not in offered:
+                raise ConfigurationError(
+                    f"--candle_granularity_minutes={self.config.timeframe.minutes}: "
+                    f"{session.exchange} has no {self.config.timeframe} candles; "
+                    f"it offers {', '.join(offered)}"
+                )
+
+    def _merged_from(self) -> dict[Series, tuple[Series, ...]]:
+        merged: dict[Series, tuple[Series, ...]] = {}
+        for ticker in self.tickers:
+            for source in ticker.sources:
+                merged[source] = (*merged.get(source, ()), ticker.merged)
+        return merged
+
+    def _adopt_rules(self) -> None:
+        for ticker in self.tickers:
+            refetch_ms = self.config.refetch_ms
+            changes = adopt_rules(self.ledger, ticker, self.config.rules, refetch_ms)
+            if changes:
+                self.reports[ticker.symbol].rule_changes = changes
+                log.warning(
+                    "%s is merged by other rules from here on (%s); run the command merge to "
+                    "bring the past in line",
+                    ticker.symbol,
+                    "; ".join(changes),
+                )
+
+    async def _make_works(self) -> None:
+        state = await self.store_thread.run(
+            self.parts.store.read_state, self.config.service_identifier
+        )
+        pagers = {s.exchange: Pager(s, self.parts.clock.now_ms) for s in self.sessions}
+        for ticker in self.tickers:
+            window = self._window(ticker.request)
+            for source, report in zip(
+                ticker.sources, self.reports[ticker.symbol].sources, strict=True
+            ):
+                if source in self.works:
+                    work = self.works[source]
+                    work.window = work.window.reaching_back_to(window)
+                    self._share_report(ticker, source, work.report)
+                    continue
+                self.works[source] = SeriesWork(
+                    source,
+                    window,
+                    pagers[source.exchange],
+                    report,
+                    honoured_catch_up_ms(self.ledger, ticker, state),
+                )
+
+    def _share_report(self, ticker: Ticker, source: Series, report: SourceReport) -> None:
+        reports = self.reports[ticker.symbol].sources
+        reports[ticker.sources.index(source)] = report
+
+    def _window(self, request: SymbolRequest) -> Window:
+        return window_of(self.config, request, self.started_ms)
+
+    async def _merge_when_much(self, series: Series) -> None:
+        much_ms = CANDLES_PER_PIECE * series.timeframe.duration_ms
+        for ticker in self.tickers:
+            if series not in ticker.sources:
+                continue
+            awaited = self._awaited(ticker)
+            fresh = mergeable(self.ledger, ticker, self.config.rules.min_exchanges)
+            fresh = fresh - self.ledger.record(ticker.merged).covered - awaited
+            if fresh.duration_ms >= much_ms:
+                await self.store_thread.run(self._merge, ticker, awaited)
+
+    def _merge_all(self, *, is_last: bool) -> None:
+        for ticker in self.tickers:
+            self._merge(ticker, EMPTY if is_last else self._awaited(ticker))
+
+    def _merge(self, ticker: Ticker, awaited: IntervalSet) -> None:
+        merge_new(
+            self.ledger,
+            ticker,
+            self.config.rules,
+            self.reports[ticker.symbol].merged,
+            awaited=awaited,
+            is_to_stop=lambda: self.parts.stop.is_urgent,
+        )
+
+    def _awaited(self, ticker: Ticker) -> IntervalSet:
+        awaited = EMPTY
+        for source in ticker.sources:
+            awaited = awaited | self.works[source].remaining
+        return awaited
+
+    def _note_failure(self, series: Series, message: str) -> None:
+        for ticker in self.tickers:
+            if series in ticker.sources:
+                self.reports[ticker.symbol].fail(message)
+        if self.config.fail_fast:
+            self.parts.stop.request("--fail_fast")
+
+    def _write_state(self) -> None:
+        state: dict[str, int] = {}
+        for ticker in self.tickers:
+            window = self._window(ticker.request)
+            state |= state_of(ticker, self.ledger.record(ticker.merged).covered, window)
+        if state:
+            self.parts.store.write_state(self.config.service_identifier, state)
+
+    def _account(self) -> None:
+        for ticker in self.tickers:
+            report = self.reports[ticker.symbol]
+            for exchange in ticker.unknown_exchanges:
+                report.fail(self.report.unavailable_exchanges[exchange])
+            account_for(ticker, self.ledger, self.works, self._window(ticker.request), report)
+
+    def _export(self) -> None:
+        exporter = Exporter(self.config, self.ledger, self.started_ms)
+        for ticker in self.tickers:
+            if self.parts.stop.is_urgent:
+                log.warning("The export is left to the next run")
+                return
+            exporter.export(ticker, self.reports[ticker.symbol])
+
+
+def _dropped_words(dropped: dict[str, tuple[str, ...]]) -> str:
+    words = [f"{symbol} is not on {', '.join(lacking)}" for symbol, lacking in dropped.items()]
+    return "; ".join(words[:5]) + (f"; and {len(words) - 5} more" if len(words) > 5 else "")

@@ -1,0 +1,59 @@
+"""Wanted intervals that are not known, each with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
+
+
+class GapReason(StrEnum):
+    """Why a wanted interval is outside coverage."""
+
+    NOT_FETCHED = "not_fetched"
+    FETCH_FAILED = "fetch_failed"
+    BEYOND_REACH = "beyond_reach"
+    NOT_LISTED_YET = "not_listed_yet"
+    REJECTED = "rejected"
+    BELOW_MINIMUM = "below_minimum"
+
+
+class Gap(NamedTuple):
+    """One interval outside coverage."""
+
+    interval: Interval
+    reason: GapReason
+
+
+def explain(missing: IntervalSet, reasons: Mapping[GapReason, IntervalSet]) -> list[Gap]:
+    """Every point of `missing` as gaps in ascending order, each with exactly one reason.
+
+    Where several reasons name a point, the one first in `reasons` counts; what none names is
+    `not_fetched`.
+    """
+    gaps: list[Gap] = []
+    unexplained = missing
+    for reason, intervals in reasons.items():
+        gaps.extend(Gap(interval, reason) for interval in unexplained & intervals)
+        unexplained = unexplained - intervals
+    gaps.extend(Gap(interval, GapReason.NOT_FETCHED) for interval in unexplained)
+    return sorted(gaps)
+
+
+def without(
+    reasons: Mapping[GapReason, IntervalSet], known: IntervalSet
+) -> dict[GapReason, IntervalSet]:
+    """The reasons of what is still outside `known`; reasons of nothing are left out."""
+    remaining = {reason: intervals - known for reason, intervals in reasons.items()}
+    return {reason: intervals for reason, intervals in remaining.items() if intervals}
+
+
+def with_reason(
+    reasons: Mapping[GapReason, IntervalSet], reason: GapReason, intervals: IntervalSet
+) -> dict[GapReason, IntervalSet]:
+    """The reasons with `reason` as the newest word on `intervals`."""
+    changed = without(reasons, intervals)
+    changed[reason] = changed.get(reason, EMPTY) | intervals
+    return {key: value for key, value in changed.items() if value}

@@ -1,0 +1,25 @@
+"""UTC milliseconds as text, for the edges (rule T3)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def iso_text(time_ms: int) -> str:
+    """The time as `2024-01-15T00:00:00Z`, to the second."""
+    return datetime.fromtimestamp(time_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_time_ms(text: str) -> int:
+    """The time that `2023-03-15T00:00:00Z`, another ISO 8601 text or a number of ms names.
+
+    A text without a zone is UTC.
+
+    Raises:
+        ValueError: if it names none.
+    """
+    if text.isdecimal():
+        return int(text)
+    time = datetime.fromisoformat(text)
+    time = time.replace(tzinfo=UTC) if time.tzinfo is None else time
+    return round(time.timestamp() * 1000)

@@ -1,0 +1,1 @@
+"""What a running job needs around it: clock, lock, logging, progress."""

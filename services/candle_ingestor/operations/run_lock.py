@@ -1,0 +1,95 @@
+"""One run at a time (rule C6)."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Self
+
+from candle_ingestor.errors import CandleIngestorError, DependencyError
+
+
+class RunLockHeldError(CandleIngestorError):
+    """Another run works on the same store; it is to be left alone."""
+
+    exit_code: ClassVar[int] = 75
+
+
+def lock_path_of(sqlite_path: Path | str) -> Path:
+    """The lock file of a SQLite store, the same for every way its path can be written."""
+    resolved = Path(sqlite_path).resolve()
+    return resolved.with_name(resolved.name + ".lock")
+
+
+class FileRunLock:
+    """A lock on a file, held from entering to leaving the context.
+
+    The kernel holds it for the process and lets go when the process ends, however it ends. The
+    file stays behind, since removing it would let two runs lock two files of one name; what it
+    says is meant for people only. The lock reaches across one machine's processes, not across
+    machines that share a disk.
+    """
+
+    def __init__(self, path: Path | str, *, started_ms: int) -> None:
+        self._path = Path(path)
+        self._started_ms = started_ms
+        self._descriptor: int | None = None
+
+    def __enter__(self) -> Self:
+        """Takes the lock at once or not at all.
+
+        Raises:
+            RunLockHeldError: if another run holds it.
+            DependencyError: if the file cannot be made or locked.
+        """
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise self._unusable(error) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, self._holder().encode(), 0)
+        except BlockingIOError as error:
+            holder = os.pread(descriptor, 1000, 0).decode("utf-8", "replace").strip()
+            os.close(descriptor)
+            raise RunLockHeldError(
+                f"another run holds the lock {self._path}"
+                + (f": {holder}" if holder else "")
+                + "; this one leaves"
+            ) from error
+        except OSError as error:
+            os.close(descriptor)
+            raise self._unusable(error) from error
+        self._descriptor = descriptor
+        return self
+
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Lets the lock go."""
+        if self._descriptor is not None:
+            descriptor, self._descriptor = self._descriptor, None
+            os.ftruncate(descriptor, 0)
+            os.close(descriptor)
+
+    def _holder(self) -> str:
+        started = datetime.fromtimestamp(self._started_ms // 1000, UTC)
+        return (
+            f"process {os.getpid()} on {socket.gethostname()}, "
+            f"running since {started:%Y-%m-%dT%H:%M:%SZ}\n"
+        )
+
+    def _unusable(self, error: OSError) -> DependencyError:
+        return DependencyError(
+            f"the run lock {self._path} cannot be taken: {error.strerror}; "
+            "it stands beside the store (flag --sqlite_path)"
+        )

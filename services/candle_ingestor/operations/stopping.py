@@ -1,0 +1,48 @@
+"""When a run is to stop: a signal, a time limit, or the first failure."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+
+
+class StopSignal:
+    """Tells every part of a run that it is to finish what is in hand and leave.
+
+    Belongs to one event loop. `limit_seconds` counts from its making; 0 is no limit.
+    """
+
+    def __init__(self, limit_seconds: float = 0.0) -> None:
+        self._event = asyncio.Event()
+        self._deadline = time.monotonic() + limit_seconds if limit_seconds > 0 else None
+        self.reason: str | None = None
+
+    def request(self, reason: str) -> None:
+        """Asks to stop; the first reason is kept."""
+        if self.reason is None:
+            self.reason = reason
+        self._event.set()
+
+    def is_set(self) -> bool:
+        """Whether to stop."""
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            self.request("time limit")
+        return self._event.is_set()
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether the process was told to end, so that only what is in hand is finished."""
+        return self.reason is not None and self.reason.startswith("signal")
+
+    def seconds_left(self) -> float | None:
+        """What is left of the run's time; None without a limit, 0 once it is to stop."""
+        if self.is_set():
+            return 0.0
+        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleeps, or until the stop if that comes first."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(seconds, 0.0)):
+                await self._event.wait()

@@ -1,0 +1,205 @@
+"""`manifest.json` of a series' folder (rule E4)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from candle_ingestor.model.gaps import Gap, GapReason
+from candle_ingestor.model.intervals import Interval
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.symbol import Symbol
+from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.partitions.atomic_file import replace_file
+from candle_ingestor.partitions.errors import PartitionError, cannot_read
+from candle_ingestor.partitions.months import Month
+from candle_ingestor.partitions.scaling import MOST_DIGITS
+from candle_ingestor.partitions.timestamps import parse_timestamp, timestamp_text
+
+FORMAT_VERSION = 1
+FILE_NAME = "manifest.json"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class Digits(NamedTuple):
+    """How many decimal digits prices and volumes are scaled by (rule E2)."""
+
+    price: int
+    volume: int
+
+
+@dataclass(frozen=True)
+class MonthEntry:
+    """What the manifest says of one month's file.
+
+    Attributes:
+        first_open_ms: open time of the first candle; None where the month has none.
+        complete: whether its coverage is complete and settled, so that it never changes again.
+        gaps: its wanted time outside coverage, ascending.
+    """
+
+    rows: int
+    first_open_ms: int | None
+    last_open_ms: int | None
+    sha256: str
+    complete: bool
+    gaps: tuple[Gap, ...]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a series' folder holds."""
+
+    series: Series
+    digits: Digits
+    months: Mapping[Month, MonthEntry] = field(default_factory=dict)
+
+    def with_months(self, entries: Mapping[Month, MonthEntry]) -> Manifest:
+        """The manifest with these months added or replaced."""
+        return replace(self, months={**self.months, **entries})
+
+
+def month_file(month: Month) -> str:
+    """The path of a month's file within the series' folder."""
+    return f"{month.year:04}/{month}.csv"
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Replaces the folder's manifest.
+
+    Raises:
+        PartitionError: if it cannot be written; the one before is then whole.
+    """
+    text = json.dumps(_to_json(manifest), indent=1) + "\n"
+    replace_file(folder / FILE_NAME, text.encode())
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """The folder's manifest, None where it has none.
+
+    Raises:
+        PartitionError: if it cannot be read, is damaged or of a version unknown here.
+    """
+    path = folder / FILE_NAME
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise cannot_read(path, error) from error
+    try:
+        values = json.loads(content)
+        version = values["format_version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(path, error) from error
+    if version != FORMAT_VERSION:
+        raise PartitionError(
+            f"{path} has format_version {version!r}, and only {FORMAT_VERSION} is known here; "
+            "use the release that wrote it, or give another --data_root"
+        )
+    try:
+        return _from_json(values)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> PartitionError:
+    cause = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+    return PartitionError(
+        f"{path} is no valid manifest: {cause}; restore it, or remove the folder {path.parent} "
+        "to have it exported anew"
+    )
+
+
+def _to_json(manifest: Manifest) -> dict[str, Any]:
+    return {
+        "format_version": FORMAT_VERSION,
+        "exchange": manifest.series.exchange,
+        "symbol": str(manifest.series.symbol),
+        "timeframe": str(manifest.series.timeframe),
+        "price_decimal_digits": manifest.digits.price,
+        "volume_decimal_digits": manifest.digits.volume,
+        "months": {
+            str(month): {
+                "file": month_file(month),
+                "rows": entry.rows,
+                "first_timestamp": _optional_text(entry.first_open_ms),
+                "last_timestamp": _optional_text(entry.last_open_ms),
+                "sha256": entry.sha256,
+                "complete": entry.complete,
+                "gaps": [
+                    {
+                        "start": timestamp_text(gap.interval.start_ms),
+                        "end": timestamp_text(gap.interval.end_ms),
+                        "reason": gap.reason.value,
+                    }
+                    for gap in entry.gaps
+                ],
+            }
+            for month, entry in sorted(manifest.months.items())
+        },
+    }
+
+
+def _from_json(values: Mapping[str, Any]) -> Manifest:
+    series = Series(
+        _of_type(values, "exchange", str),
+        Symbol.parse(_of_type(values, "symbol", str)),
+        Timeframe.parse(_of_type(values, "timeframe", str)),
+    )
+    digits = Digits(
+        _digits(values, "price_decimal_digits"), _digits(values, "volume_decimal_digits")
+    )
+    months = {
+        Month.parse(text): _month_entry(text, entry)
+        for text, entry in _of_type(values, "months", dict).items()
+    }
+    return Manifest(series, digits, months)
+
+
+def _month_entry(month: str, values: Mapping[str, Any]) -> MonthEntry:
+    expected_file = month_file(Month.parse(month))
+    if values["file"] != expected_file:
+        raise ValueError(f"the file of {month} is {values['file']!r} and not {expected_file!r}")
+    sha256 = _of_type(values, "sha256", str)
+    if not _SHA256.fullmatch(sha256):
+        raise ValueError(f"the sha256 of {month} is {sha256!r}")
+    return MonthEntry(
+        rows=_of_type(values, "rows", int),
+        first_open_ms=_optional_time(values["first_timestamp"]),
+        last_open_ms=_optional_time(values["last_timestamp"]),
+        sha256=sha256,
+        complete=_of_type(values, "complete", bool),
+        gaps=tuple(_gap(gap) for gap in _of_type(values, "gaps", list)),
+    )
+
+
+def _gap(values: Mapping[str, Any]) -> Gap:
+    interval = Interval(parse_timestamp(values["start"]), parse_timestamp(values["end"]))
+    return Gap(interval, GapReason(values["reason"]))
+
+
+def _digits(values: Mapping[str, Any], name: str) -> int:
+    digits: int = _of_type(values, name, int)
+    if not 0 <= digits <= MOST_DIGITS:
+        raise ValueError(f"{name} is {digits}")
+    return digits
+
+
+def _of_type(values: Mapping[str, Any], name: str, wanted: type) -> Any:
+    value = values[name]
+    if type(value) is not wanted:
+        raise ValueError(f"{name} is {value!r}")
+    return value
+
+
+def _optional_text(time_ms: int | None) -> str | None:
+    return None if time_ms is None else timestamp_text(time_ms)
+
+
+def _optional_time(text: str | None) -> int | None:
+    return None if text is None else parse_timestamp(text)

@@ -1,0 +1,1 @@
+"""Where candles, coverage, state and run reports are kept."""

@@ -1,0 +1,143 @@
+"""The days that start and end dates name: absolute, or counted back from today in UTC. Pure."""
+
+from __future__ import annotations
+
+import re
+from calendar import monthrange
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from enum import Enum
+from typing import Final
+
+from candle_ingestor.errors import ConfigurationError
+
+START_DATE_FLAG = "--backfill_start_date"
+END_DATE_FLAG = "--backfill_end_date"
+
+DAY_FORMS = "YYYY-MM-DD, N_days_ago, N_weeks_ago, N_months_ago or N_years_ago"
+
+_ABSOLUTE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
+_RELATIVE = re.compile(r"([0-9]{1,6})_(day|week|month|year)s?_ago")
+_EPOCH = date(1970, 1, 1)
+_MS_PER_DAY = 86_400_000
+
+
+class Skip(Enum):
+    """The one answer of a start date that is no day."""
+
+    SKIP = "skip"
+
+
+SKIP: Final = Skip.SKIP
+"""No backfill at all."""
+
+
+class DayError(ValueError):
+    """A text that names no day; the message quotes it and says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class AbsoluteDay:
+    """A day of the calendar, from 1970 on."""
+
+    day: date
+
+    def start_ms(self, now_ms: int) -> int:
+        """The first millisecond of the day in UTC, whatever now is."""
+        return (self.day - _EPOCH).days * _MS_PER_DAY
+
+
+@dataclass(frozen=True, slots=True)
+class RelativeDay:
+    """A day counted back from today; months and years are those of the calendar.
+
+    A day that the month gone back to does not have becomes its last: one month before
+    March 31 is February 28, or 29.
+    """
+
+    count: int
+    unit: str
+
+    def start_ms(self, now_ms: int) -> int:
+        """The first millisecond of the day in UTC.
+
+        Raises:
+            DayError: if the day lies before 1970.
+        """
+        try:
+            day = self._before(datetime.fromtimestamp(now_ms // 1000, UTC).date())
+        except (ValueError, OverflowError) as error:
+            raise self._too_early() from error
+        if day < _EPOCH:
+            raise self._too_early()
+        return AbsoluteDay(day).start_ms(now_ms)
+
+    def _before(self, today: date) -> date:
+        if self.unit == "day":
+            return today - timedelta(days=self.count)
+        if self.unit == "week":
+            return today - timedelta(weeks=self.count)
+        months_back = self.count * (12 if self.unit == "year" else 1)
+        year, month_index = divmod(today.year * 12 + today.month - 1 - months_back, 12)
+        _, last_day = monthrange(year, month_index + 1)
+        return date(year, month_index + 1, min(today.day, last_day))
+
+    def _too_early(self) -> DayError:
+        return DayError(f"'{self.count}_{self.unit}s_ago' lies before {_EPOCH}")
+
+
+Day = AbsoluteDay | RelativeDay
+
+
+def parse_day(text: str) -> Day:
+    """The day that a text of one of DAY_FORMS names; `1_month_ago` is as good as `1_months_ago`.
+
+    Raises:
+        DayError: if it names none.
+    """
+    stripped = text.strip().lower()
+    if match := _ABSOLUTE.fullmatch(stripped):
+        year, month, day_of_month = (int(part) for part in match.groups())
+        try:
+            day = date(year, month, day_of_month)
+        except ValueError as error:
+            raise DayError(f"{_shown(text)} is not in the calendar: {error}") from error
+        if day < _EPOCH:
+            raise DayError(f"{_shown(text)} lies before {_EPOCH}")
+        return AbsoluteDay(day)
+    if match := _RELATIVE.fullmatch(stripped):
+        return RelativeDay(int(match[1]), match[2])
+    raise DayError(f"{_shown(text)} is not of the form {DAY_FORMS}")
+
+
+def parse_start_date(text: str, now_ms: int) -> int | Skip:
+    """The start, in UTC ms, of the day that `--backfill_start_date` names, or SKIP for `skip`.
+
+    Raises:
+        ConfigurationError: if it names no day, or one in the future.
+    """
+    if text.strip().lower() == SKIP.value:
+        return SKIP
+    try:
+        start_ms = parse_day(text).start_ms(now_ms)
+    except DayError as error:
+        raise ConfigurationError(f"{START_DATE_FLAG}: {error}; or 'skip' for none") from error
+    if start_ms > now_ms:
+        raise ConfigurationError(f"{START_DATE_FLAG}: {_shown(text)} lies in the future")
+    return start_ms
+
+
+def parse_end_date(text: str, now_ms: int) -> int:
+    """The start, in UTC ms, of the day that `--backfill_end_date` names: the first left out.
+
+    Raises:
+        ConfigurationError: if it names no day.
+    """
+    try:
+        return parse_day(text).start_ms(now_ms)
+    except DayError as error:
+        raise ConfigurationError(f"{END_DATE_FLAG}: {error}") from error
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 40 else text[:40] + "…")

@@ -1,0 +1,21 @@
+"""The wire formats of the simulated exchanges."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from exchange_simulator.dialects.base import Dialect
+from exchange_simulator.dialects.binance import BINANCE, BINANCEUS
+from exchange_simulator.dialects.bitstamp import BITSTAMP
+from exchange_simulator.dialects.coinbaseexchange import COINBASEEXCHANGE
+from exchange_simulator.dialects.cryptocom import CRYPTOCOM
+from exchange_simulator.dialects.kraken import KRAKEN
+
+__all__ = ["DIALECTS", "Dialect"]
+
+DIALECTS: Mapping[str, Dialect] = MappingProxyType(
+    {
+        dialect.exchange: dialect
+        for dialect in (BINANCE, BINANCEUS, COINBASEEXCHANGE, KRAKEN, BITSTAMP, CRYPTOCOM)
+    }
+)
+"""By ccxt exchange id."""

@@ -1,0 +1,430 @@
+"""Merging against an independent exact computation (rules M2 to M6)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from candle_ingestor.merge.rules import HighLow, MergeRules
+from candle_ingestor.merge.weighting import MergedCandles, merge_candles
+from candle_ingestor.model.candles import EXCHANGE_CANDLES, MERGED_CANDLES
+from candle_ingestor.model.intervals import Interval, IntervalSet
+from candle_ingestor.model.timeframe import Timeframe
+
+MINUTE_MS = 60_000
+Candle = tuple[float, float, float, float, float]
+Market = dict[str, dict[int, Candle]]
+Coverage = dict[str, set[int]]
+
+
+@dataclass(frozen=True)
+class Expected:
+    values: tuple[Fraction, ...]
+    sources: tuple[str, ...]
+    excluded: tuple[str, ...]
+    disagrees: bool
+
+
+def decimal_of(value: float) -> Fraction:
+    return Fraction(Decimal(repr(value)))
+
+
+def middle(values: list[Fraction]) -> Fraction:
+    ordered = sorted(values)
+    half, odd = divmod(len(ordered), 2)
+    return ordered[half] if odd else (ordered[half - 1] + ordered[half]) / 2
+
+
+def expected_minute(candles: Mapping[str, Candle], rules: MergeRules) -> Expected:
+    exact = {name: [decimal_of(value) for value in candle] for name, candle in candles.items()}
+    allowed = decimal_of(rules.max_price_deviation_pct) / 100
+    out: list[str] = []
+    for name, candle in exact.items():
+        for i in range(4):
+            centre = middle([other[i] for other in exact.values()])
+            if abs(candle[i] - centre) / centre > allowed:
+                out.append(name)
+                break
+    disagrees = bool(out) and (len(exact) < 3 or len(out) == len(exact))
+    if disagrees:
+        out = []
+    stay = {name: candle for name, candle in exact.items() if name not in out}
+    volume = sum((candle[4] for candle in stay.values()), Fraction(0))
+    weights = {
+        name: candle[4] / volume if volume else Fraction(1, len(stay))
+        for name, candle in stay.items()
+    }
+    prices = [sum(weights[name] * stay[name][i] for name in stay) for i in range(4)]
+    if rules.high_low is HighLow.EXTREMES:
+        prices[1] = max(candle[1] for candle in stay.values())
+        prices[2] = min(candle[2] for candle in stay.values())
+    return Expected((*map(Fraction, prices), volume), tuple(stay), tuple(out), disagrees)
+
+
+def expected_minutes(
+    market: Market, covered: Coverage, rules: MergeRules
+) -> tuple[dict[int, Expected], set[int]]:
+    minutes = {minute for known in covered.values() for minute in known}
+    enough = {
+        minute
+        for minute in minutes
+        if sum(minute in covered.get(name, ()) for name in rules.exchanges) >= rules.min_exchanges
+    }
+    merged = {}
+    for minute in enough:
+        candles = {
+            name: market[name][minute]
+            for name in rules.exchanges
+            if minute in covered.get(name, ()) and minute in market.get(name, {})
+        }
+        if candles:
+            merged[minute] = expected_minute(candles, rules)
+    return merged, enough
+
+
+def frame(candles: Mapping[int, Candle]) -> pl.DataFrame:
+    rows = [(minute * MINUTE_MS, *values) for minute, values in sorted(candles.items())]
+    return pl.DataFrame(rows, schema=EXCHANGE_CANDLES, orient="row")
+
+
+def minutes_set(minutes: set[int]) -> IntervalSet:
+    return IntervalSet((minute * MINUTE_MS, (minute + 1) * MINUTE_MS) for minute in minutes)
+
+
+def merge(market: Market, covered: Coverage, rules: MergeRules, minutes: int) -> MergedCandles:
+    return merge_candles(
+        {name: frame(candles) for name, candles in market.items()},
+        {name: minutes_set(known) for name, known in covered.items()},
+        Interval(0, minutes * MINUTE_MS),
+        Timeframe(1),
+        rules,
+    )
+
+
+def significant_digits(value: Fraction) -> int | None:
+    """Of the decimal text, None where it has no end."""
+    rest = value.denominator
+    twos = fives = 0
+    while rest % 2 == 0:
+        rest, twos = rest // 2, twos + 1
+    while rest % 5 == 0:
+        rest, fives = rest // 5, fives + 1
+    if rest != 1:
+        return None
+    return len(str(int(value * 10 ** max(twos, fives))).rstrip("0"))
+
+
+def scaled(value: Fraction, digits: int) -> int:
+    return math.floor(value * 10**digits + Fraction(1, 2))
+
+
+def assert_as_near_as_a_float_can_be(found: float, exact: Fraction) -> None:
+    nearest = float(exact)
+    digits = significant_digits(exact)
+    if digits is not None and digits <= 15:
+        assert decimal_of(found) == exact
+    assert abs(found - nearest) <= 2 * math.ulp(nearest)
+    assert abs(decimal_of(found) - exact) <= abs(exact) / 10**9
+
+
+def assert_equal_to_the_exact_computation(
+    result: MergedCandles, market: Market, covered: Coverage, rules: MergeRules
+) -> None:
+    expected, enough = expected_minutes(market, covered, rules)
+    assert result.covered == minutes_set(enough)
+    assert dict(result.candles.schema) == MERGED_CANDLES
+    assert result.candles["open_time_ms"].to_list() == [m * MINUTE_MS for m in sorted(expected)]
+    for open_time_ms, *values, sources, count in result.candles.iter_rows():
+        minute = expected[open_time_ms // MINUTE_MS]
+        for found, exact in zip(values, minute.values, strict=True):
+            assert_as_near_as_a_float_can_be(found, exact)
+        assert sources == ",".join(minute.sources)
+        assert count == len(minute.sources)
+        opened, high, low, close, _ = values
+        assert low <= min(opened, close)
+        assert high >= max(opened, close)
+    excluded = [name for minute in expected.values() for name in minute.excluded]
+    assert dict(result.excluded) == {name: excluded.count(name) for name in set(excluded)}
+    assert result.disagreements == sum(minute.disagrees for minute in expected.values())
+
+
+EXCHANGES = ("kraken", "binance", "coinbaseexchange", "bitstamp")
+
+
+@st.composite
+def candles(draw: st.DrawFn, base: int, decimals: int) -> Candle:
+    unit = 10**decimals
+    spread = draw(st.sampled_from([2, 2, base // 20 + 1, base // 10 + 1]))
+    prices = sorted(draw(st.lists(st.integers(base, base + spread), min_size=4, max_size=4)))
+    if draw(st.integers(0, 7)) == 0:
+        factor = draw(st.sampled_from([2, 3, 50]))
+        prices = [price * factor for price in prices]
+    low, opened, close, high = (float(Decimal(price) / unit) for price in prices)
+    if draw(st.booleans()):
+        opened, close = close, opened
+    volume = draw(
+        st.one_of(
+            st.just(0.0),
+            st.sampled_from([1.0, 0.5, 0.26833389999999996, 0.1 + 0.2, 1e-8, 3e-12, 1e17, 9e18]),
+            st.integers(0, 10**14).map(lambda q: float(Decimal(q) / 10**8)),
+            st.floats(1e-9, 1e12),
+        )
+    )
+    return (opened, high, low, close, volume)
+
+
+@st.composite
+def markets(draw: st.DrawFn, minutes: int = 6) -> tuple[Market, Coverage, MergeRules]:
+    names = EXCHANGES[: draw(st.integers(1, 4))]
+    decimals = draw(st.sampled_from([0, 2, 2, 5, 8, 12]))
+    base = draw(st.sampled_from([1, 100, 1954, 2_314_371, 99_999_999, 10**13, 10**16 + 1]))
+    silent = st.integers(0, 4).map(lambda n: n == 0)
+    market: Market = {}
+    covered: Coverage = {}
+    for name in names:
+        covered[name] = {m for m in range(minutes) if not draw(silent)}
+        market[name] = {
+            m: draw(candles(base, decimals)) for m in range(minutes) if not draw(silent)
+        }
+    rules = MergeRules(
+        names,
+        draw(st.integers(1, len(names))),
+        draw(st.sampled_from([5.0, 5.0, 0.0, 0.1, 100.0])),
+        draw(st.sampled_from(HighLow)),
+    )
+    return market, covered, rules
+
+
+@settings(max_examples=300, deadline=None)
+@given(markets())
+def test_merged_candles_equal_the_exact_computation(
+    drawn: tuple[Market, Coverage, MergeRules],
+) -> None:
+    market, covered, rules = drawn
+    result = merge(market, covered, rules, 6)
+    assert_equal_to_the_exact_computation(result, market, covered, rules)
+
+
+@settings(max_examples=50, deadline=None)
+@given(markets(), st.integers(0, 6))
+def test_an_interval_merged_in_two_parts_gives_the_same_candles(
+    drawn: tuple[Market, Coverage, MergeRules], cut: int
+) -> None:
+    market, covered, rules = drawn
+    frames = {name: frame(rows) for name, rows in market.items()}
+    known = {name: minutes_set(minutes) for name, minutes in covered.items()}
+    whole, before, after = (
+        merge_candles(frames, known, Interval(a * MINUTE_MS, b * MINUTE_MS), Timeframe(1), rules)
+        for a, b in ((0, 6), (0, cut), (cut, 6))
+    )
+    assert pl.concat([before.candles, after.candles]).equals(whole.candles)
+    assert before.covered | after.covered == whole.covered
+
+
+FLAT = (100.0, 100.0, 100.0, 100.0, 1.0)
+
+
+def flat(price: float, volume: float = 1.0) -> Candle:
+    return (price, price, price, price, volume)
+
+
+def merge_one_minute(rules: MergeRules, **market: Candle) -> MergedCandles:
+    covered = {name: {0} for name in rules.exchanges}
+    return merge({name: {0: candle} for name, candle in market.items()}, covered, rules, 1)
+
+
+def rules_for(*exchanges: str, minimum: int = 1) -> MergeRules:
+    return MergeRules(exchanges, minimum)
+
+
+def test_prices_are_weighted_by_base_volume_and_volumes_added() -> None:
+    merged = merge_one_minute(
+        rules_for("binance", "coinbaseexchange", "kraken", minimum=3),
+        binance=(50090.0, 50110.0, 50080.0, 50100.0, 120.5),
+        coinbaseexchange=(50040.0, 50060.0, 50030.0, 50050.0, 95.2),
+        kraken=(50070.0, 50080.0, 50060.0, 50075.0, 67.8),
+    )
+    row = merged.candles.row(0, named=True)
+    assert f"{row['close']:.4f}" == "50077.2310"
+    assert row["volume"] == 283.5
+    assert row["source_exchanges"] == "binance,coinbaseexchange,kraken"
+    assert row["exchange_count"] == 3
+
+
+def test_the_mean_of_two_prices_has_no_float_noise() -> None:
+    merged = merge_one_minute(
+        rules_for("kraken", "binance"), kraken=flat(23143.71, 0.4), binance=flat(23143.72, 0.4)
+    )
+    assert merged.candles["close"].item() == 23143.715
+
+
+def test_volumes_add_up_as_decimals() -> None:
+    merged = merge_one_minute(
+        rules_for("kraken", "binance"), kraken=flat(1.0, 0.1), binance=flat(1.0, 0.2)
+    )
+    assert merged.candles["volume"].item() == 0.3
+
+
+def test_an_idle_exchange_that_covers_the_minute_takes_part_with_no_volume() -> None:
+    rules = rules_for("kraken", "binance", minimum=2)
+    merged = merge({"kraken": {0: FLAT}}, {"kraken": {0}, "binance": {0}}, rules, 1)
+    assert merged.candles.row(0) == (0, *FLAT, "kraken", 1)
+
+
+def test_a_minute_below_the_minimum_gives_no_candle_and_is_not_covered() -> None:
+    rules = rules_for("kraken", "binance", minimum=2)
+    merged = merge({"kraken": {0: FLAT}, "binance": {0: FLAT}}, {"kraken": {0}}, rules, 1)
+    assert merged.candles.is_empty()
+    assert not merged.covered
+
+
+def test_a_candle_outside_its_exchange_s_coverage_takes_no_part() -> None:
+    rules = rules_for("kraken", "binance")
+    merged = merge({"kraken": {0: FLAT}, "binance": {0: flat(200.0)}}, {"kraken": {0}}, rules, 1)
+    assert merged.candles.row(0) == (0, *FLAT, "kraken", 1)
+
+
+def test_an_idle_minute_on_every_exchange_is_covered_without_a_candle() -> None:
+    rules = rules_for("kraken", "binance", minimum=2)
+    merged = merge({}, {"kraken": {0}, "binance": {0}}, rules, 1)
+    assert merged.candles.is_empty()
+    assert merged.covered == minutes_set({0})
+
+
+def test_candles_outside_the_interval_are_left_alone() -> None:
+    rules = rules_for("kraken")
+    merged = merge({"kraken": {0: FLAT, 1: FLAT}}, {"kraken": {0, 1}}, rules, 1)
+    assert merged.candles["open_time_ms"].to_list() == [0]
+    assert merged.covered == minutes_set({0})
+
+
+def test_no_volume_anywhere_gives_the_plain_mean_of_the_candles_that_exist() -> None:
+    merged = merge_one_minute(
+        rules_for("kraken", "binance", "bitstamp"),
+        kraken=flat(100.0, 0.0),
+        binance=flat(101.0, 0.0),
+    )
+    assert merged.candles["close"].item() == 100.5
+    assert merged.candles["volume"].item() == 0.0
+    assert merged.candles["source_exchanges"].item() == "kraken,binance"
+
+
+def test_one_price_far_from_the_median_leaves_the_whole_candle_out() -> None:
+    bad_print = (100.0, 120.0, 100.0, 100.0, 50.0)
+    merged = merge_one_minute(
+        rules_for("kraken", "binance", "bitstamp"), kraken=FLAT, binance=bad_print, bitstamp=FLAT
+    )
+    assert merged.candles.row(0) == (0, *flat(100.0, 2.0), "kraken,bitstamp", 2)
+    assert dict(merged.excluded) == {"binance": 1}
+    assert merged.disagreements == 0
+
+
+@pytest.mark.parametrize(("price", "is_left_out"), [(105.0, False), (105.00000001, True)])
+def test_a_price_exactly_at_the_allowed_deviation_stays(price: float, is_left_out: bool) -> None:
+    merged = merge_one_minute(
+        rules_for("kraken", "binance", "bitstamp"), kraken=FLAT, binance=flat(price), bitstamp=FLAT
+    )
+    assert dict(merged.excluded) == ({"binance": 1} if is_left_out else {})
+
+
+def test_two_candles_that_disagree_both_stay_and_are_counted() -> None:
+    merged = merge_one_minute(rules_for("kraken", "binance"), kraken=FLAT, binance=flat(200.0))
+    assert merged.candles.row(0) == (0, *flat(150.0, 2.0), "kraken,binance", 2)
+    assert dict(merged.excluded) == {}
+    assert merged.disagreements == 1
+
+
+def test_where_none_would_be_left_all_stay_and_the_disagreement_is_counted() -> None:
+    merged = merge_one_minute(
+        rules_for(*EXCHANGES),
+        **{name: flat(100.0 if i % 2 else 200.0) for i, name in enumerate(EXCHANGES)},
+    )
+    assert merged.candles.row(0) == (0, *flat(150.0, 4.0), ",".join(EXCHANGES), 4)
+    assert merged.disagreements == 1
+
+
+def test_extremes_come_from_the_candles_that_stay() -> None:
+    merged = merge_one_minute(
+        MergeRules(("kraken", "binance", "bitstamp"), 1, high_low=HighLow.EXTREMES),
+        kraken=(100.0, 103.0, 99.0, 101.0, 1.0),
+        binance=(100.0, 102.0, 98.0, 101.0, 1000.0),
+        bitstamp=(100.0, 500.0, 1.0, 101.0, 1.0),
+    )
+    assert merged.candles.row(0)[1:5] == (100.0, 103.0, 98.0, 101.0)
+    assert dict(merged.excluded) == {"bitstamp": 1}
+
+
+def test_sources_stand_in_flag_order_whatever_the_order_of_the_frames() -> None:
+    rules = rules_for("bitstamp", "binance", "kraken")
+    merged = merge_one_minute(rules, kraken=FLAT, binance=FLAT, bitstamp=FLAT)
+    assert merged.candles["source_exchanges"].item() == "bitstamp,binance,kraken"
+
+
+def test_an_exchange_the_rules_do_not_name_is_an_error() -> None:
+    with pytest.raises(ValueError, match="gemini"):
+        merge({"gemini": {0: FLAT}}, {}, rules_for("kraken"), 1)
+
+
+def test_coverage_that_ends_within_a_candle_does_not_cover_it() -> None:
+    merged = merge_candles(
+        {"kraken": frame({0: FLAT, 1: FLAT})},
+        {"kraken": IntervalSet.of(0, MINUTE_MS + 1)},
+        Interval(0, 2 * MINUTE_MS),
+        Timeframe(1),
+        rules_for("kraken"),
+    )
+    assert merged.covered == minutes_set({0})
+    assert merged.candles.height == 1
+
+
+RECORDED = Path(__file__).parents[3] / "shared" / "data" / "market_2023_03_1m"
+RECORDED_FILES = {
+    "coinbaseexchange": "coinbase_BTC-USD",
+    "binanceus": "binanceus_BTC-USD",
+    "cryptocom": "cryptocom_BTC-USD",
+    "kraken": "kraken_BTC-USD",
+}
+RECORDED_START_MINUTE = 1_677_628_800_000 // MINUTE_MS
+RECORDED_MINUTES = 20_160
+
+
+@pytest.fixture(scope="module")
+def recorded_market() -> Market:
+    if not RECORDED.is_dir():
+        pytest.skip(f"the recorded market is not at {RECORDED}")
+    market = {}
+    for exchange, name in RECORDED_FILES.items():
+        rows = pl.read_csv(RECORDED / f"{name}.csv.gz", infer_schema=False)
+        market[exchange] = {
+            int(time) // MINUTE_MS: tuple(map(float, values)) for time, *values in rows.iter_rows()
+        }
+    return market
+
+
+@pytest.mark.parametrize(
+    ("exchanges", "deviation_pct"), [(3, 5.0), (4, 5.0), (4, 0.2)], ids=["three", "four", "strict"]
+)
+def test_the_recorded_market_merges_as_the_exact_computation_says(
+    recorded_market: Market, exchanges: int, deviation_pct: float
+) -> None:
+    names = tuple(RECORDED_FILES)[:exchanges]
+    market = {name: recorded_market[name] for name in names}
+    all_minutes = range(RECORDED_START_MINUTE, RECORDED_START_MINUTE + RECORDED_MINUTES)
+    covered = {name: set(all_minutes) for name in names}
+    rules = MergeRules(names, 3, deviation_pct)
+    result = merge(market, covered, rules, all_minutes.stop)
+    assert_equal_to_the_exact_computation(result, market, covered, rules)
+    expected, _ = expected_minutes(market, covered, rules)
+    for open_time_ms, *values, _, _ in result.candles.iter_rows():
+        exact = expected[open_time_ms // MINUTE_MS].values
+        for found_value, exact_value, digits in zip(values, exact, (2, 2, 2, 2, 8), strict=True):
+            assert scaled(decimal_of(found_value), digits) == scaled(exact_value, digits)

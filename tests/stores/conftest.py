@@ -1,0 +1,37 @@
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from candle_ingestor.stores.base import Store
+from candle_ingestor.stores.sqlite import SqliteStore
+
+OpenStore = Callable[[], Store]
+
+STORES = ("sqlite",)
+"""Every store that must conform; each has a fixture `NAME_opener`."""
+
+
+@pytest.fixture
+def sqlite_opener(tmp_path: Path) -> OpenStore:
+    return lambda: SqliteStore(tmp_path / "store" / "candles.sqlite")
+
+
+@pytest.fixture(params=STORES)
+def open_store(request: pytest.FixtureRequest) -> Iterator[OpenStore]:
+    """Opens one and the same store, empty at first, as often as it is called."""
+    opener: OpenStore = request.getfixturevalue(f"{request.param}_opener")
+    opened: list[Store] = []
+
+    def open_and_remember() -> Store:
+        opened.append(opener())
+        return opened[-1]
+
+    yield open_and_remember
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def store(open_store: OpenStore) -> Store:
+    return open_store()

@@ -1,0 +1,443 @@
+"""What is SQLite's own: the file, its readers, its failures."""
+
+import os
+import resource
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from candle_ingestor.model.candles import EXCHANGE_CANDLES, MERGED_CANDLES
+from candle_ingestor.model.intervals import Interval, IntervalSet
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.symbol import Symbol
+from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.stores.base import CoverageRecord, StoreRefusedError, StoreUnavailableError
+from candle_ingestor.stores.sqlite import SqliteStore
+
+WRITING_PROCESS = Path(__file__).with_name("writing_process.py")
+BITCOIN = Symbol("BTC", "USD")
+KRAKEN = Series("kraken", BITCOIN, Timeframe(1))
+MERGED = Series.merged(BITCOIN, Timeframe(1))
+EVERYTHING = Interval(0, 2**60)
+MINUTE_MS = 60_000
+
+
+def candles(row_count: int, first_minute: int = 0) -> pl.DataFrame:
+    times = [(first_minute + minute) * MINUTE_MS for minute in range(row_count)]
+    values = [float(minute) for minute in range(row_count)]
+    return pl.DataFrame(
+        {**dict.fromkeys(EXCHANGE_CANDLES, values), "open_time_ms": times},
+        schema=EXCHANGE_CANDLES,
+    )
+
+
+def merged_candles(row_count: int) -> pl.DataFrame:
+    return candles(row_count).with_columns(
+        pl.lit("kraken,binance").alias("source_exchanges"),
+        pl.lit(2, pl.Int64()).alias("exchange_count"),
+    )
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "candles.sqlite"
+
+
+@pytest.fixture
+def open_sqlite() -> Iterator[Callable[..., SqliteStore]]:
+    opened: list[SqliteStore] = []
+
+    def open_one(path: Path, **options: float) -> SqliteStore:
+        opened.append(SqliteStore(path, **options))
+        return opened[-1]
+
+    yield open_one
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def store(path: Path, open_sqlite: Callable[..., SqliteStore]) -> SqliteStore:
+    return open_sqlite(path, busy_timeout_seconds=0.05)
+
+
+@pytest.fixture
+def notebook(path: Path, store: SqliteStore) -> Iterator[sqlite3.Connection]:
+    """Another program's plain connection to the store's file."""
+    store.write_candles(KRAKEN, candles(3))
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as connection:
+        yield connection
+
+
+def test_reading_and_checking_an_absent_store_make_no_file(path: Path, store: SqliteStore) -> None:
+    store.check()
+
+    assert store.read_candles(KRAKEN, EVERYTHING).is_empty()
+    assert store.read_coverage([KRAKEN]) == {KRAKEN: CoverageRecord()}
+    assert store.list_series() == []
+    assert store.read_state("ingestor") == {}
+    assert store.read_runs(1) == []
+    store.delete_candles(KRAKEN, [0])
+    assert not path.parent.exists()
+
+
+def test_the_first_write_makes_the_file_with_its_folder(path: Path, store: SqliteStore) -> None:
+    store.write_state("ingestor", {"BTC/USD-backfill": 1})
+
+    assert path.is_file()
+
+
+def test_a_closed_store_is_one_file(path: Path, store: SqliteStore) -> None:
+    store.write_candles(KRAKEN, candles(500))
+    store.close()
+
+    assert [item.name for item in path.parent.iterdir()] == [path.name]
+
+
+def test_a_notebook_finds_merged_candles_with_a_plain_query(
+    store: SqliteStore, notebook: sqlite3.Connection
+) -> None:
+    store.write_candles(MERGED, merged_candles(2))
+
+    cursor = notebook.execute("SELECT * FROM candles WHERE currency_pair = 'BTC/USD'")
+
+    assert [column[0] for column in cursor.description] == [
+        "currency_pair",
+        "timeframe",
+        *(name for name in MERGED_CANDLES if name not in ("source_exchanges", "exchange_count")),
+        "exchange_count",
+        "source_exchanges",
+    ]
+    assert cursor.fetchall() == [
+        ("BTC/USD", "1m", 0, 0.0, 0.0, 0.0, 0.0, 0.0, 2, "kraken,binance"),
+        ("BTC/USD", "1m", MINUTE_MS, 1.0, 1.0, 1.0, 1.0, 1.0, 2, "kraken,binance"),
+    ]
+
+
+def test_a_notebook_finds_exchange_candles_by_any_name(
+    store: SqliteStore, notebook: sqlite3.Connection
+) -> None:
+    store.write_candles(Series("bitstamp", BITCOIN, Timeframe(5)), candles(2))
+
+    rows = notebook.execute(
+        "SELECT exchange, timeframe, count(*) FROM exchange_candles"
+        " WHERE currency_pair = 'BTC/USD' GROUP BY exchange, timeframe ORDER BY exchange"
+    ).fetchall()
+
+    assert rows == [("bitstamp", "5m", 2), ("kraken", "1m", 3)]
+
+
+@pytest.mark.parametrize("view", ["candles", "exchange_candles"])
+def test_a_query_by_name_and_time_searches_and_never_scans_the_rows(
+    notebook: sqlite3.Connection, view: str
+) -> None:
+    plan = notebook.execute(
+        f"EXPLAIN QUERY PLAN SELECT * FROM {view}"
+        " WHERE currency_pair = 'BTC/USD' AND timeframe = '1m' AND open_time_ms >= 60000"
+    ).fetchall()
+
+    steps = [detail for *_, detail in plan]
+    assert any("(series_id=? AND open_time_ms>?)" in step for step in steps), steps
+
+
+def test_a_notebook_with_an_open_transaction_does_not_stop_the_writer(
+    store: SqliteStore, notebook: sqlite3.Connection
+) -> None:
+    notebook.execute("BEGIN")
+    assert notebook.execute("SELECT count(*) FROM exchange_candles").fetchone() == (3,)
+
+    store.write_candles(KRAKEN, candles(10))
+
+    assert notebook.execute("SELECT count(*) FROM exchange_candles").fetchone() == (3,)
+    notebook.execute("COMMIT")
+    assert notebook.execute("SELECT count(*) FROM exchange_candles").fetchone() == (10,)
+
+
+def test_reading_does_not_wait_for_another_writer(
+    store: SqliteStore, notebook: sqlite3.Connection
+) -> None:
+    notebook.execute("BEGIN IMMEDIATE")
+    notebook.execute("DELETE FROM exchange_candle_rows")
+
+    assert store.read_candles(KRAKEN, EVERYTHING).height == 3
+
+
+def test_a_lock_held_too_long_by_another_program_is_a_transient_error(
+    path: Path, store: SqliteStore, notebook: sqlite3.Connection
+) -> None:
+    notebook.execute("BEGIN IMMEDIATE")
+    for call in (
+        lambda: store.write_candles(KRAKEN, candles(9)),
+        lambda: store.write_state("a", {"b": 1}),
+        store.check,
+    ):
+        with pytest.raises(StoreUnavailableError, match="locked by another program") as caught:
+            call()
+        assert str(path) in str(caught.value)
+    notebook.execute("ROLLBACK")
+
+    store.write_candles(KRAKEN, candles(9))
+
+    assert store.read_candles(KRAKEN, EVERYTHING).height == 9
+
+
+@pytest.fixture
+def holder(path: Path) -> Iterator[sqlite3.Connection]:
+    """Another program that is about to write a file in which there is nothing yet."""
+    path.parent.mkdir()
+    with closing(
+        sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    ) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield connection
+
+
+def test_a_new_file_that_another_program_holds_is_waited_for(
+    path: Path, open_sqlite: Callable[..., SqliteStore], holder: sqlite3.Connection
+) -> None:
+    store = open_sqlite(path, busy_timeout_seconds=20)
+    release = threading.Timer(0.1, holder.execute, ["COMMIT"])
+    release.start()
+
+    store.write_candles(KRAKEN, candles(1))
+
+    release.join()
+    assert store.read_candles(KRAKEN, EVERYTHING).height == 1
+
+
+def test_a_new_file_that_another_program_holds_too_long_is_a_transient_error(
+    store: SqliteStore, holder: sqlite3.Connection
+) -> None:
+    with pytest.raises(StoreUnavailableError, match="locked by another program"):
+        store.write_candles(KRAKEN, candles(1))
+    holder.execute("COMMIT")
+
+    store.write_candles(KRAKEN, candles(1))
+
+    assert store.read_candles(KRAKEN, EVERYTHING).height == 1
+
+
+def test_programs_that_make_the_file_at_once_all_succeed(
+    path: Path, open_sqlite: Callable[..., SqliteStore]
+) -> None:
+    stores = [open_sqlite(path) for _ in range(8)]
+    together = threading.Barrier(len(stores))
+
+    def write(number: int) -> None:
+        together.wait()
+        stores[number].write_candles(Series(f"e{number}", BITCOIN, Timeframe(1)), candles(2))
+        stores[number].read_coverage([KRAKEN])
+
+    with ThreadPoolExecutor(len(stores)) as pool:
+        list(pool.map(write, range(len(stores))))
+
+    for number in range(len(stores)):
+        found = stores[0].read_candles(Series(f"e{number}", BITCOIN, Timeframe(1)), EVERYTHING)
+        assert found.height == 2
+
+
+def test_a_page_that_fails_leaves_neither_rows_nor_ids_behind(
+    path: Path, store: SqliteStore, notebook: sqlite3.Connection
+) -> None:
+    broken = merged_candles(120).with_columns(
+        pl.when(pl.col("open_time_ms") == 119 * MINUTE_MS)
+        .then(float("nan"))
+        .otherwise(pl.col("close"))
+        .alias("close")
+    )
+
+    with pytest.raises(StoreRefusedError):
+        store.write_candles(MERGED, broken)
+    assert notebook.execute("SELECT count(*) FROM merged_candle_rows").fetchone() == (0,)
+    assert notebook.execute("SELECT count(*) FROM exchange_sets").fetchone() == (0,)
+    store.write_candles(MERGED, merged_candles(120))
+
+    assert notebook.execute("SELECT count(*) FROM candles").fetchone() == (120,)
+
+
+def test_a_newer_schema_is_refused_with_what_to_do(path: Path, store: SqliteStore) -> None:
+    store.write_candles(KRAKEN, candles(1))
+    store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    before = path.read_bytes()
+
+    with closing(SqliteStore(path)) as newer, pytest.raises(StoreRefusedError) as caught:
+        newer.read_coverage([KRAKEN])
+
+    for part in (str(path), "schema version 99", "update candle-ingestor", "--sqlite_path"):
+        assert part in str(caught.value)
+    assert path.read_bytes() == before
+
+
+def test_another_programs_database_is_refused_and_left_alone(
+    path: Path, store: SqliteStore
+) -> None:
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE accounts (name TEXT)")
+    before = path.read_bytes()
+
+    with pytest.raises(StoreRefusedError, match=r"another program.*--sqlite_path"):
+        store.write_candles(KRAKEN, candles(1))
+    with pytest.raises(StoreRefusedError, match="another program"):
+        store.check()
+
+    assert path.read_bytes() == before
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(
+    path: Path, store: SqliteStore
+) -> None:
+    path.parent.mkdir()
+    path.write_text("Timestamp,Open,High,Low,Close,Volume\n" * 50)
+    before = path.read_bytes()
+
+    with pytest.raises(StoreRefusedError, match="not a SQLite database") as caught:
+        store.read_state("ingestor")
+
+    assert str(path) in str(caught.value)
+    assert "--sqlite_path" in str(caught.value)
+    assert path.read_bytes() == before
+
+
+def test_an_empty_file_becomes_a_store(path: Path, store: SqliteStore) -> None:
+    path.parent.mkdir()
+    path.touch()
+
+    store.write_candles(KRAKEN, candles(2))
+
+    assert store.read_candles(KRAKEN, EVERYTHING).height == 2
+
+
+def test_a_folder_in_the_files_place_is_refused(path: Path, store: SqliteStore) -> None:
+    path.mkdir(parents=True)
+
+    for call in (store.check, lambda: store.write_state("a", {"b": 1})):
+        with pytest.raises(StoreRefusedError, match=r"cannot be opened.*--sqlite_path"):
+            call()
+
+
+def test_a_path_below_a_file_is_refused(
+    tmp_path: Path, open_sqlite: Callable[..., SqliteStore]
+) -> None:
+    (tmp_path / "file").touch()
+    store = open_sqlite(tmp_path / "file" / "below" / "candles.sqlite")
+
+    for call in (store.check, lambda: store.write_state("a", {"b": 1})):
+        with pytest.raises(StoreRefusedError, match=r"folder .* cannot be .*--sqlite_path"):
+            call()
+
+
+def test_a_damaged_coverage_record_is_an_error_that_names_the_series(
+    store: SqliteStore, notebook: sqlite3.Connection
+) -> None:
+    store.write_coverage({KRAKEN: CoverageRecord(covered=IntervalSet.of(0, MINUTE_MS))})
+    notebook.execute("UPDATE candle_coverage SET record = '{}'")
+
+    with pytest.raises(StoreRefusedError, match="coverage record of kraken BTC/USD 1m"):
+        store.read_coverage([KRAKEN])
+
+
+def test_a_damaged_series_name_is_an_error(
+    store: SqliteStore, notebook: sqlite3.Connection
+) -> None:
+    store.write_coverage({KRAKEN: CoverageRecord()})
+    notebook.execute("UPDATE candle_coverage SET timeframe = 'often'")
+
+    with pytest.raises(StoreRefusedError, match="'often' is not a timeframe"):
+        store.list_series()
+
+
+def test_zero_has_no_sign(store: SqliteStore) -> None:
+    store.write_candles(KRAKEN, candles(1).with_columns(pl.lit(-0.0).alias("volume")))
+
+    (volume,) = store.read_candles(KRAKEN, EVERYTHING)["volume"]
+    assert volume.hex() == "0x0.0p+0"
+
+
+def start_writing(path: Path, **options: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, WRITING_PROCESS, path],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        **options,
+    )
+
+
+@pytest.mark.parametrize("pages_before_the_kill", [1, 30])
+def test_a_kill_never_leaves_coverage_without_its_candles(
+    path: Path, store: SqliteStore, pages_before_the_kill: int
+) -> None:
+    with start_writing(path) as process:
+        assert process.stdout is not None
+        for page in range(pages_before_the_kill):
+            assert process.stdout.readline() == f"{page}\n"
+        process.kill()
+
+    covered = store.read_coverage([KRAKEN])[KRAKEN].covered
+    found = store.read_candles(KRAKEN, EVERYTHING)
+    assert found.height % 300 == 0
+    assert covered.duration_ms >= pages_before_the_kill * 300 * MINUTE_MS
+    covered_minutes = covered.duration_ms // MINUTE_MS
+    assert found["open_time_ms"].to_list()[:covered_minutes] == [
+        minute * MINUTE_MS for minute in range(covered_minutes)
+    ]
+    store.write_candles(KRAKEN, candles(5))
+
+
+def test_a_file_size_limit_stops_the_writer_and_keeps_what_was_there(
+    path: Path, store: SqliteStore
+) -> None:
+    limit = 400_000
+
+    with start_writing(
+        path, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    ) as process:
+        assert process.stdout is not None
+        *pages, last = process.stdout.read().splitlines()
+
+    assert process.returncode == 0
+    assert last.startswith("StoreRefusedError: ")
+    assert str(path) in last
+    assert "file size limit" in last
+    found = store.read_candles(KRAKEN, EVERYTHING)
+    assert found.height >= len(pages) * 300
+    assert found.height % 300 == 0
+    covered = store.read_coverage([KRAKEN])[KRAKEN].covered
+    assert len(pages) * 300 <= covered.duration_ms // MINUTE_MS <= found.height
+
+
+def test_a_full_disk_stops_the_writer_and_keeps_what_was_there(
+    tmp_path: Path, open_sqlite: Callable[..., SqliteStore]
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=500k", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("a small disk of its own can only be mounted by root")
+    try:
+        path = disk / "candles.sqlite"
+        with start_writing(path) as process:
+            assert process.stdout is not None
+            *pages, last = process.stdout.read().splitlines()
+
+        assert last.startswith("StoreRefusedError: ")
+        assert "the disk is full" in last
+        assert pages
+        store = open_sqlite(path)
+        found = store.read_candles(KRAKEN, EVERYTHING)
+        assert found.height >= len(pages) * 300
+        assert found.height % 300 == 0
+        store.close()
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)

@@ -31,7 +31,7 @@ def print_report(report: RunReport, console: Console) -> None:
 
 def _table(report: RunReport) -> Table:
     table = Table(
-        title=f"Run report, {report.timeframe} candles", box=SIMPLE_HEAD, padding=_PADDING
+        title=f"Run report, {report.timeframe} candles", box=SIMPLE_HEAD, show_edge=False, padding=0
     )
     table.add_column("symbol, exchange", no_wrap=True)
     for name in ("requests", "candles", "revised", "rejected", "excluded", "retries", "seconds"):

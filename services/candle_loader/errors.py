@@ -1,0 +1,5 @@
+"""What can go wrong with loading."""
+
+
+class LoaderError(Exception):
+    """Candles that cannot be loaded as asked; the message names the path, the cause, the remedy."""

@@ -1,0 +1,182 @@
+"""Reading of a series' `manifest.json`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from candle_loader.errors import LoaderError
+from candle_loader.times import following_month, month_start_ms, to_ms, to_text
+
+KNOWN_FORMAT_VERSION = 1
+FILE_NAME = "manifest.json"
+NOT_EXPORTED = "not_exported"
+"""The reason of a gap that lies outside what the manifest tells of."""
+
+_TIMEFRAME = re.compile(r"([1-9]\d*)([mhd])", re.ASCII)
+_UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_MONTH = re.compile(r"(?!0000)\d{4}-(0[1-9]|1[0-2])", re.ASCII)
+
+
+class Gap(NamedTuple):
+    """A part of the time, `[start_ms, end_ms)` in UTC ms, that nothing is known of, and why."""
+
+    start_ms: int
+    end_ms: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{to_text(self.start_ms)} to {to_text(self.end_ms)} ({self.reason})"
+
+
+@dataclass(frozen=True)
+class SeriesInfo:
+    """What an exported series is.
+
+    Attributes:
+        timeframe: the length of a candle, such as `1m`.
+        folder: where its manifest is.
+    """
+
+    exchange: str
+    symbol: str
+    timeframe: str
+    price_decimal_digits: int
+    volume_decimal_digits: int
+    folder: Path
+
+    def __str__(self) -> str:
+        return f"{self.exchange} {self.symbol} {self.timeframe}"
+
+
+@dataclass(frozen=True)
+class Month:
+    """What the manifest says of one month.
+
+    Attributes:
+        start_ms, end_ms: the calendar month in UTC.
+        known_end_ms: up to where the manifest tells of it; a later minute is unknown.
+    """
+
+    start_ms: int
+    end_ms: int
+    known_end_ms: int
+    path: Path
+    rows: int
+    sha256: str
+    gaps: tuple[Gap, ...]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest, its months ascending; `content` is the text it was read from."""
+
+    series: SeriesInfo
+    months: tuple[Month, ...]
+    content: bytes
+
+    def gaps_within(self, start_ms: int, end_ms: int) -> tuple[Gap, ...]:
+        """The time in `[start_ms, end_ms)` that nothing is known of, ascending."""
+        gaps = []
+        told_until_ms = start_ms
+        for month in self.months:
+            gaps.append(Gap(told_until_ms, month.start_ms, NOT_EXPORTED))
+            gaps.extend(month.gaps)
+            told_until_ms = max(told_until_ms, month.known_end_ms)
+        gaps.append(Gap(told_until_ms, end_ms, NOT_EXPORTED))
+        cut = (Gap(max(gap[0], start_ms), min(gap[1], end_ms), gap.reason) for gap in gaps)
+        return tuple(gap for gap in cut if gap.start_ms < gap.end_ms)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a series' folder.
+
+    Raises:
+        LoaderError: if there is none, or it is damaged or of an unknown version.
+    """
+    path = folder / FILE_NAME
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise LoaderError(
+            f"{path} does not exist; check the data root, exchange and symbol, or export the "
+            "series there first"
+        ) from error
+    except OSError as error:
+        raise LoaderError(f"cannot read {path}: {error.strerror or error}") from error
+    try:
+        values = json.loads(content)
+        version = values["format_version"]
+        if version == KNOWN_FORMAT_VERSION:
+            return _manifest(folder, values, content)
+    except (LoaderError, ValueError, KeyError, TypeError, AttributeError) as error:
+        cause = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise LoaderError(
+            f"{path} is no valid manifest: {cause}; restore it or export the series anew"
+        ) from error
+    raise LoaderError(
+        f"{path} has format_version {version!r}, and this loader knows only "
+        f"{KNOWN_FORMAT_VERSION}; use the loader of the release that wrote it"
+    )
+
+
+def _manifest(folder: Path, values: Mapping[str, Any], content: bytes) -> Manifest:
+    series = SeriesInfo(
+        exchange=_of_type(values, "exchange", str),
+        symbol=_of_type(values, "symbol", str),
+        timeframe=_of_type(values, "timeframe", str),
+        price_decimal_digits=_of_type(values, "price_decimal_digits", int),
+        volume_decimal_digits=_of_type(values, "volume_decimal_digits", int),
+        folder=folder,
+    )
+    timeframe_ms = _timeframe_ms(series.timeframe)
+    months = sorted(_of_type(values, "months", dict).items())
+    return Manifest(
+        series, tuple(_month(folder, name, month, timeframe_ms) for name, month in months), content
+    )
+
+
+def _month(folder: Path, name: str, values: Mapping[str, Any], timeframe_ms: int) -> Month:
+    if not _MONTH.fullmatch(name):
+        raise ValueError(f"{name!r} is not a month")
+    file = f"{name[:4]}/{name}.csv"
+    if values["file"] != file:
+        raise ValueError(f"the file of {name} is {values['file']!r} and not {file!r}")
+    gaps = tuple(
+        Gap(to_ms(gap["start"]), to_ms(gap["end"]), str(gap["reason"]))
+        for gap in _of_type(values, "gaps", list)
+    )
+    start_ms, end_ms = month_start_ms(name), month_start_ms(following_month(name))
+    known_end_ms = end_ms
+    if not _of_type(values, "complete", bool):
+        # A month that was not over says nothing of the time after its last candle or gap.
+        last = values["last_timestamp"]
+        last_end_ms = start_ms if last is None else to_ms(last) + timeframe_ms
+        known_end_ms = max(last_end_ms, *(gap.end_ms for gap in gaps), start_ms)
+    return Month(
+        start_ms=start_ms,
+        end_ms=end_ms,
+        known_end_ms=known_end_ms,
+        path=folder / file,
+        rows=_of_type(values, "rows", int),
+        sha256=_of_type(values, "sha256", str),
+        gaps=gaps,
+    )
+
+
+def _timeframe_ms(text: str) -> int:
+    match = _TIMEFRAME.fullmatch(text)
+    if match is None:
+        raise ValueError(f"timeframe is {text!r}")
+    return int(match[1]) * _UNIT_MS[match[2]]
+
+
+def _of_type(values: Mapping[str, Any], name: str, wanted: type) -> Any:
+    value = values[name]
+    if type(value) is not wanted:
+        raise ValueError(f"{name} is {value!r}")
+    return value

@@ -1,0 +1,83 @@
+"""Reading of one month's CSV file."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+
+import polars as pl
+
+from candle_loader.candles import COLUMNS
+from candle_loader.errors import LoaderError
+from candle_loader.manifest import Month
+from candle_loader.times import to_text
+
+_HEADER = "Timestamp,Open,High,Low,Close,Volume"
+_TIMESTAMP_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+_REMEDY = "restore the file or let the job export it again"
+
+
+class MismatchError(LoaderError):
+    """A file that is not the one its manifest describes: damaged, or replaced a moment ago."""
+
+
+def read_month(month: Month, verify: bool) -> pl.DataFrame:
+    """The month's candles, columns COLUMNS as Int64, ascending.
+
+    Args:
+        verify: whether to compare the file's sha256 with the manifest's; all else always is.
+
+    Raises:
+        MismatchError: if the file is not the one that the manifest describes.
+        LoaderError: if it cannot be read or is malformed.
+    """
+    try:
+        content = month.path.read_bytes()
+    except FileNotFoundError as error:
+        raise MismatchError(f"{month.path} is missing; {_REMEDY}") from error
+    except OSError as error:
+        raise LoaderError(f"cannot read {month.path}: {error.strerror or error}") from error
+    if verify and hashlib.sha256(content).hexdigest() != month.sha256:
+        raise MismatchError(
+            f"{month.path} does not have the sha256 that its manifest states; {_REMEDY}"
+        )
+    frame = _parsed(month, content)
+    if frame.height != month.rows:
+        raise MismatchError(
+            f"{month.path} has {frame.height} rows and its manifest states {month.rows}; {_REMEDY}"
+        )
+    return frame
+
+
+def _parsed(month: Month, content: bytes) -> pl.DataFrame:
+    header, _, _ = content.partition(b"\n")
+    if header != _HEADER.encode():
+        raise LoaderError(
+            f"{month.path} does not begin with the header {_HEADER} but with "
+            f"{header[:100]!r}; {_REMEDY}"
+        )
+    schema = {"timestamp": pl.String, **dict.fromkeys(COLUMNS[1:], pl.Int64)}
+    try:
+        rows = pl.read_csv(
+            io.BytesIO(content), has_header=False, skip_rows=1, schema=schema, quote_char=None
+        )
+        times = rows["timestamp"].str.to_datetime(_TIMESTAMP_FORMAT, time_unit="ms", strict=True)
+    except pl.exceptions.NoDataError:
+        return pl.DataFrame(schema=dict.fromkeys(COLUMNS, pl.Int64))
+    except pl.exceptions.PolarsError as error:
+        cause = str(error).partition("\n")[0]
+        raise LoaderError(f"{month.path} is malformed: {cause}; {_REMEDY}") from error
+    frame = rows.select(times.cast(pl.Int64).alias("timestamp_ms"), *COLUMNS[1:])
+    _check(month, frame)
+    return frame
+
+
+def _check(month: Month, frame: pl.DataFrame) -> None:
+    if any(frame.null_count().row(0)):
+        raise LoaderError(f"{month.path} has a row with an empty field; {_REMEDY}")
+    times = frame["timestamp_ms"]
+    if not (times.diff().drop_nulls() > 0).all():
+        raise LoaderError(f"{month.path} does not ascend by time; {_REMEDY}")
+    outside = times.filter(~times.is_between(month.start_ms, month.end_ms, closed="left"))
+    if not outside.is_empty():
+        raise LoaderError(f"{month.path} holds {to_text(outside[0])}, of another month; {_REMEDY}")

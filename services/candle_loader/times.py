@@ -14,11 +14,11 @@ def to_ms(time: int | str) -> int:
     Raises:
         LoaderError: if it is neither.
     """
-    if isinstance(time, int) and not isinstance(time, bool):
+    if type(time) is int:
         return time
     try:
-        parsed = datetime.fromisoformat(time)
-    except (TypeError, ValueError) as error:
+        parsed = datetime.fromisoformat(str(time))
+    except ValueError as error:
         raise LoaderError(
             f"{time!r} is no time; give UTC milliseconds or text such as 2024-01-15T00:00:00Z"
         ) from error

@@ -52,6 +52,7 @@ class Export:
     covered: IntervalSet = BOTH_MONTHS
     reasons: Mapping[GapReason, IntervalSet] = field(default_factory=dict)
     closed_end_ms: int = YEAR_END_MS
+    settled_end_ms: int | None = None
     restate: bool = False
 
     def to(self, data_root: Path) -> ExportResult:
@@ -182,6 +183,16 @@ def test_a_month_is_complete_only_once_its_last_candle_is_closed(tmp_path: Path)
     assert manifest_of(folder)["months"]["2024-01"]["complete"] is False
     replace(export, closed_end_ms=FEBRUARY.start_ms).to(tmp_path)
     assert manifest_of(folder)["months"]["2024-01"]["complete"] is True
+
+
+def test_a_month_is_complete_only_once_its_last_candle_is_settled(tmp_path: Path) -> None:
+    export = replace(EXPORT, settled_end_ms=MARCH.start_ms - HOUR_MS)
+    folder = export.to(tmp_path).folder
+    months = manifest_of(folder)["months"]
+    assert [month["complete"] for month in months.values()] == [True, False]
+    assert [month["gaps"] for month in months.values()] == [[], []]
+    assert replace(export, settled_end_ms=MARCH.start_ms).to(tmp_path).written == (FEBRUARY,)
+    assert manifest_of(folder)["months"]["2024-02"]["complete"] is True
 
 
 def test_a_month_that_has_not_begun_is_left_out(tmp_path: Path) -> None:

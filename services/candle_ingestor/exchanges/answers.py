@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -27,31 +26,18 @@ from candle_ingestor.exchanges.errors import (
     ServerFaultError,
     cut,
 )
-
-Row = list[int | float | None]
+from candle_ingestor.exchanges.habits import HABITS
+from candle_ingestor.exchanges.rows import read_rows
 
 REFUSALS = frozenset({401, 403, 418, 451})
 RATE_LIMITED = 429
 FIRST_SERVER_FAULT = 500
 
 
-@dataclass(frozen=True)
-class RawRows:
-    """The rows of one answer, in the exchange's order.
-
-    Attributes:
-        rows: open time in ms, open, high, low, close, volume; None for a field that is missing
-            or no number. A row that is none at all has None everywhere.
-        raw: each row as the exchange sent it.
-    """
-
-    rows: list[Row]
-    raw: list[Any]
-
-
 def strict_class(exchange: str) -> type[Any]:
     """ccxt's class of the exchange, made strict: see this module."""
     parent: Any = getattr(ccxt_async, exchange)
+    layout = HABITS[exchange].row_layout if exchange in HABITS else None
 
     class StrictExchange(parent):  # type: ignore[misc]  # ccxt is untyped here
         def handle_errors(
@@ -70,14 +56,18 @@ def strict_class(exchange: str) -> type[Any]:
                 code, reason, url, method, headers, body, response, *request
             )
 
+        last_request_cost = 1.0
+
         async def throttle(self, cost: float | None = None) -> Any:
             # With requests_per_minute set, each request counts as one.
-            return await super().throttle(1 if self.options.get("evenPace") else cost)
+            is_even = self.options.get("evenPace")
+            self.last_request_cost = 1.0 if is_even or cost is None else cost
+            return await super().throttle(self.last_request_cost)
 
         def parse_ohlcvs(self, ohlcvs: Any, market: Any = None, *_: Any, **__: Any) -> Any:
             if not isinstance(ohlcvs, list):
                 raise MalformedAnswerError(f"{self.id}: candles are no list: {cut(str(ohlcvs))}")
-            return RawRows([_parsed(self, row, market) for row in ohlcvs], ohlcvs)
+            return read_rows(ohlcvs, layout, lambda row: self.parse_ohlcv(row, market))
 
     return StrictExchange
 
@@ -145,12 +135,3 @@ def _is_network_fault(error: Exception) -> bool:
     if isinstance(error, network) or isinstance(error.__cause__, network):
         return True
     return isinstance(error, ccxt_async.RequestTimeout)
-
-
-def _parsed(client: Any, row: Any, market: Any) -> Row:
-    try:
-        parsed = client.parse_ohlcv(row, market)
-    except (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError):
-        parsed = ()
-    fields = [value if isinstance(value, int | float) else None for value in parsed[:6]]
-    return fields + [None] * (6 - len(fields))

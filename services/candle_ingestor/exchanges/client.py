@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from candle_ingestor.exchanges.answers import RawRows, as_exchange_error, strict_class
+from candle_ingestor.exchanges.answers import as_exchange_error, strict_class
 from candle_ingestor.exchanges.errors import MalformedAnswerError
 from candle_ingestor.exchanges.habits import ExchangeHabits, habits_of
+from candle_ingestor.exchanges.rows import RawRows
 from candle_ingestor.exchanges.settings import ExchangeSettings
 from candle_ingestor.model.timeframe import Timeframe
 
@@ -34,7 +35,7 @@ class CandleClient(Protocol):
 
     @property
     def seconds_per_request(self) -> float:
-        """The least time between two requests for candles at the configured pace."""
+        """The least time between two requests like the last one, at the configured pace."""
 
     async def fetch_markets(self) -> list[dict[str, Any]]:
         """Its active spot markets as ccxt's market dictionaries. Raises: ExchangeError."""
@@ -84,8 +85,7 @@ class CcxtClient:
     def seconds_per_request(self) -> float:
         if not self._client.enableRateLimit:
             return 0.0
-        cost = 1.0 if self._client.options.get("evenPace") else _candle_cost(self._client)
-        return float(self._client.rateLimit) * cost / 1000
+        return float(self._client.rateLimit) * float(self._client.last_request_cost) / 1000
 
     async def fetch_markets(self) -> list[dict[str, Any]]:
         try:
@@ -159,26 +159,6 @@ def _page_limit(client: Any) -> int | None:
     spot = features.get("spot") or features.get("default") or {}
     limit = (spot.get("fetchOHLCV") or {}).get("limit")
     return int(limit) if limit else None
-
-
-def _candle_cost(client: Any) -> float:
-    # ccxt keeps costs by endpoint; these are the spot candle endpoints of the described exchanges.
-    for path in ("klines", "products/{id}/candles", "OHLC", "ohlc/{pair}/"):
-        found = _find_cost(client.describe().get("api"), path)
-        if found is not None:
-            return found
-    return 1.0
-
-
-def _find_cost(tree: Any, path: str) -> float | None:
-    if not isinstance(tree, Mapping):
-        return None
-    for section in ("public", "v1", "v2", "spot"):
-        costs = (tree.get(section) or {}).get("get")
-        if isinstance(costs, Mapping) and path in costs:
-            cost = costs[path]
-            return float(cost["cost"] if isinstance(cost, Mapping) else cost)
-    return None
 
 
 def _reduced(market: Mapping[str, Any]) -> dict[str, Any]:

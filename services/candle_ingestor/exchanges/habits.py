@@ -15,6 +15,22 @@ class VolumeUnit(StrEnum):
 
 
 @dataclass(frozen=True)
+class RowLayout:
+    """Where a candle row has its fields.
+
+    Attributes:
+        fields: index or key of open time, open, high, low, close and base volume.
+        time_unit_ms: what the open time counts.
+    """
+
+    fields: tuple[int, ...] | tuple[str, ...]
+    time_unit_ms: int
+
+
+_MS_FIRST = RowLayout((0, 1, 2, 3, 4, 5), 1)
+
+
+@dataclass(frozen=True)
 class ExchangeHabits:
     """How an exchange answers a request for candles.
 
@@ -27,6 +43,7 @@ class ExchangeHabits:
             later than asked may then be the edge of its reach rather than a time without trade.
         volume_unit: what its volumes count; only base volumes can be merged.
         request_parameters: passed to ccxt with every request for candles.
+        row_layout: where its rows have their fields; None leaves them to ccxt, row by row.
     """
 
     exchange: str
@@ -35,21 +52,33 @@ class ExchangeHabits:
     is_reach_known: bool = True
     volume_unit: VolumeUnit = VolumeUnit.BASE
     request_parameters: Mapping[str, int | str] = field(default_factory=dict)
+    row_layout: RowLayout | None = None
 
 
 _ROWS = (
-    ExchangeHabits("binance", 1000),
-    ExchangeHabits("binanceus", 1000),
+    ExchangeHabits("binance", 1000, row_layout=_MS_FIRST),
+    ExchangeHabits("binanceus", 1000, row_layout=_MS_FIRST),
     ExchangeHabits("bitfinex", 10_000),
-    ExchangeHabits("bitstamp", 1000),
+    ExchangeHabits(
+        "bitstamp",
+        1000,
+        row_layout=RowLayout(("timestamp", "open", "high", "low", "close", "volume"), 1000),
+    ),
     ExchangeHabits("bybit", 1000),
-    ExchangeHabits("coinbaseexchange", 300),
+    ExchangeHabits("coinbaseexchange", 300, row_layout=RowLayout((0, 3, 2, 1, 4, 5), 1000)),
     # ccxt asks from one candle earlier to one later than wanted, and the exchange keeps the newest
     # 300 of a longer range: 298 fit whether the ends are included or not.
-    ExchangeHabits("cryptocom", 298, request_parameters={"count": 300}),
+    ExchangeHabits(
+        "cryptocom",
+        298,
+        request_parameters={"count": 300},
+        row_layout=RowLayout(("t", "o", "h", "l", "c", "v"), 1),
+    ),
     ExchangeHabits("gate", 1000, reach_candles=10_000),
     ExchangeHabits("gemini", 1440, reach_candles=1440),
-    ExchangeHabits("kraken", 720, reach_candles=720),
+    ExchangeHabits(
+        "kraken", 720, reach_candles=720, row_layout=RowLayout((0, 1, 2, 3, 4, 6), 1000)
+    ),
     ExchangeHabits("kucoin", 1500),
     ExchangeHabits("mexc", 1000, is_reach_known=False),
     ExchangeHabits("okx", 300),

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from candle_ingestor.exchanges.answers import RawRows
 from candle_ingestor.exchanges.client import CandleClient
 from candle_ingestor.exchanges.errors import (
     ExchangeRefusedError,
@@ -17,6 +16,7 @@ from candle_ingestor.exchanges.errors import (
     TransientExchangeError,
 )
 from candle_ingestor.exchanges.retry import RetryPolicy
+from candle_ingestor.exchanges.rows import RawRows
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.operations.stopping import StopSignal
 

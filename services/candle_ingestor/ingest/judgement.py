@@ -8,6 +8,7 @@ answer again.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -96,11 +97,11 @@ class Judgement:
 def judge(ask: PageAsk, rows: SiftedRows, timeframe: Timeframe, reach: Reach) -> Judgement:
     """What the answer `rows` to `ask` says. `reach` is as of after the answer."""
     length_ms = timeframe.duration_ms
-    shown = rows.candles.filter(pl.col("open_time_ms") >= ask.start_ms)
+    shown = rows.candles.slice(bisect_left(rows.candles["open_time_ms"], ask.start_ms))
     open_times = shown["open_time_ms"]
     first_ms = _first(open_times)
     last_ms = _last(open_times)
-    has_overlap = ask.overlap_ms is not None and ask.overlap_ms in open_times
+    has_overlap = first_ms is not None and first_ms == ask.overlap_ms
     is_new = last_ms is not None and last_ms != ask.overlap_ms
 
     # After its last candle an answer settles nothing: it may be a short one. The next page starts
@@ -115,7 +116,7 @@ def judge(ask: PageAsk, rows: SiftedRows, timeframe: Timeframe, reach: Reach) ->
     if first_ms is not None and _is_cut_at_its_head(ask, doubt, shown.height, length_ms, reach):
         start_ms = max(start_ms, min(first_ms, end_ms))
 
-    candles = shown.filter(pl.col("open_time_ms") < end_ms)
+    candles = shown.slice(0, bisect_left(open_times, end_ms))
     span = IntervalSet.of(start_ms, end_ms)
     rejected = rows.rejected_minutes & span
     if rows.has_unplaceable:

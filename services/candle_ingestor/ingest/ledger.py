@@ -9,8 +9,11 @@ import polars as pl
 
 from candle_ingestor.model.gaps import GapReason, with_reason, without
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
+from candle_ingestor.model.selection import candles_within
 from candle_ingestor.model.series import Series
 from candle_ingestor.stores.base import CoverageRecord, Store
+
+_END_OF_TIME_MS = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Ledger:
         of the merged coverage, so that a crash costs merging them again.
         """
         record = self._records[series]
-        within = _within(candles, answered)
+        within = candles_within(candles, answered)
         change = self._compare(series, within, answered & record.covered)
         changed = change.in_known
         grown = answered - record.covered
@@ -115,20 +118,25 @@ class Ledger:
                 )
 
     def _compare(self, series: Series, candles: pl.DataFrame, known: IntervalSet) -> _Change:
+        fresh = candles_within(candles, IntervalSet.of(0, _END_OF_TIME_MS) - known)
         if not known:
-            return _Change(candles, candles.height, 0, ())
+            return _Change(fresh, fresh.height, 0, ())
+        shown = candles_within(candles, known)
         span = Interval(known.start_ms, known.end_ms)
-        stored = _within(self._store.read_candles(series, span), known)
-        differing = candles.join(stored, on=candles.columns, how="anti")
+        stored = candles_within(self._store.read_candles(series, span), known)
+        if shown.equals(stored):
+            return _Change(fresh, fresh.height, 0, ())
+        differing = shown.join(stored, on=shown.columns, how="anti")
         revised = differing.join(stored, on="open_time_ms", how="semi").height
-        vanished = stored.join(candles, on="open_time_ms", how="anti")["open_time_ms"].to_list()
-        changed = [*_within(differing, known)["open_time_ms"].to_list(), *vanished]
+        vanished = stored.join(shown, on="open_time_ms", how="anti")["open_time_ms"].to_list()
         return _Change(
-            differing,
-            differing.height - revised,
+            pl.concat([differing, fresh]),
+            differing.height - revised + fresh.height,
             revised,
             tuple(vanished),
-            lengths_of(changed, series.timeframe.duration_ms),
+            lengths_of(
+                (*differing["open_time_ms"].to_list(), *vanished), series.timeframe.duration_ms
+            ),
         )
 
 
@@ -144,16 +152,3 @@ class _Change:
 def lengths_of(open_times_ms: Iterable[int], length_ms: int) -> IntervalSet:
     """The intervals that candles of these open times fill."""
     return IntervalSet((time, time + length_ms) for time in open_times_ms)
-
-
-def _within(candles: pl.DataFrame, intervals: IntervalSet) -> pl.DataFrame:
-    if not intervals or candles.is_empty():
-        return candles.clear()
-    times = candles["open_time_ms"]
-    if intervals.covers((int(times[0]), int(times[-1]) + 1)):
-        return candles
-    masks = [
-        pl.col("open_time_ms").is_between(start_ms, end_ms, closed="left")
-        for start_ms, end_ms in intervals & IntervalSet.of(int(times[0]), int(times[-1]) + 1)
-    ]
-    return candles.filter(pl.any_horizontal(masks)) if masks else candles.clear()

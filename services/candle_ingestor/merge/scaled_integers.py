@@ -128,39 +128,33 @@ def _scaled_volumes(positions: Sequence[int]) -> list[pl.Expr]:
 
 
 def _with_volumes_from_text(table: pl.DataFrame, positions: Sequence[int]) -> pl.DataFrame:
-    """Adds `scaled_volume` where `volumes_fit`, which it adds too, and replaces `volume_digits`."""
-    table = table.with_columns(_scaled_prices(positions))
+    """Adds the integer columns and `volumes_fit`, without which they mean nothing."""
+    table = (
+        table.with_columns(_scaled_prices(positions))
+        .with_columns(made for i in positions for made in _digits_of_text(i))
+        .with_columns(pl.max_horizontal(columns("decimals", positions)).alias(VOLUME_DIGITS))
+    )
+    fits, scaled = [], []
     for i in positions:
-        parts = pl.col(column("volume", i)).cast(pl.String).str.extract_groups(_DECIMAL_TEXT)
-        whole, fraction, exponent = (
-            parts.struct.field(name) for name in ("whole", "fraction", "exponent")
-        )
-        fraction = fraction.fill_null("")
-        decimals = fraction.str.len_bytes().cast(pl.Int64) - exponent.cast(pl.Int64).fill_null(0)
-        table = table.with_columns(
-            (whole + fraction).cast(pl.Int64).alias(column("mantissa", i)),
-            pl.when(pl.col(column("volume", i)) > 0).then(decimals).alias(column("decimals", i)),
-        )
-    table = table.with_columns(
-        pl.max_horizontal(columns("decimals", positions)).alias(VOLUME_DIGITS)
-    )
-    shifts = [
-        (pl.col(VOLUME_DIGITS) - decimals).fill_null(0)
-        for decimals in columns("decimals", positions)
+        mantissa = pl.col(column("mantissa", i))
+        # A volume of 0 has no decimals, and needs no shift.
+        shift = (pl.col(VOLUME_DIGITS) - pl.col(column("decimals", i))).fill_null(0)
+        shift_within = shift.clip(0, _INTEGER_POWERS_OF_TEN.len() - 1)
+        size = mantissa * _power_of_ten(shift_within)
+        fits.append(((shift == shift_within) & (size < _LARGEST_VOLUME)).fill_null(value=True))
+        power = pl.lit(_INTEGER_POWERS_OF_TEN).gather(shift_within)
+        scaled.append((mantissa.cast(pl.Int128) * power).alias(scaled_volume(i)))
+    return table.with_columns(pl.all_horizontal(fits).alias("volumes_fit"), *scaled)
+
+
+def _digits_of_text(position: int) -> list[pl.Expr]:
+    """`mantissa` and `decimals` of the volume's text: it is mantissa / 10**decimals."""
+    volume = pl.col(column("volume", position))
+    parts = volume.cast(pl.String).str.extract_groups(_DECIMAL_TEXT)
+    fraction = parts.struct.field("fraction").fill_null("")
+    exponent = parts.struct.field("exponent").cast(pl.Int64).fill_null(0)
+    decimals = fraction.str.len_bytes().cast(pl.Int64) - exponent
+    return [
+        (parts.struct.field("whole") + fraction).cast(pl.Int64).alias(column("mantissa", position)),
+        pl.when(volume > 0).then(decimals).alias(column("decimals", position)),
     ]
-    largest_shift = _INTEGER_POWERS_OF_TEN.len() - 1
-    fits = [
-        (shift <= largest_shift)
-        & (mantissa * pl.lit(10.0).pow(shift.clip(0, largest_shift)) < _LARGEST_VOLUME)
-        for mantissa, shift in zip(columns("mantissa", positions), shifts, strict=True)
-    ]
-    powers = [
-        pl.lit(_INTEGER_POWERS_OF_TEN).gather(shift.clip(0, largest_shift)) for shift in shifts
-    ]
-    return table.with_columns(
-        pl.all_horizontal(fit.fill_null(value=True) for fit in fits).alias("volumes_fit"),
-        *(
-            (pl.col(column("mantissa", i)).cast(pl.Int128) * power).alias(scaled_volume(i))
-            for i, power in zip(positions, powers, strict=True)
-        ),
-    )

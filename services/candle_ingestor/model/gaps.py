@@ -28,18 +28,21 @@ class Gap(NamedTuple):
 
 
 def explain(missing: IntervalSet, reasons: Mapping[GapReason, IntervalSet]) -> list[Gap]:
-    """Every point of `missing` as gaps in ascending order, each with exactly one reason.
+    """Every point of `missing` as the fewest gaps, ascending, each with exactly one reason.
 
     Where several reasons name a point, the one first in `reasons` counts; what none names is
     `not_fetched`.
     """
-    gaps: list[Gap] = []
+    explained: dict[GapReason, IntervalSet] = {}
     unexplained = missing
     for reason, intervals in reasons.items():
-        gaps.extend(Gap(interval, reason) for interval in unexplained & intervals)
+        explained[reason] = unexplained & intervals
         unexplained = unexplained - intervals
-    gaps.extend(Gap(interval, GapReason.NOT_FETCHED) for interval in unexplained)
-    return sorted(gaps)
+    not_fetched = explained.get(GapReason.NOT_FETCHED, EMPTY) | unexplained
+    explained[GapReason.NOT_FETCHED] = not_fetched
+    return sorted(
+        Gap(interval, reason) for reason, intervals in explained.items() for interval in intervals
+    )
 
 
 def without(

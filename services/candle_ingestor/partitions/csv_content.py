@@ -8,10 +8,11 @@ import polars as pl
 
 from candle_ingestor.model.candles import PRICE_COLUMNS
 from candle_ingestor.model.series import Series
+from candle_ingestor.model.times import iso_text
 from candle_ingestor.partitions.errors import PartitionError
 from candle_ingestor.partitions.manifest import Digits
 from candle_ingestor.partitions.scaling import ScalingError, scale
-from candle_ingestor.partitions.timestamps import timestamp_text, timestamp_texts
+from candle_ingestor.partitions.timestamps import timestamp_texts
 
 
 def csv_content(series: Series, digits: Digits, candles: pl.DataFrame) -> bytes:
@@ -19,13 +20,9 @@ def csv_content(series: Series, digits: Digits, candles: pl.DataFrame) -> bytes:
 
     Raises:
         PartitionError: if a value does not fit int64 with these digits.
-        ValueError: if the candles do not ascend by open time.
     """
-    open_times = candles["open_time_ms"]
-    if not (open_times.diff().drop_nulls() > 0).all():
-        raise ValueError(f"the candles of {series} do not ascend by open time")
     columns = [
-        timestamp_texts(open_times).alias("Timestamp"),
+        timestamp_texts(candles["open_time_ms"]).alias("Timestamp"),
         *(_scaled(series, candles, name, digits.price) for name in PRICE_COLUMNS),
         _scaled(series, candles, "volume", digits.volume),
     ]
@@ -38,7 +35,7 @@ def _scaled(series: Series, candles: pl.DataFrame, name: str, digits: int) -> pl
     try:
         return scale(candles[name], digits).alias(name.capitalize())
     except ScalingError as error:
-        minute = timestamp_text(candles["open_time_ms"][error.index])
+        minute = iso_text(candles["open_time_ms"][error.index])
         raise PartitionError(
             f"{series}: the {name} {error.value} at {minute} does not fit an int64 with {digits} "
             "digits; ask for fewer digits, in another --data_root if the folder exists"

@@ -14,11 +14,12 @@ from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.model.times import iso_text
 from candle_ingestor.partitions.atomic_file import replace_file
 from candle_ingestor.partitions.errors import PartitionError, cannot_read
 from candle_ingestor.partitions.months import Month
 from candle_ingestor.partitions.scaling import MOST_DIGITS
-from candle_ingestor.partitions.timestamps import parse_timestamp, timestamp_text
+from candle_ingestor.partitions.timestamps import parse_timestamp
 
 FORMAT_VERSION = 1
 FILE_NAME = "manifest.json"
@@ -133,8 +134,8 @@ def _to_json(manifest: Manifest) -> dict[str, Any]:
                 "complete": entry.complete,
                 "gaps": [
                     {
-                        "start": timestamp_text(gap.interval.start_ms),
-                        "end": timestamp_text(gap.interval.end_ms),
+                        "start": iso_text(gap.interval.start_ms),
+                        "end": iso_text(gap.interval.end_ms),
                         "reason": gap.reason.value,
                     }
                     for gap in entry.gaps
@@ -198,7 +199,7 @@ def _of_type(values: Mapping[str, Any], name: str, wanted: type) -> Any:
 
 
 def _optional_text(time_ms: int | None) -> str | None:
-    return None if time_ms is None else timestamp_text(time_ms)
+    return None if time_ms is None else iso_text(time_ms)
 
 
 def _optional_time(text: str | None) -> int | None:

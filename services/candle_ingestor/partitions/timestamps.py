@@ -1,19 +1,14 @@
-"""The text form of times in partitions: `2024-01-15T00:00:00Z`."""
+"""The text form of times in partitions, the one of `iso_text`: `2024-01-15T00:00:00Z`."""
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 
 import polars as pl
 
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 _TEXT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
-
-
-def timestamp_text(time_ms: int) -> str:
-    """The text of a time in UTC ms that is a whole second."""
-    return datetime.fromtimestamp(time_ms // 1000, UTC).strftime(_FORMAT)
 
 
 def parse_timestamp(text: str) -> int:

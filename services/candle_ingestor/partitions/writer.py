@@ -132,6 +132,7 @@ class PartitionWriter:
         Raises:
             PartitionError: also if a value does not fit int64 with these digits. Months before it
                 are then exported, and every other file is what it was.
+            ValueError: if `read` gives candles that do not ascend by open time.
         """
         settled_ms = closed_end_ms if settled_end_ms is None else settled_end_ms
         folder = self.folder_of(series)
@@ -155,7 +156,7 @@ class PartitionWriter:
             for month in sorted({*months, *unfinished}):
                 if month.start_ms < closed_end_ms:
                     span = _span(month, series)
-                    candles = candles_within(read(span), covered)
+                    candles = candles_within(_ascending(series, read(span)), covered)
                     content = csv_content(series, digits, candles)
                     open_times = candles["open_time_ms"].to_list()
                     entry = MonthEntry(
@@ -257,6 +258,12 @@ class _Replacing:
             return None
         except OSError as error:
             raise cannot_read(path, error) from error
+
+
+def _ascending(series: Series, candles: pl.DataFrame) -> pl.DataFrame:
+    if not (candles["open_time_ms"].diff().drop_nulls() > 0).all():
+        raise ValueError(f"the candles of {series} do not ascend by open time")
+    return candles
 
 
 def _span(month: Month, series: Series) -> Interval:

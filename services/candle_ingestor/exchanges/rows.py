@@ -1,0 +1,81 @@
+"""Candle rows of an answer, as columns.
+
+ccxt decides what a row says. Where an exchange's row layout is described, whole columns are read
+by it, which is many times faster, and ccxt's own reading of the first and the last row must agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from candle_ingestor.exchanges.habits import RowLayout
+from candle_ingestor.model.candles import EXCHANGE_CANDLES
+
+Row = Sequence[int | float | None]
+
+
+@dataclass(frozen=True)
+class RawRows:
+    """The rows of one answer, in the exchange's order.
+
+    Attributes:
+        frame: columns EXCHANGE_CANDLES, a row each; null for a field that is missing or no
+            number. A row that is none at all has nulls only.
+        raw: each row as the exchange sent it.
+    """
+
+    frame: pl.DataFrame
+    raw: Sequence[Any]
+
+    @classmethod
+    def from_rows(cls, rows: Sequence[Row], raw: Sequence[Any]) -> RawRows:
+        """From open time in ms, open, high, low, close and volume a row."""
+        return cls(pl.DataFrame(rows, schema=EXCHANGE_CANDLES, orient="row", strict=False), raw)
+
+
+def read_rows(raw: list[Any], layout: RowLayout | None, parse: Callable[[Any], Any]) -> RawRows:
+    """The rows as columns; `parse` is ccxt's reading of one row."""
+    if layout is not None and raw:
+        frame = _by_layout(raw, layout)
+        if frame is not None and _agrees(frame, raw, parse):
+            return RawRows(frame, raw)
+    return RawRows.from_rows([_parsed(row, parse) for row in raw], raw)
+
+
+def _by_layout(raw: list[Any], layout: RowLayout) -> pl.DataFrame | None:
+    try:
+        columns = [
+            _column(name, [row[key] for row in raw], dtype)
+            for (name, dtype), key in zip(EXCHANGE_CANDLES.items(), layout.fields, strict=True)
+        ]
+    except (TypeError, KeyError, IndexError, ValueError, OverflowError, pl.exceptions.PolarsError):
+        return None
+    frame = pl.DataFrame(columns)
+    if any(column.null_count() for column in columns):
+        return None
+    if layout.time_unit_ms == 1:
+        return frame
+    return frame.with_columns(frame["open_time_ms"] * layout.time_unit_ms)
+
+
+def _column(name: str, values: list[Any], dtype: pl.DataType) -> pl.Series:
+    if isinstance(values[0], str):
+        return pl.Series(name, values, dtype=pl.String, strict=True).cast(dtype, strict=False)
+    return pl.Series(name, values, dtype=dtype, strict=True)
+
+
+def _agrees(frame: pl.DataFrame, raw: list[Any], parse: Callable[[Any], Any]) -> bool:
+    return all(tuple(_parsed(raw[index], parse)) == frame.row(index) for index in (0, len(raw) - 1))
+
+
+def _parsed(row: Any, parse: Callable[[Any], Any]) -> Row:
+    try:
+        parsed = parse(row)
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError):
+        parsed = ()
+    fields = [value if isinstance(value, int | float) else None for value in parsed[:6]]
+    return fields + [None] * (6 - len(fields))

@@ -1,0 +1,345 @@
+"""The backtester's reader, on folders that the real writer made (rule E5)."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import candle_loader
+from candle_ingestor.model.candles import EXCHANGE_CANDLES
+from candle_ingestor.model.gaps import GapReason
+from candle_ingestor.model.intervals import Interval, IntervalSet
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.symbol import Symbol
+from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.partitions.manifest import Digits
+from candle_ingestor.partitions.months import Month
+from candle_ingestor.partitions.writer import PartitionWriter
+from candle_loader import Candles, Gap, LoaderError, list_series, load
+
+HOUR_MS = 3_600_000
+JANUARY_MS, FEBRUARY_MS, MARCH_MS = (Month(2024, number).start_ms for number in (1, 2, 3))
+ALL_INT64 = dict.fromkeys(["timestamp_ms", "open", "high", "low", "close", "volume"], pl.Int64)
+
+
+def hourly(interval: Interval) -> pl.DataFrame:
+    """Candles whose open price tells their hour of the year."""
+    rows = [
+        (t, (t - JANUARY_MS) / HOUR_MS + 1, 1000.25, 0.5, 1.0, 12345678.87654321)
+        for t in range(*interval, HOUR_MS)
+    ]
+    return pl.DataFrame(rows, schema=EXCHANGE_CANDLES, orient="row")
+
+
+def export(
+    data_root: Path,
+    covered: IntervalSet = IntervalSet.of(JANUARY_MS, MARCH_MS),  # noqa: B008
+    closed_end_ms: int = MARCH_MS,
+    read: Callable[[Interval], pl.DataFrame] = hourly,
+    restate: bool = False,
+    exchange: str = "kraken",
+) -> Path:
+    series = Series(exchange, Symbol("BTC", "USD"), Timeframe.parse("1h"))
+    writer = PartitionWriter(data_root)
+    reasons = {GapReason.FETCH_FAILED: IntervalSet.of(0, FEBRUARY_MS)}
+    months = [Month(2024, 1), Month(2024, 2)]
+    digits = Digits(price=2, volume=8)
+    return writer.export(
+        series, digits, months, read, covered, reasons, closed_end_ms, restate=restate
+    ).folder
+
+
+def load_at_once(data_root: Path, *range_: int | str | None, **options: Any) -> Candles:
+    return load(data_root, "kraken", "BTC/USD", *range_, patience_seconds=0, **options)
+
+
+def change_manifest(folder: Path, **changes: Any) -> None:
+    path = folder / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def change_month(folder: Path, text: str) -> None:
+    """Replaces January's file and makes the manifest state its sha256."""
+    (folder / "2024/2024-01.csv").write_text(text)
+    months = json.loads((folder / "manifest.json").read_text())["months"]
+    months["2024-01"]["sha256"] = hashlib.sha256(text.encode()).hexdigest()
+    change_manifest(folder, months=months)
+
+
+def test_all_that_was_exported_is_loaded_as_integers(tmp_path: Path) -> None:
+    export(tmp_path)
+    candles = load_at_once(tmp_path)
+    assert candles.frame.schema == ALL_INT64
+    assert candles.frame["timestamp_ms"].to_list() == list(range(JANUARY_MS, MARCH_MS, HOUR_MS))
+    assert candles.frame.row(2) == (
+        *(JANUARY_MS + 2 * HOUR_MS, 300, 100025, 50, 100),
+        1234567887654321,
+    )
+    assert (candles.price_decimal_digits, candles.volume_decimal_digits) == (2, 8)
+    assert (candles.start_ms, candles.end_ms) == (JANUARY_MS, MARCH_MS)
+    assert candles.is_complete
+
+
+def test_integers_that_no_float_holds_are_loaded_exactly(tmp_path: Path) -> None:
+    folder = export(tmp_path)
+    largest = 2**63 - 1
+    change_month(
+        folder,
+        "Timestamp,Open,High,Low,Close,Volume\n"
+        f"2024-01-01T00:00:00Z,9007199254740993,{largest},1,-{largest},{largest - 1}\n",
+    )
+    months = json.loads((folder / "manifest.json").read_text())["months"]
+    months["2024-01"]["rows"] = 1
+    change_manifest(folder, months=months)
+    row = load_at_once(tmp_path, "2024-01-01", "2024-02-01").frame.row(0)
+    assert row == (JANUARY_MS, 9007199254740993, largest, 1, -largest, largest - 1)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data")
+    export(root)
+    return root
+
+
+@given(st.integers(JANUARY_MS - HOUR_MS, MARCH_MS), st.integers(0, MARCH_MS - JANUARY_MS))
+def test_a_range_is_half_open(exported: Path, start_ms: int, length_ms: int) -> None:
+    candles = load_at_once(exported, start_ms, start_ms + length_ms)
+    times = range(JANUARY_MS, MARCH_MS, HOUR_MS)
+    assert candles.frame["timestamp_ms"].to_list() == [
+        time for time in times if start_ms <= time < start_ms + length_ms
+    ]
+    unknown_ms = sum(gap.end_ms - gap.start_ms for gap in candles.gaps)
+    known = Interval(start_ms, start_ms + length_ms).intersection(Interval(JANUARY_MS, MARCH_MS))
+    assert unknown_ms == length_ms - known.duration_ms
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        JANUARY_MS + 24 * HOUR_MS,
+        "2024-01-02",
+        "2024-01-02T00:00:00Z",
+        "2024-01-02T00:00:00",
+        "2024-01-02T01:00:00+01:00",
+    ],
+)
+def test_times_are_milliseconds_or_iso_text_in_utc(exported: Path, start: int | str) -> None:
+    candles = load_at_once(exported, start, "2024-01-03")
+    assert candles.start_ms == JANUARY_MS + 24 * HOUR_MS
+    assert candles.frame.height == 24
+
+
+@pytest.mark.parametrize("symbol", ["BTC/USD", "btc-usd", "BTCUSD", "BTC_USD"])
+def test_a_symbol_may_be_written_as_is_usual(exported: Path, symbol: str) -> None:
+    assert load(exported, "kraken", symbol).series.symbol == "BTC/USD"
+
+
+def test_months_outside_the_range_are_not_read(tmp_path: Path) -> None:
+    folder = export(tmp_path)
+    (folder / "2024/2024-02.csv").unlink()
+    assert load_at_once(tmp_path, "2024-01-01", "2024-02-01").frame.height == 744
+
+
+def test_gaps_in_range_come_with_their_reason(tmp_path: Path) -> None:
+    covered = IntervalSet([(JANUARY_MS + 2 * HOUR_MS, FEBRUARY_MS + 3 * HOUR_MS)])
+    export(tmp_path, covered, FEBRUARY_MS + 5 * HOUR_MS)
+    assert load_at_once(tmp_path).gaps == (
+        Gap(JANUARY_MS, JANUARY_MS + 2 * HOUR_MS, "fetch_failed"),
+        Gap(FEBRUARY_MS + 3 * HOUR_MS, FEBRUARY_MS + 5 * HOUR_MS, "not_fetched"),
+    )
+    assert load_at_once(tmp_path, JANUARY_MS + HOUR_MS, "2024-02-01").gaps == (
+        Gap(JANUARY_MS + HOUR_MS, JANUARY_MS + 2 * HOUR_MS, "fetch_failed"),
+    )
+    assert load_at_once(tmp_path, "2024-01-02", "2024-02-01").is_complete
+
+
+def test_time_that_was_never_exported_is_a_gap(tmp_path: Path) -> None:
+    covered = IntervalSet([(JANUARY_MS, FEBRUARY_MS + 3 * HOUR_MS)])
+    export(tmp_path, covered, FEBRUARY_MS + 3 * HOUR_MS)
+    assert load_at_once(tmp_path).is_complete
+    assert load_at_once(tmp_path, "2023-12-31", "2024-02-02").gaps == (
+        Gap(JANUARY_MS - 24 * HOUR_MS, JANUARY_MS, "not_exported"),
+        Gap(FEBRUARY_MS + 3 * HOUR_MS, FEBRUARY_MS + 24 * HOUR_MS, "not_exported"),
+    )
+
+
+def test_a_month_missing_between_two_is_a_gap(tmp_path: Path) -> None:
+    folder = export(tmp_path)
+    months = json.loads((folder / "manifest.json").read_text())["months"]
+    april = {**months["2024-02"], "file": "2024/2024-04.csv", "rows": 0}
+    (folder / "2024/2024-04.csv").write_text("Timestamp,Open,High,Low,Close,Volume\n")
+    change_manifest(folder, months={"2024-01": months["2024-01"], "2024-04": april})
+    gaps = load_at_once(tmp_path, verify=False).gaps
+    assert gaps == (Gap(FEBRUARY_MS, Month(2024, 4).start_ms, "not_exported"),)
+
+
+def test_a_gap_is_an_error_where_completeness_is_required(tmp_path: Path) -> None:
+    export(tmp_path, IntervalSet([(JANUARY_MS + 2 * HOUR_MS, MARCH_MS)]))
+    with pytest.raises(
+        LoaderError,
+        match=r"kraken BTC/USD 1h is not complete .*"
+        r"2024-01-01T00:00:00Z to 2024-01-01T02:00:00Z \(fetch_failed\)",
+    ):
+        load_at_once(tmp_path, require_complete=True)
+    assert load_at_once(tmp_path, "2024-01-02", require_complete=True).is_complete
+
+
+def test_a_month_without_a_trade_loads_as_no_rows(tmp_path: Path) -> None:
+    export(tmp_path, read=lambda _: pl.DataFrame(schema=EXCHANGE_CANDLES))
+    candles = load_at_once(tmp_path, require_complete=True)
+    assert candles.frame.schema == ALL_INT64
+    assert candles.frame.is_empty()
+
+
+def test_series_are_listed_with_their_scale(tmp_path: Path) -> None:
+    assert list_series(tmp_path) == []
+    export(tmp_path, exchange="kraken")
+    export(tmp_path, exchange="aggregated")
+    listed = list_series(tmp_path)
+    assert [str(series) for series in listed] == ["aggregated BTC/USD 1h", "kraken BTC/USD 1h"]
+    assert {(s.price_decimal_digits, s.volume_decimal_digits) for s in listed} == {(2, 8)}
+
+
+@pytest.mark.parametrize("text", ["", "Timestamp,Open\n", "half a fi"])
+def test_a_file_that_differs_from_its_manifest_is_never_loaded(tmp_path: Path, text: str) -> None:
+    folder = export(tmp_path)
+    (folder / "2024/2024-01.csv").write_text(text)
+    with pytest.raises(LoaderError, match=r"2024-01\.csv does not have the sha256"):
+        load_at_once(tmp_path)
+    with pytest.raises(LoaderError, match=r"2024-01\.csv does not begin with the header"):
+        load_at_once(tmp_path, verify=False)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    folder = export(tmp_path)
+    (folder / "2024/2024-02.csv").unlink()
+    with pytest.raises(LoaderError, match=r"2024-02\.csv is missing"):
+        load_at_once(tmp_path)
+
+
+ROW = "2024-01-01T00:00:00Z,1,1,1,1,1\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (ROW, "has 1 rows and its manifest states 744"),
+        (ROW.replace(",1,", ",1.5,", 1), "is malformed"),
+        (ROW.replace(",1\n", ",\n"), "empty field"),
+        (ROW.replace(",1\n", "\n"), "is malformed"),
+        (ROW + ROW.replace(",1\n", "\n"), "empty field"),
+        (ROW.replace(",1\n", ",1,1\n"), "is malformed"),
+        (ROW.replace(",1,", f",{2**63},", 1), "is malformed"),
+        (ROW.replace("2024-01-01T", "2024-01-01 "), "is malformed"),
+        (ROW + ROW, "does not ascend by time"),
+        (ROW.replace("2024-01", "2024-02"), "holds 2024-02-01T00:00:00Z, of another month"),
+    ],
+)
+def test_malformed_rows_are_an_error_even_where_the_sha256_fits(
+    tmp_path: Path, rows: str, message: str
+) -> None:
+    folder = export(tmp_path)
+    change_month(folder, "Timestamp,Open,High,Low,Close,Volume\n" + rows)
+    with pytest.raises(LoaderError, match=rf"2024-01\.csv .*{message}"):
+        load_at_once(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format_version": 2}, "has format_version 2, and this loader knows only 1"),
+        ({"timeframe": "1x"}, "is no valid manifest: timeframe is '1x'"),
+        ({"volume_decimal_digits": None}, "volume_decimal_digits is None"),
+        ({"months": {"2024-13": {}}}, "'2024-13' is not a month"),
+        ({"months": {"2024-01": {"file": "../2024-01.csv"}}}, "and not '2024/2024-01.csv'"),
+        ({"months": {"2024-01": {"file": "2024/2024-01.csv"}}}, "'gaps' is missing"),
+        ({"months": {}}, "holds no month yet"),
+        ({"symbol": "BTCU/SD"}, "holds kraken BTCU/SD, not kraken BTC/USD"),
+    ],
+)
+def test_a_manifest_that_does_not_fit_is_named(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    folder = export(tmp_path)
+    change_manifest(folder, **changes)
+    with pytest.raises(LoaderError, match=message) as caught:
+        load_at_once(tmp_path)
+    assert str(folder) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("exchange", "symbol", "message"),
+    [
+        ("binance", "BTC/USD", r"binance/BTCUSD/manifest\.json does not exist"),
+        ("kraken", "ETH/USD", r"kraken/ETHUSD/manifest\.json does not exist"),
+        ("..", "BTC/USD", "'..' names no exchange or symbol"),
+        ("kraken", "", "'' names no exchange or symbol"),
+    ],
+)
+def test_a_series_that_is_not_there_is_named(
+    exported: Path, exchange: str, symbol: str, message: str
+) -> None:
+    with pytest.raises(LoaderError, match=message):
+        load(exported, exchange, symbol)
+
+
+def test_a_missing_root_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LoaderError, match="nowhere is not a folder"):
+        load(tmp_path / "nowhere", "kraken", "BTC/USD")
+    with pytest.raises(LoaderError, match="nowhere is not a folder"):
+        list_series(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("start", ["yesterday", "2024-13-01", True, 1.5])
+def test_a_time_that_is_none_is_named(exported: Path, start: Any) -> None:
+    with pytest.raises(LoaderError, match="is no time"):
+        load_at_once(exported, start)
+
+
+def test_a_range_that_ends_before_it_starts_is_an_error(exported: Path) -> None:
+    with pytest.raises(LoaderError, match="ends before it starts"):
+        load_at_once(exported, "2024-02-01", "2024-01-01")
+
+
+def test_a_reader_waits_for_a_manifest_that_is_about_to_come(tmp_path: Path) -> None:
+    """The writer stops between a replaced month and its manifest until the reader has failed."""
+    export(tmp_path)
+    january_is_replaced, reader_has_tried = threading.Event(), threading.Event()
+
+    def read(interval: Interval) -> pl.DataFrame:
+        if interval.start_ms == FEBRUARY_MS:
+            january_is_replaced.set()
+            assert reader_has_tried.wait(10)
+        return hourly(interval).with_columns(high=pl.lit(5000.0))
+
+    writer = threading.Thread(
+        target=export, args=(tmp_path,), kwargs={"read": read, "restate": True}
+    )
+    writer.start()
+    assert january_is_replaced.wait(10)
+    with pytest.raises(LoaderError, match="does not have the sha256"):
+        load_at_once(tmp_path)
+    reader_has_tried.set()
+    candles = load(tmp_path, "kraken", "BTC/USD", patience_seconds=10)
+    writer.join()
+    assert candles.frame["high"].unique().to_list() == [500000]
+
+
+def test_the_loader_knows_nothing_of_the_ingestor() -> None:
+    for path in Path(candle_loader.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            assert not [name for name in names if name.startswith("candle_ingestor")], path

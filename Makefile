@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help venv test test-servers lint format bench lock clean
+.PHONY: help venv test test-servers lint format docs bench lock clean
 
 SETUP := tools/setup_venv requirements-dev.txt
 PYTHON := .venv/bin/python -P
@@ -29,6 +29,9 @@ lint: venv ## Checks style, format and types
 format: venv ## Formats the code and applies the safe fixes
 	@$(PYTHON) -m ruff check --fix $(PYTHON_DIRS)
 	@$(PYTHON) -m ruff format $(PYTHON_DIRS)
+
+docs: venv ## Writes docs/flags.md from the flags
+	@$(PYTHON) -c "from candle_ingestor.commands.help import flags_page; print(flags_page(), end='')" > docs/flags.md
 
 bench: venv ## Runs the benchmarks
 	@set -e; for script in benchmarks/bench_*.py; do echo "== $$script"; $(PYTHON) $$script; done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -20,10 +21,20 @@ from candle_ingestor.exchanges.settings import (
 from candle_ingestor.merge.rules import HighLow, MergeRules
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.model.times import iso_text
+from candle_ingestor.operations.secrets import Redactor
 from candle_ingestor.symbols.redis_source import RedisConnection
 from candle_ingestor.symbols.start_date import SKIP, parse_end_date, parse_start_date
 
 DAY_MS = 86_400_000
+
+_REAL_NUMBERS = (
+    "max_run_seconds",
+    "api_call_delay_seconds",
+    "request_timeout_seconds",
+    "markets_cache_hours",
+    "catch_up_initial_days",
+    "settle_seconds",
+)
 
 
 class FlagValues(Protocol):
@@ -85,14 +96,23 @@ class Config:
         return tuple(filter(None, [self.redis.password, *keys]))
 
     def shown(self) -> dict[str, str]:
-        """The configuration as a person reads it, secrets hidden."""
-        shown = {f.name: _shown(getattr(self, f.name)) for f in fields(self)}
+        """The configuration as a person reads it, in the words of the flags, secrets hidden."""
+        skipped = {"redis", "exchange_settings", "rules", "is_minimum_detected", "warnings"}
+        redactor = Redactor(self.secrets)
+        shown = {f.name: redactor.redact(_shown(getattr(self, f.name))) for f in fields(self)}
+        shown = {name: value for name, value in shown.items() if name not in skipped}
         for name in ("backfill_start_ms", "backfill_end_ms"):
             value = getattr(self, name)
             if value is not None:
-                shown[name] += f" ({iso_text(value)})"
-        shown["redis"] += " (password set)" if self.redis.password else " (no password)"
-        del shown["warnings"]
+                shown[name] = iso_text(value)
+        has_password = "password set" if self.redis.password else "no password"
+        shown["redis"] = f"{self.redis.host}:{self.redis.port}, {has_password}"
+        shown["min_exchanges_required"] = str(self.rules.min_exchanges)
+        shown["max_price_deviation_pct"] = str(self.rules.max_price_deviation_pct)
+        shown["high_low"] = self.rules.high_low.value
+        shown["quote_aliases"] = _shown(tuple(":".join(p) for p in self.rules.quote_aliases))
+        for exchange, settings in self.exchange_settings.items():
+            shown[exchange] = settings.shown()
         return shown
 
 
@@ -102,6 +122,9 @@ def config_from_flags(values: FlagValues, environment: Mapping[str, str], now_ms
     Raises:
         ConfigurationError: at the first thing that cannot be, naming the flag.
     """
+    for name in _REAL_NUMBERS:
+        if not math.isfinite(getattr(values, name)):
+            raise ConfigurationError(f"--{name}={getattr(values, name)} is no number to work with")
     exchanges, renamed = resolve_names(values.exchanges, ccxt.exchanges)
     timeframe = Timeframe(values.candle_granularity_minutes)
     start = parse_start_date(values.backfill_start_date, now_ms)
@@ -134,10 +157,10 @@ def config_from_flags(values: FlagValues, environment: Mapping[str, str], now_ms
         refetch_last_candles=values.refetch_last_candles,
         rules=_rules(values, exchanges),
         is_minimum_detected=values.min_exchanges_required == 0,
-        sqlite_path=Path(values.sqlite_path),
+        sqlite_path=_needed_path("sqlite_path", values.sqlite_path),
         service_identifier=values.service_identifier,
         export_csv=values.export_csv,
-        data_root=Path(values.data_root),
+        data_root=_needed_path("data_root", values.data_root),
         export_exchange_candles=values.export_exchange_candles,
         price_decimal_digits=values.price_decimal_digits,
         volume_decimal_digits=values.volume_decimal_digits,
@@ -179,7 +202,7 @@ def _exchange_settings(
     values: FlagValues, environment: Mapping[str, str], exchanges: tuple[str, ...]
 ) -> dict[str, ExchangeSettings]:
     path = _path(values.exchange_settings_file)
-    from_file = read_settings_file(path) if path is not None else {}
+    from_file = read_settings_file(path, ccxt.exchanges) if path is not None else {}
     keys = keys_from_environment(environment, exchanges)
     settings = {}
     for exchange in exchanges:
@@ -218,9 +241,15 @@ def _path(text: str | None) -> Path | None:
     return Path(text) if text else None
 
 
+def _needed_path(name: str, text: str) -> Path:
+    if not text.strip():
+        raise ConfigurationError(f"--{name} is empty; give a path, or leave the flag out")
+    return Path(text)
+
+
 def _shown(value: object) -> str:
+    if value is None or value == ():
+        return "-"
     if isinstance(value, tuple):
         return ",".join(str(part) for part in value)
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {part}" for key, part in value.items())
     return str(value)

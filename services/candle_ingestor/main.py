@@ -108,7 +108,7 @@ def _start_logging() -> None:
 
 
 def _hide_secrets(config: Config) -> None:
-    redact_handlers([absl_logging.get_absl_handler()], Redactor(config.secrets))
+    redact_handlers([absl_logging.get_absl_handler().python_handler], Redactor(config.secrets))
 
 
 def _complain(message: str) -> None:

@@ -28,6 +28,7 @@ from candle_ingestor.model.series import Series
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.times import iso_text
 from candle_ingestor.operations.clock import Clock
+from candle_ingestor.operations.secrets import Redactor
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.operations.writable import require_writable
 from candle_ingestor.stores.base import CoverageRecord, StoreError
@@ -74,8 +75,9 @@ def dry_run(config: Config, clock: Clock, console: Console) -> int:
 
 def _print_configuration(config: Config, console: Console) -> None:
     table = Table("setting", "value", title="Configuration")
+    redactor = Redactor(config.secrets)
     for name, value in config.shown().items():
-        table.add_row(name, escape(value))
+        table.add_row(name, escape(redactor.redact(value)))
     console.print(table)
 
 
@@ -213,6 +215,9 @@ def _check_listings(
         checks.passed(words)
     else:
         checks.failed(words, ConfigurationError("lower --min_exchanges_required, or add exchanges"))
+    for listing in found.undecided:
+        exchanges = ", ".join(listing.unknown)
+        checks.console.print(f"      {listing.symbol}: whether {exchanges} has it cannot be told")
     for listing in found.dropped:
         checks.console.print(f"      {listing.symbol} {_lacking_words(listing)}")
     return [

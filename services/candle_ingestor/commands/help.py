@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 
 from candle_ingestor.flags import COMMANDS, FLAGS, GROUPS
@@ -39,7 +40,7 @@ def flags_page() -> str:
     lines += [f"| `{name}` | {text} |" for name, text in COMMANDS.items()]
     for heading, names in GROUPS.items():
         lines += ["", f"## {heading}", "", "| flag | default | meaning |", "|---|---|---|"]
-        lines += [f"| `--{name}` | {_default(name)} | {FLAGS[name].help} |" for name in names]
+        lines += [f"| `{_usage(name)}` | {_default(name)} | {_meaning(name)} |" for name in names]
     return "\n".join(lines) + "\n"
 
 
@@ -48,13 +49,18 @@ def _usage(name: str) -> str:
     if flag.boolean:
         return f"--[no]{name}"
     values = getattr(flag.parser, "enum_values", None)
-    return f"--{name}={'|'.join(values) if values else '...'}"
+    return f"--{name}={' or '.join(values) if values else '...'}"
 
 
 def _description(name: str) -> str:
     default = _default(name)
     shown = f" Default: {default.strip('`')}." if default else ""
-    return f"{FLAGS[name].help}{shown}"
+    return f"{_meaning(name)}{shown}"
+
+
+def _meaning(name: str) -> str:
+    # absl puts an enumeration's values before its help.
+    return re.sub(r"^<[^>]*>: ", "", FLAGS[name].help or "")
 
 
 def _default(name: str) -> str:

@@ -94,14 +94,12 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
         return None
     if text.strip().isdecimal():
         return float(text)
+    sent = next((v for k, v in headers.items() if k.lower() == "date"), "")
     try:
-        date = parsedate_to_datetime(text)
-    except ValueError:
+        wait = parsedate_to_datetime(text) - parsedate_to_datetime(sent)
+    except (ValueError, TypeError):
         return None
-    sent = next((v for k, v in headers.items() if k.lower() == "date"), None)
-    if sent is None:
-        return None
-    return max(0.0, (date - parsedate_to_datetime(sent)).total_seconds())
+    return max(0.0, wait.total_seconds())
 
 
 def as_exchange_error(exchange: str, error: Exception) -> ExchangeError:
@@ -111,11 +109,13 @@ def as_exchange_error(exchange: str, error: Exception) -> ExchangeError:
     said = cut(f"{exchange}: {error}" if str(error) else f"{exchange}: {type(error).__name__}")
     if _is_network_fault(error):
         return NetworkFaultError(said)
-    if isinstance(error, ccxt_async.DDoSProtection):
+    if isinstance(error, ccxt_async.DDoSProtection | ccxt_async.RateLimitExceeded):
         return RateLimitedError(said, None)
     if isinstance(error, ccxt_async.AuthenticationError):
         return ExchangeRefusedError(said)
-    if isinstance(error, ccxt_async.ExchangeNotAvailable):
+    if isinstance(error, ccxt_async.BadResponse):
+        return MalformedAnswerError(said)
+    if isinstance(error, ccxt_async.OperationFailed):
         return ServerFaultError(said)
     if isinstance(error, ccxt_async.BaseError):
         return RequestRejectedError(said)

@@ -62,10 +62,14 @@ class Listing:
 
 @dataclass(frozen=True)
 class Availability:
-    """The symbols that meet the minimum, and those that do not."""
+    """The symbols that meet the minimum, those that do not, and those that cannot be told.
+
+    A symbol is `undecided` where only exchanges whose markets could not be learnt may list it.
+    """
 
     accepted: tuple[Listing, ...]
     dropped: tuple[Listing, ...]
+    undecided: tuple[Listing, ...] = ()
 
 
 def check_availability(
@@ -81,11 +85,16 @@ def check_availability(
     """
     accepted: list[Listing] = []
     dropped: list[Listing] = []
+    undecided: list[Listing] = []
     for symbol in symbols:
         listing = _listing(symbol, markets, quote_aliases)
-        enough = len(listing.markets) + len(listing.unknown) >= minimum and listing.markets
-        (accepted if enough else dropped).append(listing)
-    return Availability(tuple(accepted), tuple(dropped))
+        if len(listing.markets) + len(listing.unknown) < minimum:
+            dropped.append(listing)
+        elif listing.markets:
+            accepted.append(listing)
+        else:
+            undecided.append(listing)
+    return Availability(tuple(accepted), tuple(dropped), tuple(undecided))
 
 
 async def learn_markets(

@@ -92,7 +92,9 @@ class CcxtClient:
             markets = await self._client.load_markets(reload=True)
         except Exception as error:
             raise as_exchange_error(self.exchange, error) from error
-        spot = [_reduced(m) for m in markets.values() if m.get("spot") and m.get("active", True)]
+        spot = [
+            _reduced(m) for m in markets.values() if m.get("spot") and m.get("active") is not False
+        ]
         if not spot:
             raise MalformedAnswerError(f"{self.exchange} lists no active spot market")
         return spot

@@ -39,8 +39,8 @@ class ExchangeHabits:
         page_candles: the most candles asked for in one request.
         reach_candles: how many candles back from the one in progress, itself included, an answer
             goes; None where the whole history is answered.
-        is_reach_known: False for an exchange nobody has described here: an answer that starts
-            later than asked may then be the edge of its reach rather than a time without trade.
+        is_reach_known: False for an exchange nobody has described here: silence before the first
+            candle that it shows may then be the edge of its reach rather than a time without trade.
         volume_unit: what its volumes count; only base volumes can be merged.
         request_parameters: passed to ccxt with every request for candles.
         row_layout: where its rows have their fields; None leaves them to ccxt, row by row.
@@ -75,12 +75,15 @@ _ROWS = (
         row_layout=RowLayout(("t", "o", "h", "l", "c", "v"), 1),
     ),
     ExchangeHabits("gate", 1000, reach_candles=10_000),
-    ExchangeHabits("gemini", 1440, reach_candles=1440),
+    # Its reach differs by timeframe; this is the longest.
+    ExchangeHabits("gemini", 1440, reach_candles=1440, is_reach_known=False),
     ExchangeHabits(
         "kraken", 720, reach_candles=720, row_layout=RowLayout((0, 1, 2, 3, 4, 6), 1000)
     ),
-    ExchangeHabits("kucoin", 1500),
-    ExchangeHabits("mexc", 1000, is_reach_known=False),
+    # The newest 1500 of a range whose end ccxt puts one candle later than wanted.
+    ExchangeHabits("kucoin", 1499),
+    # ccxt asks for 500 candles of time, whatever the limit.
+    ExchangeHabits("mexc", 500, is_reach_known=False),
     ExchangeHabits("okx", 300),
 )
 

@@ -84,8 +84,11 @@ class DiskMarketsCache:
             kept = json.loads((self._folder / f"{exchange}.json").read_bytes())
             if kept["format_version"] != FORMAT_VERSION or kept["address"] != address:
                 return None
-            return CachedMarkets(list(kept["markets"]), int(kept["fetched_ms"]))
-        except (OSError, ValueError, KeyError, TypeError):
+            markets = list(kept["markets"])
+            if not markets or not all(map(_is_market, markets)):
+                return None
+            return CachedMarkets(markets, int(kept["fetched_ms"]))
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
 
     def write(self, exchange: str, address: str, cached: CachedMarkets) -> str | None:
@@ -109,3 +112,9 @@ class DiskMarketsCache:
         except OSError as error:
             return f"cannot keep the markets of {exchange} in {self._folder}: {error.strerror}"
         return None
+
+
+def _is_market(value: object) -> bool:
+    if not isinstance(value, dict):
+        return False
+    return all(isinstance(value.get(key), str) for key in ("id", "symbol", "base", "quote"))

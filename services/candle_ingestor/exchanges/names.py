@@ -48,7 +48,7 @@ def resolve_names(
             warnings.append(f"exchange '{name}' is called '{RENAMED[name]}' now; using that")
             name = RENAMED[name]
         if name not in known:
-            raise ConfigurationError(_unknown(name, known))
+            raise ConfigurationError(f"--exchanges: {unknown_name(name, known)}")
         if name in resolved:
             raise ConfigurationError(f"--exchanges names {name} twice; name each exchange once")
         resolved.append(name)
@@ -59,7 +59,8 @@ def resolve_names(
     return tuple(resolved), tuple(warnings)
 
 
-def _unknown(name: str, known: Collection[str]) -> str:
+def unknown_name(name: str, known: Collection[str]) -> str:
+    """What to say of a name that is no exchange."""
     close = get_close_matches(name, [*known, *RENAMED], n=1)
     hint = f"did you mean {close[0]}?" if close else "see ccxt's list of exchanges for the ids"
-    return f"--exchanges: '{name[:60]}' is no exchange that ccxt knows; {hint}"
+    return f"'{name[:60]}' is no exchange that ccxt knows; {hint}"

@@ -74,8 +74,8 @@ def _agrees(frame: pl.DataFrame, raw: list[Any], parse: Callable[[Any], Any]) ->
 
 def _parsed(row: Any, parse: Callable[[Any], Any]) -> Row:
     try:
-        parsed = parse(row)
+        parsed = parse(row)[:6]
     except (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError):
         parsed = ()
-    fields = [value if isinstance(value, int | float) else None for value in parsed[:6]]
+    fields = [value if isinstance(value, int | float) else None for value in parsed]
     return fields + [None] * (6 - len(fields))

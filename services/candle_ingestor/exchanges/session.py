@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from candle_ingestor.exchanges.client import CandleClient
 from candle_ingestor.exchanges.errors import (
     ExchangeRefusedError,
+    NetworkFaultError,
     RateLimitedError,
     TransientExchangeError,
 )
@@ -85,7 +86,13 @@ class ExchangeSession:
             await self._wait_out_pause()
             if self.refusal is not None:
                 raise self.refusal
-            return await ask()
+            try:
+                async with self.stop.in_hand():
+                    return await ask()
+            except TimeoutError as error:
+                raise NetworkFaultError(
+                    f"{self.exchange}: gave up waiting, since the run is to stop"
+                ) from error
 
         def on_retry(error: TransientExchangeError, wait_seconds: float) -> None:
             counts.retries += 1

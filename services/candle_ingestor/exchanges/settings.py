@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from candle_ingestor.errors import ConfigurationError
-from candle_ingestor.exchanges.names import RENAMED
+from candle_ingestor.exchanges.names import RENAMED, unknown_name
 
 _KEY_FIELDS = {
     "APIKEY": "apiKey",
@@ -39,9 +40,23 @@ class ExchangeSettings:
     options: Mapping[str, Any] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
 
+    def shown(self) -> str:
+        """What is set, as a person reads it; of keys only that there are some."""
+        parts = {
+            "base_url": self.base_url,
+            "requests_per_minute": self.requests_per_minute,
+            "request_delay_ms": self.request_delay_ms,
+            "options": dict(self.options) or None,
+            "API key": "set" if self.keys else None,
+        }
+        said = [f"{name} {value}" for name, value in parts.items() if value is not None]
+        return ", ".join(said) or "ccxt's defaults"
 
-def read_settings_file(path: Path) -> dict[str, ExchangeSettings]:
+
+def read_settings_file(path: Path, known: Collection[str]) -> dict[str, ExchangeSettings]:
     """The settings by ccxt exchange id, from a TOML file with a table an exchange.
+
+    `known` are the ids that ccxt has. Tables of exchanges that a run does not use are welcome.
 
     Raises:
         ConfigurationError: if the file cannot be read or says something it cannot.
@@ -54,9 +69,17 @@ def read_settings_file(path: Path) -> dict[str, ExchangeSettings]:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"--exchange_settings_file: {path} is no TOML: {error}") from error
-    settings = {}
+    settings: dict[str, ExchangeSettings] = {}
     for exchange, table in tables.items():
-        settings[RENAMED.get(exchange, exchange)] = _from_table(table, f"{path}, table {exchange}")
+        name = RENAMED.get(exchange.lower(), exchange.lower())
+        where = f"{path}, table {exchange}"
+        if name not in known:
+            raise ConfigurationError(
+                f"--exchange_settings_file: {where}: {unknown_name(name, known)}"
+            )
+        if name in settings:
+            raise ConfigurationError(f"--exchange_settings_file: {where}: there is one for {name}")
+        settings[name] = _from_table(table, where)
     return settings
 
 
@@ -100,7 +123,7 @@ def _from_table(table: Any, where: str) -> ExchangeSettings:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _is_http_url(value: Any) -> bool:

@@ -71,7 +71,7 @@ def merged_reasons(
     """
     some = EMPTY
     by_reason: dict[GapReason, IntervalSet] = {}
-    for source in ticker.sources:
+    for source in ticker.merge_sources:
         record = ledger.record(source)
         some = some | record.covered
         unexplained = missing - record.covered

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -129,40 +130,58 @@ class Fetcher:
             log.info("%s shows no candle before %s", work.series, iso_text(window.end_ms))
             return self._planned(work, listed_from_ms=window.end_ms)
         record = self.ledger.record(work.series)
+        # A first day that is the first one asked for only tells that the market is older.
+        listed_from_ms = found_ms if found_ms > window.start_ms else record.listed_from_ms
         await self.store_thread.run(
             self.ledger.update,
             work.series,
-            replace(record, listed_from_ms=found_ms, listing_sought_from_ms=window.start_ms),
+            replace(record, listed_from_ms=listed_from_ms, listing_sought_from_ms=window.start_ms),
         )
         return self._planned(work)
 
     async def _fetch_task(self, work: SeriesWork, interval: Interval) -> None:
-        session = work.pager.session
-        if session.refusal is not None:
-            await self._note_failure(work, IntervalSet((interval,)), session.refusal)
-            return
+        settled_ms = interval.start_ms
+        if not work.pager.session.is_left_alone():
+            settled_ms = await self._fetch_pages(work, interval)
+        refusal = work.pager.session.refusal
+        if refusal is not None and settled_ms < interval.end_ms:
+            await self._note_failure(work, IntervalSet.of(settled_ms, interval.end_ms), refusal)
+        await self.on_task_done(work.series)
+
+    async def _fetch_pages(self, work: SeriesWork, interval: Interval) -> int:
+        """Returns where it stopped: the interval's end, unless the run or exchange stopped it."""
         half_a_page_ms = work.page_candles * work.series.timeframe.duration_ms // 2
         known_ms = await self.store_thread.run(
             self.ledger.last_known_ms, work.series, interval.start_ms, half_a_page_ms
         )
         settled_ms = interval.start_ms
-        async for page in work.pager.read(work.series, interval, known_ms, work.report.counts):
-            if isinstance(page, FailedPage):
-                next_ms = interval.end_ms if session.is_left_alone() else page.interval.end_ms
-                failed = IntervalSet.of(settled_ms, next_ms)
-                await self._note_failure(work, failed, page.error)
-            else:
-                next_ms = min(page.next_ms, interval.end_ms)
-                kept = await self.store_thread.run(self._keep, work.series, page)
-                work.report.candles += kept.new
-                work.report.revised += kept.revised
-            done = IntervalSet.of(settled_ms, next_ms)
-            work.remaining = work.remaining - done
-            self.progress.advance(work.series.exchange, work.candles_in(done))
-            settled_ms = next_ms
-            if session.is_left_alone():
-                break
-        await self.on_task_done(work.series)
+        # The next page is asked for while the store keeps this one.
+        keeping: asyncio.Task[None] | None = None
+        pages = work.pager.read(work.series, interval, known_ms, work.report.counts)
+        try:
+            async with aclosing(pages):
+                async for page in pages:
+                    done = Interval(settled_ms, min(page.next_ms, interval.end_ms))
+                    if keeping is not None:
+                        await keeping
+                    keeping = asyncio.create_task(self._settle(work, page, done))
+                    settled_ms = done.end_ms
+                    if work.pager.session.is_left_alone():
+                        break
+        finally:
+            if keeping is not None:
+                await keeping
+        return settled_ms
+
+    async def _settle(self, work: SeriesWork, page: Judgement | FailedPage, done: Interval) -> None:
+        if isinstance(page, FailedPage):
+            await self._note_failure(work, IntervalSet((done,)), page.error)
+        else:
+            kept = await self.store_thread.run(self._keep, work.series, page)
+            work.report.candles += kept.new
+            work.report.revised += kept.revised
+        work.remaining = work.remaining - IntervalSet((done,))
+        self.progress.advance(work.series.exchange, work.candles_in((done,)))
 
     def _keep(self, series: Series, page: Judgement) -> KeptPage:
         kept = self.ledger.keep_page(series, page.candles, page.answered)

@@ -47,10 +47,18 @@ class PageAsk:
 
 @dataclass(frozen=True)
 class Reach:
-    """How far back the exchange answers: `start_ms`, None without limit."""
+    """How far back the exchange answers.
+
+    Attributes:
+        start_ms: where its answers begin; None without a limit, or where that is not known.
+        is_known: False for an exchange nobody has described: silence is then believed only after
+            a candle that it has shown.
+        shown_from_ms: the oldest open time that it has shown in this run, if any.
+    """
 
     start_ms: int | None
     is_known: bool
+    shown_from_ms: int | None = None
 
 
 class Doubt(Enum):
@@ -115,11 +123,15 @@ def judge(ask: PageAsk, rows: SiftedRows, timeframe: Timeframe, reach: Reach) ->
     doubt = _doubt(ask, first_ms, has_overlap, rows)
     if first_ms is not None and _is_cut_at_its_head(ask, doubt, shown.height, length_ms, reach):
         start_ms = max(start_ms, min(first_ms, end_ms))
+    if not reach.is_known:
+        shown_from = [time for time in (reach.shown_from_ms, first_ms) if time is not None]
+        start_ms = max(start_ms, min([*shown_from, end_ms]))
+    start_ms = min(start_ms, end_ms)
 
     candles = shown.slice(0, bisect_left(open_times, end_ms))
     span = IntervalSet.of(start_ms, end_ms)
     rejected = rows.rejected_minutes & span
-    if rows.has_unplaceable:
+    if rows.has_unplaceable or (rejected and not _is_heard(ask, first_ms, has_overlap, rows)):
         rejected = span - _lengths_of(candles["open_time_ms"], length_ms)
     return Judgement(
         candles=candles,
@@ -131,8 +143,15 @@ def judge(ask: PageAsk, rows: SiftedRows, timeframe: Timeframe, reach: Reach) ->
     )
 
 
+def _is_heard(ask: PageAsk, first_ms: int | None, has_overlap: bool, rows: SiftedRows) -> bool:
+    """Whether an answer with rejected rows shows at least what it must."""
+    if ask.overlap_ms is None:
+        return first_ms is not None
+    return has_overlap or rows.rejected_minutes.contains(ask.overlap_ms)
+
+
 def _doubt(ask: PageAsk, first_ms: int | None, has_overlap: bool, rows: SiftedRows) -> Doubt | None:
-    if rows.rejected:
+    if rows.has_unplaceable or rows.rejected_minutes & IntervalSet.of(ask.start_ms, ask.end_ms):
         return Doubt.HAS_REJECTED_ROWS
     if first_ms is None:
         return Doubt.EMPTY if ask.overlap_ms is None else Doubt.EMPTY_BUT_HAD_CANDLE

@@ -63,6 +63,10 @@ class Ledger:
         changed = change.in_known
         grown = answered - record.covered
         self._mark_unmerged(series, changed | grown)
+        if changed:
+            # Before the candles, so that a crash after them does not leave the export behind.
+            record = replace(record, unexported=record.unexported | changed)
+            self.update(series, record)
         if not change.candles.is_empty():
             self._store.write_candles(series, change.candles)
         if change.vanished:

@@ -29,13 +29,14 @@ class MergeCounts:
 
 def mergeable(ledger: Ledger, ticker: Ticker, minimum: int) -> IntervalSet:
     """The minutes that at least the minimum of the ticker's exchanges cover (rule M2)."""
-    return covered_at_least((ledger.record(s).covered for s in ticker.sources), minimum)
+    return covered_at_least((ledger.record(s).covered for s in ticker.merge_sources), minimum)
 
 
 def adopt_rules(ledger: Ledger, ticker: Ticker, rules: MergeRules, refetch_ms: int) -> list[str]:
     """Makes `rules` those of the ticker's merged series (rule M10).
 
-    Where other rules made it so far, its coverage but for the newest candles is left as it is.
+    Where other rules made it so far, its coverage is left as it is but for the newest candles,
+    which are to be merged again.
 
     Returns:
         What differs, in words; empty for the same rules and for a new series.
@@ -50,7 +51,14 @@ def adopt_rules(ledger: Ledger, ticker: Ticker, rules: MergeRules, refetch_ms: i
         if former:
             former = former - IntervalSet.of(former.end_ms - refetch_ms, former.end_ms)
         ledger.update(
-            ticker.merged, replace(record, merge_rules=rules.to_json(), former_rules=former)
+            ticker.merged,
+            replace(
+                record,
+                covered=former,
+                merge_rules=rules.to_json(),
+                former_rules=former,
+                unexported=record.unexported | (record.covered - former),
+            ),
         )
     return differences
 
@@ -83,13 +91,22 @@ def merge_again(ledger: Ledger, ticker: Ticker, rules: MergeRules, counts: Merge
             ticker.merged,
             replace(record, covered=record.covered - lost, unexported=record.unexported | lost),
         )
-        for piece in _pieces(lost, ticker):
-            stale = ledger.store.read_candles(ticker.merged, piece)["open_time_ms"].to_list()
+    for piece in _pieces(_span(ledger, ticker) - whole, ticker):
+        stale = ledger.store.read_candles(ticker.merged, piece)["open_time_ms"].to_list()
+        if stale:
             ledger.store.delete_candles(ticker.merged, stale)
     for piece in _pieces(whole, ticker):
         _merge_piece(ledger, ticker, rules, piece, counts)
     record = ledger.record(ticker.merged)
     ledger.update(ticker.merged, replace(record, merge_rules=rules.to_json(), former_rules=EMPTY))
+
+
+def _span(ledger: Ledger, ticker: Ticker) -> IntervalSet:
+    """From the first to the last thing known of the ticker."""
+    known = ledger.record(ticker.merged).covered
+    for source in ticker.merge_sources:
+        known = known | ledger.record(source).covered
+    return IntervalSet.of(known.start_ms, known.end_ms) if known else EMPTY
 
 
 def _pieces(intervals: IntervalSet, ticker: Ticker) -> list[Interval]:
@@ -103,10 +120,14 @@ def _merge_piece(
     store, series = ledger.store, ticker.merged
     span = IntervalSet((piece,))
     covered: Mapping[str, IntervalSet] = {
-        s.exchange: ledger.record(s).covered & span for s in ticker.sources
+        s.exchange: ledger.record(s).covered & span for s in ticker.merge_sources
     }
     merged = merge_candles(
-        {s.exchange: store.read_candles(s, piece) for s in ticker.sources if covered[s.exchange]},
+        {
+            s.exchange: store.read_candles(s, piece)
+            for s in ticker.merge_sources
+            if covered[s.exchange]
+        },
         covered,
         piece,
         series.timeframe,

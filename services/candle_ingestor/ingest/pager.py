@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 
 from candle_ingestor.exchanges.answers import shown_raw
@@ -40,6 +40,11 @@ class FailedPage:
     interval: Interval
     error: ExchangeError
 
+    @property
+    def next_ms(self) -> int:
+        """Where the next page starts."""
+        return self.interval.end_ms
+
 
 @dataclass
 class Pager:
@@ -51,10 +56,11 @@ class Pager:
     session: ExchangeSession
     now_ms: Callable[[], int]
     _warned: set[Series] = field(default_factory=set, init=False)
+    _shown_from_ms: dict[Series, int] = field(default_factory=dict, init=False)
 
     async def read(
         self, series: Series, wanted: Interval, known_ms: int | None, counts: PageCounts
-    ) -> AsyncIterator[Judgement | FailedPage]:
+    ) -> AsyncGenerator[Judgement | FailedPage]:
         """The pages of `wanted`, ascending, until it is settled or the run is to stop.
 
         `known_ms` is the open time of the last candle known before `wanted`, if any. A failed page
@@ -82,11 +88,12 @@ class Pager:
     def reach(self, series: Series) -> Reach:
         """How far back the exchange answers now."""
         habits = self.session.client.habits
+        shown_from_ms = self._shown_from_ms.get(series)
         if habits.reach_candles is None:
-            return Reach(None, habits.is_reach_known)
+            return Reach(None, habits.is_reach_known, shown_from_ms)
         newest_ms = series.timeframe.floor_ms(self.now_ms())
         oldest_ms = newest_ms - (habits.reach_candles - 1) * series.timeframe.duration_ms
-        return Reach(oldest_ms, habits.is_reach_known)
+        return Reach(oldest_ms, habits.is_reach_known, shown_from_ms)
 
     def _ask(self, series: Series, wanted: Interval, overlap_ms: int | None) -> PageAsk:
         page_ms = self.session.client.habits.page_candles * series.timeframe.duration_ms
@@ -126,7 +133,11 @@ class Pager:
         rows = await self.session.fetch_candles(
             str(series.symbol), series.timeframe, ask.start_ms, limit, counts
         )
-        return sift(rows, series.timeframe)
+        sifted = sift(rows, series.timeframe)
+        if not sifted.candles.is_empty():
+            oldest_ms = int(sifted.candles["open_time_ms"][0])
+            self._shown_from_ms[series] = min(oldest_ms, self._shown_from_ms.get(series, oldest_ms))
+        return sifted
 
     def _report(self, series: Series, sifted: SiftedRows, page: Judgement) -> None:
         if page.doubt is not None and not sifted.rejected and series not in self._warned:

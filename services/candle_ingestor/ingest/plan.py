@@ -83,9 +83,9 @@ def plan_series(
     unlisted = EMPTY
     if record.listed_from_ms is not None:
         unlisted = missing & IntervalSet.of(0, record.listed_from_ms)
-    beyond = EMPTY
+    beyond = missing & _found_beyond_reach(record)
     if reach_start_ms is not None:
-        beyond = missing & IntervalSet.of(0, reach_start_ms)
+        beyond = beyond | (missing & IntervalSet.of(0, reach_start_ms))
     to_fetch = missing - unlisted - beyond
     boundary_ms = _catch_up_start_ms(window, record, timeframe)
     catch_up = EMPTY
@@ -115,7 +115,7 @@ def wanted_interval(
         if catch_up_from_ms is not None:
             initial_ms = timeframe.floor_ms(catch_up_from_ms)
         start_ms = min([initial_ms, *(i.start_ms for i in record.covered.intervals[:1])])
-    start_ms = timeframe.ceil_ms(start_ms)
+    start_ms = timeframe.ceil_ms(max(start_ms, 0))
     return Interval(start_ms, max(window.end_ms, start_ms))
 
 
@@ -131,6 +131,14 @@ def estimated_requests(intervals: Iterable[Interval], timeframe: Timeframe, page
     """How many pages the intervals take where every one is full; each repeats one candle."""
     fresh_ms = max(page - 1, 1) * timeframe.duration_ms
     return sum(-(-interval.duration_ms // fresh_ms) for interval in intervals)
+
+
+def _found_beyond_reach(record: CoverageRecord) -> IntervalSet:
+    # What an exchange no longer answered before its first known candle it never will again.
+    if not record.covered:
+        return EMPTY
+    found = record.reasons.get(GapReason.BEYOND_REACH, EMPTY)
+    return found & IntervalSet.of(0, record.covered.start_ms)
 
 
 def _to_read_again(window: Window, record: CoverageRecord) -> IntervalSet:

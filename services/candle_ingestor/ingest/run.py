@@ -9,7 +9,11 @@ from dataclasses import dataclass, field
 
 from candle_ingestor.config import Config
 from candle_ingestor.errors import CandleIngestorError, ConfigurationError, DependencyError
-from candle_ingestor.exchanges.availability import check_availability, learn_markets
+from candle_ingestor.exchanges.availability import (
+    Listing,
+    check_availability,
+    learn_markets,
+)
 from candle_ingestor.exchanges.client import CandleClient
 from candle_ingestor.exchanges.markets import Market, MarketsCache
 from candle_ingestor.exchanges.retry import RetryPolicy
@@ -99,6 +103,11 @@ class _Run:
         if not self.tickers:
             return
         on_store = self.store_thread.run
+        stored = set(await on_store(self.parts.store.list_series))
+        aliases = self.config.rules.quote_aliases
+        self.tickers = [
+            ticker.with_stored(self.config.exchanges, aliases, stored) for ticker in self.tickers
+        ]
         self.ledger = await on_store(Ledger, self.parts.store, self._merged_from())
         await on_store(self._adopt_rules)
         await self._make_works()
@@ -146,7 +155,7 @@ class _Run:
             )
         self.tickers = self._tickers(markets)
         self.reports = {ticker.symbol: self._new_report(ticker) for ticker in self.tickers}
-        self.report.tickers = list(self.reports.values())
+        self.report.tickers = [*self.reports.values(), *self.report.tickers]
         self._refuse_unoffered_timeframe()
 
     def _tickers(self, markets: dict[str, dict[Symbol, Market] | None]) -> list[Ticker]:
@@ -164,6 +173,10 @@ class _Run:
             lacking = ", ".join(listing.lacking)
             log.warning("%s is left out: not listed on %s", listing.symbol, lacking)
             self.report.dropped[str(listing.symbol)] = listing.lacking
+        undecided = [self._undecided_report(listing) for listing in found.undecided]
+        if undecided and not found.accepted:
+            raise DependencyError(undecided[0].errors[0])
+        self.report.tickers.extend(undecided)
         if not found.accepted:
             raise ConfigurationError(
                 f"No symbols meet the minimum exchange requirement of {minimum}: "
@@ -186,6 +199,16 @@ class _Run:
             {exchange: str(symbol) for exchange, symbol in ticker.stand_ins.items()},
         )
 
+    def _undecided_report(self, listing: Listing) -> TickerReport:
+        unknown = listing.unknown[0]
+        report = TickerReport(str(listing.symbol), [], {})
+        report.fail(
+            f"whether {', '.join(listing.unknown)} has {listing.symbol} cannot be told: "
+            f"{self.report.unavailable_exchanges[unknown]}"
+        )
+        log.error("%s: %s", listing.symbol, report.errors[0])
+        return report
+
     def _refuse_unoffered_timeframe(self) -> None:
         used = {source.exchange for ticker in self.tickers for source in ticker.sources}
         for session in self.sessions:
@@ -200,7 +223,7 @@ class _Run:
     def _merged_from(self) -> dict[Series, tuple[Series, ...]]:
         merged: dict[Series, tuple[Series, ...]] = {}
         for ticker in self.tickers:
-            for source in ticker.sources:
+            for source in ticker.merge_sources:
                 merged[source] = (*merged.get(source, ()), ticker.merged)
         return merged
 

@@ -57,17 +57,17 @@ def sift(rows: RawRows, timeframe: Timeframe) -> SiftedRows:
             .otherwise("why")
         )
     )
+    length_ms = timeframe.duration_ms
+    placed = judged.filter(pl.col("why").is_not_null())["open_time_ms"].drop_nulls().to_list()
+    starts = {timeframe.floor_ms(time) for time in placed}
+    minutes = IntervalSet((start, start + length_ms) for start in starts)
+    judged = judged.with_columns(
+        why=pl.when(pl.col("why").is_null() & pl.col("open_time_ms").is_in(list(starts)))
+        .then(pl.lit("another row of this candle is off the grid"))
+        .otherwise("why")
+    )
     good = judged.filter(pl.col("why").is_null())
     bad = judged.filter(pl.col("why").is_not_null())
-    length_ms = timeframe.duration_ms
-    placed = bad["open_time_ms"].drop_nulls().to_list()
-    minutes = IntervalSet(
-        (timeframe.floor_ms(time), timeframe.floor_ms(time) + length_ms) for time in placed
-    )
-    # A minute with one good and one bad row: which of them holds cannot be told.
-    good = good.filter(
-        ~pl.col("open_time_ms").is_in([start for start, _ in _each(minutes, length_ms)])
-    )
     return SiftedRows(
         candles=good.unique("open_time_ms").sort("open_time_ms").select(EXCHANGE_CANDLES.keys()),
         rejected=tuple(
@@ -76,10 +76,6 @@ def sift(rows: RawRows, timeframe: Timeframe) -> SiftedRows:
         rejected_minutes=minutes,
         has_unplaceable=len(placed) < bad.height or any(time % length_ms for time in placed),
     )
-
-
-def _each(minutes: IntervalSet, length_ms: int) -> list[tuple[int, int]]:
-    return [piece for interval in minutes for piece in interval.cut(length_ms)]
 
 
 def _descends(times: pl.Series) -> bool:

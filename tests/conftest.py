@@ -1,5 +1,6 @@
 import os
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ import redis
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
-from candle_ingestor.symbols.redis_source import RedisConnection
+from candle_ingestor.operations.redis_client import RedisConnection
 
 REDIS_PASSWORD = "correct-horse'battery\"staple"
 
@@ -44,35 +45,79 @@ def closed_port() -> int:
     return free_port()
 
 
-@pytest.fixture(scope="session")
-def redis_server(
-    tmp_path_factory: pytest.TempPathFactory, missing_real_part: Callable[[str], NoReturn]
-) -> Iterator[RedisConnection]:
-    """A real Redis with a password, for the length of the test session."""
-    binary = shutil.which("redis-server")
-    if binary is None:
-        missing_real_part("redis-server; on Debian: apt-get install redis-server")
-    folder = tmp_path_factory.mktemp("redis")
-    connection = RedisConnection("127.0.0.1", free_port(), REDIS_PASSWORD, timeout_seconds=5)
-    settings = {
-        "bind": connection.host,
-        "port": str(connection.port),
-        "requirepass": REDIS_PASSWORD,
-        "dir": str(folder),
-        "save": "",
-        "appendonly": "no",
-        "daemonize": "no",
-    }
-    options = [text for name, value in settings.items() for text in (f"--{name}", value)]
-    with Path(folder / "log").open("wb") as log:
-        process = subprocess.Popen([binary, *options], stdout=log, stderr=log)
-    try:
-        with client_of(connection) as client:
+class RedisProcess:
+    """A real Redis with a password. What it confirms survives being killed."""
+
+    def __init__(self, binary: str, folder: Path) -> None:
+        self._binary = binary
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self.connection = RedisConnection(
+            "127.0.0.1", free_port(), REDIS_PASSWORD, timeout_seconds=5
+        )
+
+    def start(self) -> None:
+        """Starts it, or starts it again. Returns when it answers."""
+        settings = {
+            "bind": self.connection.host,
+            "port": str(self.connection.port),
+            "requirepass": REDIS_PASSWORD,
+            "dir": str(self._folder),
+            "save": "",
+            "appendonly": "yes",
+            "appendfsync": "always",
+            "daemonize": "no",
+        }
+        options = [text for name, value in settings.items() for text in (f"--{name}", value)]
+        with Path(self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen([self._binary, *options], stdout=log, stderr=log)
+        with client_of(self.connection) as client:
             client.ping()
-        yield connection
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
+
+    def send(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def end(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """Ends it, if it runs, as the signal does."""
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(timeout=20)
+            self._process = None
+
+
+@pytest.fixture(scope="session")
+def start_redis(
+    tmp_path_factory: pytest.TempPathFactory, missing_real_part: Callable[[str], NoReturn]
+) -> Iterator[Callable[[], RedisProcess]]:
+    """Starts a Redis of the caller's own, which ends with the session at the latest."""
+    started: list[RedisProcess] = []
+
+    def start() -> RedisProcess:
+        binary = shutil.which("redis-server")
+        if binary is None:
+            missing_real_part("redis-server; on Debian: apt-get install redis-server")
+        started.append(RedisProcess(binary, tmp_path_factory.mktemp("redis")))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.end()
+
+
+@pytest.fixture(scope="session")
+def redis_server(start_redis: Callable[[], RedisProcess]) -> RedisConnection:
+    """A real Redis with a password, for the length of the test session."""
+    return start_redis().connection
+
+
+@pytest.fixture
+def own_redis(start_redis: Callable[[], RedisProcess]) -> Iterator[RedisProcess]:
+    """A real Redis with a password that one test may kill and start again."""
+    server = start_redis()
+    yield server
+    server.end()
 
 
 def client_of(connection: RedisConnection) -> redis.Redis:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+import ccxt.async_support as ccxt_async
+
 from candle_ingestor.exchanges.answers import as_exchange_error, strict_class
 from candle_ingestor.exchanges.errors import MalformedAnswerError
 from candle_ingestor.exchanges.habits import ExchangeHabits, habits_of
@@ -93,7 +95,9 @@ class CcxtClient:
         except Exception as error:
             raise as_exchange_error(self.exchange, error) from error
         spot = [
-            _reduced(m) for m in markets.values() if m.get("spot") and m.get("active") is not False
+            _reduced(market, self._client.precisionMode)
+            for market in markets.values()
+            if market.get("spot") and market.get("active") is not False
         ]
         if not spot:
             raise MalformedAnswerError(f"{self.exchange} lists no active spot market")
@@ -163,6 +167,12 @@ def _page_limit(client: Any) -> int | None:
     return int(limit) if limit else None
 
 
-def _reduced(market: Mapping[str, Any]) -> dict[str, Any]:
-    """The market without the exchange's own record, which is most of its size."""
-    return {**market, "info": {}}
+def _reduced(market: Mapping[str, Any], precision_mode: int) -> dict[str, Any]:
+    """The market without the exchange's own record, which is most of its size.
+
+    A precision that is no step, as where significant digits are counted, is left out as well.
+    """
+    reduced = {**market, "info": {}}
+    if precision_mode != ccxt_async.TICK_SIZE:
+        reduced["precision"] = {}
+    return reduced

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from candle_ingestor.exchanges.kept_markets import checked_markets
 from candle_ingestor.model.symbol import Symbol, SymbolError
 
 HOUR_MS = 3_600_000
@@ -84,10 +85,7 @@ class DiskMarketsCache:
             kept = json.loads((self._folder / f"{exchange}.json").read_bytes())
             if kept["format_version"] != FORMAT_VERSION or kept["address"] != address:
                 return None
-            markets = list(kept["markets"])
-            if not markets or not all(map(_is_market, markets)):
-                return None
-            return CachedMarkets(markets, int(kept["fetched_ms"]))
+            return CachedMarkets(checked_markets(kept["markets"]), int(kept["fetched_ms"]))
         except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
 
@@ -112,9 +110,3 @@ class DiskMarketsCache:
         except OSError as error:
             return f"cannot keep the markets of {exchange} in {self._folder}: {error.strerror}"
         return None
-
-
-def _is_market(value: object) -> bool:
-    if not isinstance(value, dict):
-        return False
-    return all(isinstance(value.get(key), str) for key in ("id", "symbol", "base", "quote"))

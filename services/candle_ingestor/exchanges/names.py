@@ -11,6 +11,7 @@ RENAMED = {
     "binance_us": "binanceus",
     "bitcoincom": "fmfwio",
     "bitfinex2": "bitfinex",
+    "bitpanda": "onetrading",
     "coinbasepro": "coinbaseexchange",
     "coinbaseprime": "coinbaseexchange",
     "crypto_com": "cryptocom",

@@ -82,12 +82,12 @@ class _Attempts:
         self._backoff = wait_random_exponential(
             multiplier=policy.first_wait_seconds, max=policy.longest_wait_seconds
         )
-        self._wait_seconds = 0.0
+        self._wait_seconds: dict[int, float] = {}
         self._rate_limit_seconds = 0.0
 
     def are_used_up(self, state: RetryCallState) -> bool:
         error = _error(state)
-        self._wait_seconds = self._next_wait_seconds(error, state)
+        wait_seconds = self.wait_seconds(state)
         if isinstance(error, ServerFaultError):
             self._server_faults += 1
             if self._server_faults >= SERVER_FAULT_TRIES:
@@ -98,16 +98,20 @@ class _Attempts:
                 return True
         left = self._seconds_left()
         if left is not None:
-            return self._wait_seconds >= left
+            return wait_seconds >= left
         if isinstance(error, RateLimitedError):
-            self._rate_limit_seconds += self._wait_seconds
+            self._rate_limit_seconds += wait_seconds
             return self._rate_limit_seconds > self._policy.rate_limit_patience_seconds
         return False
 
-    def wait_seconds(self, _: RetryCallState) -> float:
-        return self._wait_seconds
+    def wait_seconds(self, state: RetryCallState) -> float:
+        """The wait after this attempt, the same whenever it is asked for."""
+        if state.attempt_number not in self._wait_seconds:
+            self._wait_seconds = {state.attempt_number: self._next_wait_seconds(state)}
+        return self._wait_seconds[state.attempt_number]
 
-    def _next_wait_seconds(self, error: BaseException | None, state: RetryCallState) -> float:
+    def _next_wait_seconds(self, state: RetryCallState) -> float:
+        error = _error(state)
         backoff = float(self._backoff(state))
         if isinstance(error, RateLimitedError) and error.retry_after_seconds is not None:
             return error.retry_after_seconds + backoff / 10

@@ -17,6 +17,8 @@ from candle_ingestor.model.candles import EXCHANGE_CANDLES
 
 Row = Sequence[int | float | None]
 
+_BEYOND_INT64 = 1 << 63
+
 
 @dataclass(frozen=True)
 class RawRows:
@@ -77,5 +79,11 @@ def _parsed(row: Any, parse: Callable[[Any], Any]) -> Row:
         parsed = parse(row)[:6]
     except (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError):
         parsed = ()
-    fields = [value if isinstance(value, int | float) else None for value in parsed]
+    fields = [_number(value) for value in parsed]
     return fields + [None] * (6 - len(fields))
+
+
+def _number(value: Any) -> int | float | None:
+    if isinstance(value, int):
+        return value if abs(value) < _BEYOND_INT64 else None
+    return value if isinstance(value, float) else None

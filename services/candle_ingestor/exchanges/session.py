@@ -78,8 +78,12 @@ class ExchangeSession:
 
     async def fetch_markets(self, counts: RequestCounts) -> list[dict[str, Any]]:
         """The exchange's active spot markets, asked for like candles."""
-        counts.requests += 1
-        return await self._asking(self.client.fetch_markets, counts)
+
+        async def ask() -> list[dict[str, Any]]:
+            counts.requests += 1
+            return await self.client.fetch_markets()
+
+        return await self._asking(ask, counts)
 
     async def _asking(self, ask: Callable[[], Awaitable[Answer]], counts: RequestCounts) -> Answer:
         async def ask_unless_refused() -> Answer:

@@ -72,13 +72,11 @@ def read_settings_file(path: Path, known: Collection[str]) -> dict[str, Exchange
     settings: dict[str, ExchangeSettings] = {}
     for exchange, table in tables.items():
         name = RENAMED.get(exchange.lower(), exchange.lower())
-        where = f"{path}, table {exchange}"
+        where = f"--exchange_settings_file: {path}, table {exchange}"
         if name not in known:
-            raise ConfigurationError(
-                f"--exchange_settings_file: {where}: {unknown_name(name, known)}"
-            )
+            raise ConfigurationError(f"{where}: {unknown_name(name, known)}")
         if name in settings:
-            raise ConfigurationError(f"--exchange_settings_file: {where}: there is one for {name}")
+            raise ConfigurationError(f"{where}: another table is for {name} too; keep one")
         settings[name] = _from_table(table, where)
     return settings
 

@@ -65,9 +65,10 @@ class Exporter:
                 series, record.covered, reasons, self._closed_end_ms, self._settled_end_ms(series)
             )
         )
+        digits = self._digits(ticker, series)
         result = self._writer.export(
             series,
-            self._digits(ticker, series),
+            digits,
             months,
             lambda interval: self._ledger.store.read_candles(series, interval),
             record.covered,
@@ -76,7 +77,7 @@ class Exporter:
             self._settled_end_ms(series),
             restate=self._config.restate,
         )
-        self._ledger.update(series, replace(record, unexported=EMPTY))
+        self._ledger.update(series, replace(record, unexported=EMPTY, export_digits=digits))
         return result
 
     def _settled_end_ms(self, series: Series) -> int:
@@ -89,6 +90,9 @@ class Exporter:
     def _digits(self, ticker: Ticker, series: Series) -> Digits:
         """The digits asked for, else those already written, else the markets' own (rule E2)."""
         fixed = self._writer.fixed_digits(series)
+        last = self._ledger.record(series).export_digits
+        if fixed is None and last is not None:
+            fixed = Digits(*last)
         markets = [
             market
             for exchange, market in ticker.markets.items()

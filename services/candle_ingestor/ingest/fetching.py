@@ -32,7 +32,7 @@ Item = TypeVar("Item")
 REQUESTS_AT_ONCE = 4
 """Per exchange: while one answer is on its way, the next request already waits for its turn."""
 
-PAGES_PER_TASK = 32
+PAGES_PER_TASK = 16
 
 
 @dataclass
@@ -71,22 +71,22 @@ class Fetcher:
 
     async def plan(self, works: Iterable[SeriesWork]) -> None:
         """Finds out what to fetch of each series, and when its market was listed if need be."""
-        await _on_every_exchange(((work, work) for work in works), self._plan_one)
+        await _on_every_exchange(((work, None) for work in works), self._plan_one)
 
     async def fetch(self, works: Iterable[SeriesWork], phase: Phase) -> None:
         """Fetches one phase of every plan, the oldest candles of a series first."""
-        tasks: list[tuple[SeriesWork, tuple[SeriesWork, Interval]]] = []
+        tasks: list[tuple[SeriesWork, Interval]] = []
         for work in works:
             if work.plan is None:
                 continue
             candles = PAGES_PER_TASK * work.page_candles
             intervals = work.plan.of_phase(phase)
             pieces = cut_to_tasks(intervals, work.series.timeframe, candles)
-            tasks.extend((work, (work, piece)) for piece in pieces)
+            tasks.extend((work, piece) for piece in pieces)
             self.progress.expect(work.series.exchange, work.candles_in(intervals))
-        await _on_every_exchange(tasks, lambda task: self._fetch_task(*task))
+        await _on_every_exchange(tasks, self._fetch_task)
 
-    async def _plan_one(self, work: SeriesWork) -> None:
+    async def _plan_one(self, work: SeriesWork, _: None) -> None:
         plan = self._planned(work)
         if self._needs_listing(work, plan):
             try:
@@ -209,15 +209,16 @@ class Fetcher:
 
 
 async def _on_every_exchange(
-    items: Iterable[tuple[SeriesWork, Item]], run: Callable[[Item], Awaitable[None]]
+    items: Iterable[tuple[SeriesWork, Item]],
+    run: Callable[[SeriesWork, Item], Awaitable[None]],
 ) -> None:
-    queues: dict[str, deque[Item]] = {}
+    queues: dict[str, deque[tuple[SeriesWork, Item]]] = {}
     for work, item in items:
-        queues.setdefault(work.series.exchange, deque()).append(item)
+        queues.setdefault(work.series.exchange, deque()).append((work, item))
 
-    async def drain(queue: deque[Item]) -> None:
+    async def drain(queue: deque[tuple[SeriesWork, Item]]) -> None:
         while queue:
-            await run(queue.popleft())
+            await run(*queue.popleft())
 
     try:
         async with asyncio.TaskGroup() as group:

@@ -90,7 +90,8 @@ class Judgement:
         answered: the coverage that the answer proves, the overlap included.
         rejected: what it leaves open because of rejected rows.
         beyond_reach: what the exchange no longer answers.
-        next_ms: where the next page starts.
+        next_ms: where the next page starts: later than this one wanted, or at the same time with
+            a later candle to repeat.
         doubt: why it needs confirmation, if it does.
     """
 
@@ -131,14 +132,15 @@ def judge(ask: PageAsk, rows: SiftedRows, timeframe: Timeframe, reach: Reach) ->
     candles = shown.slice(0, bisect_left(open_times, end_ms))
     span = IntervalSet.of(start_ms, end_ms)
     rejected = rows.rejected_minutes & span
-    if rows.has_unplaceable or (rejected and not _is_heard(ask, first_ms, has_overlap, rows)):
+    is_heard = doubt is not Doubt.HAS_REJECTED_ROWS or _is_heard(ask, first_ms, has_overlap, rows)
+    if rows.has_unplaceable or not is_heard:
         rejected = span - _lengths_of(candles["open_time_ms"], length_ms)
     return Judgement(
         candles=candles,
         answered=span - rejected,
         rejected=rejected - IntervalSet.of(ask.start_ms, ask.wanted.start_ms),
         beyond_reach=IntervalSet.of(ask.wanted.start_ms, start_ms),
-        next_ms=max(end_ms, ask.wanted.start_ms + length_ms),
+        next_ms=max(end_ms, ask.wanted.start_ms),
         doubt=doubt,
     )
 

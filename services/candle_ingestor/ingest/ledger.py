@@ -14,6 +14,8 @@ from candle_ingestor.model.series import Series
 from candle_ingestor.stores.base import CoverageRecord, Store
 
 _END_OF_TIME_MS = 1 << 62
+_NEAR_CANDLES = 16
+"""Nearly always the last known candle is among so many; looking further back costs more."""
 
 
 @dataclass(frozen=True)
@@ -100,11 +102,16 @@ class Ledger:
 
     def last_known_ms(self, series: Series, before_ms: int, longest_ms: int) -> int | None:
         """The open time of the last stored and covered candle in the time before `before_ms`."""
-        span = IntervalSet.of(before_ms - longest_ms, before_ms) & self._records[series].covered
-        for interval in reversed(span.intervals):
-            candles = self._store.read_candles(series, interval)
-            if not candles.is_empty():
-                return int(candles["open_time_ms"][-1])
+        near_ms = min(_NEAR_CANDLES * series.timeframe.duration_ms, longest_ms)
+        for start_ms, end_ms in (
+            (before_ms - near_ms, before_ms),
+            (before_ms - longest_ms, before_ms - near_ms),
+        ):
+            span = IntervalSet.of(start_ms, end_ms) & self._records[series].covered
+            for interval in reversed(span.intervals):
+                candles = self._store.read_candles(series, interval)
+                if not candles.is_empty():
+                    return int(candles["open_time_ms"][-1])
         return None
 
     def _mark_unmerged(self, series: Series, intervals: IntervalSet) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from candle_ingestor.ingest.ledger import Ledger, lengths_of
@@ -63,27 +63,18 @@ def adopt_rules(ledger: Ledger, ticker: Ticker, rules: MergeRules, refetch_ms: i
     return differences
 
 
-def merge_new(
-    ledger: Ledger,
-    ticker: Ticker,
-    rules: MergeRules,
-    counts: MergeCounts,
-    *,
-    awaited: IntervalSet = EMPTY,
-    is_to_stop: Callable[[], bool] = lambda: False,
-) -> None:
-    """Merges what can be merged and is not yet, but for the minutes still `awaited`."""
-    fresh = mergeable(ledger, ticker, rules.min_exchanges)
-    fresh = fresh - ledger.record(ticker.merged).covered - awaited
-    for piece in _pieces(fresh, ticker):
-        if is_to_stop():
-            return
-        _merge_piece(ledger, ticker, rules, piece, counts)
+def unmerged_pieces(
+    ledger: Ledger, ticker: Ticker, minimum: int, awaited: IntervalSet = EMPTY
+) -> list[Interval]:
+    """What can be merged and is not yet, but for the minutes still `awaited`, cut to pieces."""
+    fresh = mergeable(ledger, ticker, minimum) - ledger.record(ticker.merged).covered - awaited
+    return _pieces(fresh, ticker)
 
 
 def merge_again(ledger: Ledger, ticker: Ticker, rules: MergeRules, counts: MergeCounts) -> None:
     """Recomputes the whole merged series from stored candles, without a request (rules M9, M10)."""
     whole = mergeable(ledger, ticker, rules.min_exchanges)
+    unmerged = _span(ledger, ticker) - whole
     record = ledger.record(ticker.merged)
     lost = record.covered - whole
     if lost:
@@ -91,12 +82,12 @@ def merge_again(ledger: Ledger, ticker: Ticker, rules: MergeRules, counts: Merge
             ticker.merged,
             replace(record, covered=record.covered - lost, unexported=record.unexported | lost),
         )
-    for piece in _pieces(_span(ledger, ticker) - whole, ticker):
+    for piece in _pieces(unmerged, ticker):
         stale = ledger.store.read_candles(ticker.merged, piece)["open_time_ms"].to_list()
         if stale:
             ledger.store.delete_candles(ticker.merged, stale)
     for piece in _pieces(whole, ticker):
-        _merge_piece(ledger, ticker, rules, piece, counts)
+        merge_piece(ledger, ticker, rules, piece, counts)
     record = ledger.record(ticker.merged)
     ledger.update(ticker.merged, replace(record, merge_rules=rules.to_json(), former_rules=EMPTY))
 
@@ -114,9 +105,10 @@ def _pieces(intervals: IntervalSet, ticker: Ticker) -> list[Interval]:
     return [piece for interval in intervals for piece in interval.cut(longest_ms)]
 
 
-def _merge_piece(
+def merge_piece(
     ledger: Ledger, ticker: Ticker, rules: MergeRules, piece: Interval, counts: MergeCounts
 ) -> None:
+    """Merges a piece from the stored exchange candles, writes what changes, then its coverage."""
     store, series = ledger.store, ticker.merged
     span = IntervalSet((piece,))
     covered: Mapping[str, IntervalSet] = {

@@ -12,6 +12,7 @@ from candle_ingestor.exchanges.session import ExchangeSession, RequestCounts
 from candle_ingestor.ingest.judgement import (
     MOST_ASKS,
     SAME_ANSWERS_NEEDED,
+    Doubt,
     Judgement,
     PageAsk,
     Reach,
@@ -20,6 +21,7 @@ from candle_ingestor.ingest.judgement import (
 from candle_ingestor.ingest.sift import SiftedRows, sift
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
+from candle_ingestor.model.times import iso_text
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +59,7 @@ class Pager:
     now_ms: Callable[[], int]
     _warned: set[Series] = field(default_factory=set, init=False)
     _shown_from_ms: dict[Series, int] = field(default_factory=dict, init=False)
+    _known_ms: dict[Series, int] = field(default_factory=dict, init=False)
 
     async def read(
         self, series: Series, wanted: Interval, known_ms: int | None, counts: PageCounts
@@ -68,6 +71,8 @@ class Pager:
         """
         next_ms = wanted.start_ms
         overlap_ms = known_ms
+        if known_ms is not None:
+            self._known_ms.setdefault(series, known_ms)
         while next_ms < wanted.end_ms and not self.session.stop.is_set():
             ask = self._ask(series, Interval(next_ms, wanted.end_ms), overlap_ms)
             if ask.end_ms <= next_ms:
@@ -112,14 +117,17 @@ class Pager:
 
     async def _confirmed(self, series: Series, ask: PageAsk, counts: PageCounts) -> Judgement:
         earlier: list[Judgement] = []
+        limit = (ask.page_end_ms - ask.start_ms) // series.timeframe.duration_ms
         for _ in range(MOST_ASKS):
-            sifted = await self._asked(series, ask, counts)
+            sifted = await self._asked(series, ask.start_ms, limit, counts)
             page = judge(ask, sifted, series.timeframe, self.reach(series))
             if page.doubt is None:
                 return page
             needed = SAME_ANSWERS_NEEDED[page.doubt]
             earlier = [*earlier, page] if earlier and _same(earlier[-1], page) else [page]
             if needed is not None and len(earlier) >= needed:
+                if page.doubt is Doubt.EMPTY:
+                    await self._require_a_known_candle(series, counts)
                 self._report(series, sifted, page)
                 counts.rejected += len(sifted.rejected)
                 return page
@@ -128,15 +136,33 @@ class Pager:
             f"{earlier[-1].doubt.value if earlier[-1].doubt else 'differs'}"
         )
 
-    async def _asked(self, series: Series, ask: PageAsk, counts: PageCounts) -> SiftedRows:
-        limit = (ask.page_end_ms - ask.start_ms) // series.timeframe.duration_ms
+    async def _require_a_known_candle(self, series: Series, counts: PageCounts) -> None:
+        """Whoever is silent about everything, as in a maintenance, is not believed."""
+        known_ms = self._known_ms.get(series)
+        reach_ms = self.reach(series).start_ms
+        if known_ms is None or (reach_ms is not None and known_ms < reach_ms):
+            return
+        page_candles = self.session.client.habits.page_candles
+        sifted = await self._asked(series, known_ms, page_candles, counts)
+        if known_ms not in sifted.candles["open_time_ms"]:
+            raise MalformedAnswerError(
+                f"{series}: an empty answer is not believed, since the candle of "
+                f"{iso_text(known_ms)} is not shown now either"
+            )
+
+    async def _asked(
+        self, series: Series, start_ms: int, limit: int, counts: PageCounts
+    ) -> SiftedRows:
         rows = await self.session.fetch_candles(
-            str(series.symbol), series.timeframe, ask.start_ms, limit, counts
+            str(series.symbol), series.timeframe, start_ms, limit, counts
         )
         sifted = sift(rows, series.timeframe)
-        if not sifted.candles.is_empty():
-            oldest_ms = int(sifted.candles["open_time_ms"][0])
-            self._shown_from_ms[series] = min(oldest_ms, self._shown_from_ms.get(series, oldest_ms))
+        times = sifted.candles["open_time_ms"]
+        if not times.is_empty():
+            first_ms, last_ms = int(times[0]), int(times[-1])
+            self._shown_from_ms[series] = min(first_ms, self._shown_from_ms.get(series, first_ms))
+            if last_ms <= self.now_ms():
+                self._known_ms[series] = max(last_ms, self._known_ms.get(series, last_ms))
         return sifted
 
     def _report(self, series: Series, sifted: SiftedRows, page: Judgement) -> None:

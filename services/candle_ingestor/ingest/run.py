@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from candle_ingestor.config import Config
-from candle_ingestor.errors import CandleIngestorError, ConfigurationError, DependencyError
+from candle_ingestor.errors import ConfigurationError, DependencyError
 from candle_ingestor.exchanges.availability import (
     Listing,
     check_availability,
@@ -22,7 +22,8 @@ from candle_ingestor.ingest.accounting import account_for
 from candle_ingestor.ingest.exporting import Exporter
 from candle_ingestor.ingest.fetching import Fetcher, SeriesWork
 from candle_ingestor.ingest.ledger import Ledger
-from candle_ingestor.ingest.merging import CANDLES_PER_PIECE, adopt_rules, merge_new, mergeable
+from candle_ingestor.ingest.merge_schedule import MergeSchedule
+from candle_ingestor.ingest.merging import adopt_rules
 from candle_ingestor.ingest.pager import Pager
 from candle_ingestor.ingest.plan import Phase, Window
 from candle_ingestor.ingest.report import RunReport, SourceReport, TickerReport
@@ -30,7 +31,6 @@ from candle_ingestor.ingest.state import honoured_catch_up_ms, state_of
 from candle_ingestor.ingest.store_thread import StoreThread
 from candle_ingestor.ingest.ticker import Ticker
 from candle_ingestor.ingest.window import window_of
-from candle_ingestor.model.intervals import EMPTY, IntervalSet
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.operations.clock import Clock
@@ -55,10 +55,15 @@ class RunParts:
     policy: RetryPolicy = field(default_factory=RetryPolicy)
 
 
-async def run_ingest(config: Config, symbols: SymbolList, parts: RunParts) -> RunReport:
+async def run_ingest(
+    config: Config,
+    symbols: SymbolList,
+    parts: RunParts,
+    on_finished: Callable[[RunReport], None],
+) -> None:
     """Fetches, merges, stores and exports what the configuration wants and the store lacks.
 
-    The report is kept in the store, also when the run fails half-way.
+    The report is kept in the store and passed to `on_finished`, also when the run fails half-way.
 
     Raises:
         ConfigurationError: if no symbol can be served as configured.
@@ -67,14 +72,16 @@ async def run_ingest(config: Config, symbols: SymbolList, parts: RunParts) -> Ru
     run = _Run(config, symbols, parts)
     try:
         await run.execute()
-    except CandleIngestorError as error:
-        run.report.error = str(error)
+    except BaseException as error:
+        run.report.error = str(error) or type(error).__name__
         raise
     finally:
         await close_all(run.sessions)
         run.store_thread.close()
-        run.finish()
-    return run.report
+        try:
+            run.finish()
+        finally:
+            on_finished(run.report)
 
 
 class _Run:
@@ -111,20 +118,30 @@ class _Run:
         self.ledger = await on_store(Ledger, self.parts.store, self._merged_from())
         await on_store(self._adopt_rules)
         await self._make_works()
+        merging = MergeSchedule(
+            self.ledger,
+            self.store_thread,
+            self.config.rules,
+            self.tickers,
+            self.works,
+            {symbol: report.merged for symbol, report in self.reports.items()},
+            self.parts.stop,
+        )
         fetcher = Fetcher(
             self.ledger,
             self.store_thread,
             self.parts.progress,
-            on_task_done=self._merge_when_much,
+            on_task_done=merging.on_task_done,
             on_failure=self._note_failure,
         )
         try:
             await fetcher.plan(self.works.values())
             for phase in Phase:
                 await fetcher.fetch(self.works.values(), phase)
-                await on_store(self._merge_all, is_last=phase is Phase.BACKFILL)
+                await merging.finish(is_last=phase is Phase.BACKFILL)
                 await on_store(self._write_state)
         finally:
+            await merging.abandon()
             await on_store(self._account)
         if self.config.export_csv:
             await on_store(self._export)
@@ -139,6 +156,7 @@ class _Run:
             self.parts.store.write_run(report.to_json())
         except DependencyError as error:
             if report.error is None:
+                report.error = str(error)
                 raise
             log.error("The run report could not be kept in the store: %s", error)
 
@@ -269,37 +287,6 @@ class _Run:
 
     def _window(self, request: SymbolRequest) -> Window:
         return window_of(self.config, request, self.started_ms)
-
-    async def _merge_when_much(self, series: Series) -> None:
-        much_ms = CANDLES_PER_PIECE * series.timeframe.duration_ms
-        for ticker in self.tickers:
-            if series not in ticker.sources:
-                continue
-            awaited = self._awaited(ticker)
-            fresh = mergeable(self.ledger, ticker, self.config.rules.min_exchanges)
-            fresh = fresh - self.ledger.record(ticker.merged).covered - awaited
-            if fresh.duration_ms >= much_ms:
-                await self.store_thread.run(self._merge, ticker, awaited)
-
-    def _merge_all(self, *, is_last: bool) -> None:
-        for ticker in self.tickers:
-            self._merge(ticker, EMPTY if is_last else self._awaited(ticker))
-
-    def _merge(self, ticker: Ticker, awaited: IntervalSet) -> None:
-        merge_new(
-            self.ledger,
-            ticker,
-            self.config.rules,
-            self.reports[ticker.symbol].merged,
-            awaited=awaited,
-            is_to_stop=lambda: self.parts.stop.is_urgent,
-        )
-
-    def _awaited(self, ticker: Ticker) -> IntervalSet:
-        awaited = EMPTY
-        for source in ticker.sources:
-            awaited = awaited | self.works[source].remaining
-        return awaited
 
     def _note_failure(self, series: Series, message: str) -> None:
         for ticker in self.tickers:

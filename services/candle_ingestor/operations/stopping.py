@@ -21,11 +21,16 @@ class StopSignal:
         self._grace_seconds = grace_seconds
         self._in_hand: set[asyncio.Timeout] = set()
         self.reason: str | None = None
+        self.is_urgent = False
 
-    def request(self, reason: str) -> None:
-        """Asks to stop; the first reason is kept."""
+    def request(self, reason: str, *, is_urgent: bool = False) -> None:
+        """Asks to stop; the first reason is kept.
+
+        An urgent stop also leaves merging and exporting to the next run.
+        """
         if self.reason is None:
             self.reason = reason
+        self.is_urgent = self.is_urgent or is_urgent
         if not self._event.is_set():
             self._event.set()
             for limit in self._in_hand:
@@ -36,11 +41,6 @@ class StopSignal:
         if self._deadline is not None and time.monotonic() >= self._deadline:
             self.request("time limit")
         return self._event.is_set()
-
-    @property
-    def is_urgent(self) -> bool:
-        """Whether the process was told to end, so that only what is in hand is finished."""
-        return self.reason is not None and self.reason.startswith("signal")
 
     def seconds_left(self) -> float | None:
         """What is left of the run's time; None without a limit, 0 once it is to stop."""

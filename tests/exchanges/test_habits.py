@@ -1,0 +1,47 @@
+import ccxt.async_support as ccxt_async
+import pytest
+
+from candle_ingestor.exchanges.client import CcxtClient
+from candle_ingestor.exchanges.habits import HABITS, ExchangeHabits, VolumeUnit, habits_of
+from candle_ingestor.exchanges.settings import ExchangeSettings
+from exchange_simulator import DIALECTS
+
+
+@pytest.mark.parametrize("habits", HABITS.values(), ids=HABITS)
+async def test_every_row_describes_an_exchange_that_ccxt_asks_for_spot_candles(
+    habits: ExchangeHabits,
+) -> None:
+    client = getattr(ccxt_async, habits.exchange)()
+    stated = ((client.features.get("spot") or {}).get("fetchOHLCV") or {}).get("limit")
+    await client.close()
+
+    assert client.has["fetchOHLCV"] is True
+    assert client.has["spot"] is not False
+    assert stated is None or 2 < habits.page_candles <= stated
+    assert habits.reach_candles is None or habits.reach_candles >= 2
+    assert habits.volume_unit is VolumeUnit.BASE
+
+
+def test_every_simulated_exchange_is_described() -> None:
+    assert set(DIALECTS) <= set(HABITS)
+    for exchange, dialect in DIALECTS.items():
+        assert HABITS[exchange].page_candles <= dialect.page_limit
+
+
+def test_an_exchange_that_nobody_described_is_asked_cautiously() -> None:
+    assert habits_of("nobody", 500) == ExchangeHabits("nobody", 500, is_reach_known=False)
+    assert habits_of("nobody", None).page_candles == 100
+    assert habits_of("kraken", 5) is HABITS["kraken"]
+
+
+@pytest.mark.parametrize("exchange", ["bitvavo", "htx", "upbit", "whitebit", "coinbase"])
+async def test_a_client_of_an_undescribed_exchange_takes_the_page_size_ccxt_states(
+    exchange: str,
+) -> None:
+    client = CcxtClient(exchange, ExchangeSettings())
+    stated = getattr(ccxt_async, exchange)().features["spot"]["fetchOHLCV"]["limit"]
+    try:
+        assert client.habits == ExchangeHabits(exchange, stated, is_reach_known=False)
+        assert "1m" in client.timeframes
+    finally:
+        await client.close()

@@ -1,0 +1,126 @@
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import redis
+from tenacity import wait_none
+
+from candle_ingestor.operations.redis_client import (
+    RedisConnection,
+    RedisRefusedError,
+    RedisUnavailableError,
+    RedisWrongTypeError,
+    ask,
+    ping,
+)
+
+
+@pytest.fixture
+def answering_with() -> Iterator[Callable[[bytes], int]]:
+    """`answering_with(line)`: the port of a server that answers everything so."""
+    listeners: list[socket.socket] = []
+    threads: list[threading.Thread] = []
+
+    def serve(listener: socket.socket, line: bytes) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                while connection.recv(4096):
+                    connection.sendall(line)
+
+    def start(line: bytes) -> int:
+        listener = socket.create_server(("127.0.0.1", 0))
+        listeners.append(listener)
+        threads.append(threading.Thread(target=serve, args=(listener, line)))
+        threads[-1].start()
+        port: int = listener.getsockname()[1]
+        return port
+
+    yield start
+    for listener in listeners:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+    for thread in threads:
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("hinder", "advice"),
+    [
+        (lambda client: client.config_set("maxmemory", 1), "maxmemory"),
+        (lambda client: client.replicaof("127.0.0.1", 1), "must lead to a primary"),
+        (
+            lambda client: client.execute_command("ACL", "SETUSER", "default", "-set"),
+            "access rules",
+        ),
+    ],
+    ids=["full", "replica", "forbidden"],
+)
+def test_a_refusal_says_what_to_do(
+    own_redis: Any, hinder: Callable[[redis.Redis], object], advice: str
+) -> None:
+    with redis.Redis(
+        port=own_redis.connection.port, password=own_redis.connection.password
+    ) as client:
+        hinder(client)
+
+    with pytest.raises(RedisRefusedError, match=advice) as caught:
+        ask(own_redis.connection, lambda client: client.set("key", "value"))
+
+    assert str(own_redis.connection.port) in str(caught.value)
+
+
+def test_a_key_of_another_kind_is_told_apart(
+    redis_server: RedisConnection, redis_client: redis.Redis
+) -> None:
+    redis_client.rpush("key", "value")
+
+    with pytest.raises(RedisWrongTypeError):
+        ask(redis_server, lambda client: client.get("key"))
+
+
+def test_a_failure_of_the_question_itself_passes_through(redis_server: RedisConnection) -> None:
+    def question(client: redis.Redis) -> float:
+        return 1 / (client.exists("no such key"))
+
+    with pytest.raises(ZeroDivisionError):
+        ask(redis_server, question)
+
+
+def test_the_tries_are_those_asked_for(closed_port: int) -> None:
+    tries: list[None] = []
+
+    def question(client: redis.Redis) -> None:
+        tries.append(None)
+        client.ping()
+
+    with pytest.raises(RedisUnavailableError):
+        ask(RedisConnection("127.0.0.1", closed_port), question, tries=3, wait=wait_none())
+
+    assert len(tries) == 3
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"-ERR unknown command 'AUTH', with args beginning with: 's3cret-word' \r\n",
+        b"-ERR unknown command 'AUTH', with args beginning with: 's3cret-w\r\n",
+        b"-ERR there is no s3cret-word here\r\n",
+        b"-LOADING s3cret-word\r\n",
+    ],
+)
+def test_a_server_that_repeats_the_password_shows_it_nowhere(
+    answering_with: Callable[[bytes], int], line: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    connection = RedisConnection("127.0.0.1", answering_with(line), "s3cret-word")
+
+    with pytest.raises((RedisRefusedError, RedisUnavailableError)) as caught:
+        ping(connection, wait=wait_none())
+
+    shown = "".join([str(caught.getrepr(style="native")), caplog.text])
+    assert "s3cret-w" not in shown

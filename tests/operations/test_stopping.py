@@ -1,0 +1,142 @@
+import asyncio
+import time
+
+import pytest
+
+from candle_ingestor.operations.stopping import StopSignal
+
+
+async def test_nothing_is_to_stop_until_it_is_asked_for() -> None:
+    stop = StopSignal()
+
+    assert not stop.is_set()
+    assert not stop.is_urgent
+    assert stop.reason is None
+    assert stop.seconds_left() is None
+
+
+async def test_the_first_reason_is_kept() -> None:
+    stop = StopSignal()
+    stop.request("--fail_fast")
+    stop.request("SIGTERM", is_urgent=True)
+
+    assert stop.is_set()
+    assert stop.reason == "--fail_fast"
+    assert stop.is_urgent
+    assert stop.seconds_left() == 0
+
+
+async def test_a_stop_that_is_not_urgent_stays_so() -> None:
+    stop = StopSignal()
+    stop.request("--fail_fast")
+
+    assert not stop.is_urgent
+
+
+async def test_a_time_limit_stops_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    stop = StopSignal(limit_seconds=30)
+
+    assert stop.seconds_left() == 30
+    now = 129.0
+    assert stop.seconds_left() == 1
+    assert not stop.is_set()
+    now = 130.0
+    assert stop.is_set()
+    assert stop.reason == "time limit"
+    assert stop.seconds_left() == 0
+    assert not stop.is_urgent
+
+
+async def test_no_limit_is_no_limit() -> None:
+    assert StopSignal(0).seconds_left() is None
+
+
+async def test_a_sleep_ends_with_the_stop() -> None:
+    stop = StopSignal()
+    sleeping = asyncio.create_task(stop.sleep(3600))
+    await asyncio.sleep(0)
+    assert not sleeping.done()
+
+    stop.request("SIGTERM", is_urgent=True)
+
+    await asyncio.wait_for(sleeping, timeout=5)
+
+
+async def test_a_sleep_ends_with_the_time_limit() -> None:
+    stop = StopSignal(limit_seconds=0.05)
+
+    await asyncio.wait_for(stop.sleep(3600), timeout=5)
+
+    assert stop.is_set()
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 0.001])
+async def test_a_short_sleep_ends_by_itself(seconds: float) -> None:
+    stop = StopSignal()
+
+    await asyncio.wait_for(stop.sleep(seconds), timeout=5)
+
+    assert not stop.is_set()
+
+
+async def test_after_the_stop_no_sleep_sleeps() -> None:
+    stop = StopSignal()
+    stop.request("SIGTERM", is_urgent=True)
+
+    await asyncio.wait_for(stop.sleep(3600), timeout=5)
+
+
+async def in_hand(stop: StopSignal, done: asyncio.Event) -> str:
+    async with stop.in_hand():
+        await done.wait()
+        return "finished"
+
+
+async def test_what_is_in_hand_may_finish_within_its_grace() -> None:
+    stop, done = StopSignal(grace_seconds=60), asyncio.Event()
+    task = asyncio.create_task(in_hand(stop, done))
+    await asyncio.sleep(0)
+
+    stop.request("SIGTERM", is_urgent=True)
+    await asyncio.sleep(0)
+    done.set()
+
+    assert await task == "finished"
+
+
+async def test_what_is_in_hand_is_given_up_after_its_grace() -> None:
+    stop, never = StopSignal(grace_seconds=0.01), asyncio.Event()
+    tasks = [asyncio.create_task(in_hand(stop, never)) for _ in range(3)]
+    await asyncio.sleep(0.02)
+    assert not any(task.done() for task in tasks)
+
+    stop.request("SIGTERM", is_urgent=True)
+    results = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), timeout=5)
+
+    assert all(isinstance(result, TimeoutError) for result in results)
+
+
+async def test_what_is_begun_after_the_stop_has_the_grace_only() -> None:
+    stop = StopSignal(grace_seconds=0.01)
+    stop.request("SIGTERM", is_urgent=True)
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(in_hand(stop, asyncio.Event()), timeout=5)
+
+
+async def test_the_time_limit_gives_up_what_is_in_hand_as_well() -> None:
+    stop = StopSignal(limit_seconds=0.01, grace_seconds=0.01)
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(in_hand(stop, asyncio.Event()), timeout=5)
+
+
+async def test_an_error_of_what_is_in_hand_passes() -> None:
+    stop = StopSignal()
+
+    with pytest.raises(ZeroDivisionError):
+        async with stop.in_hand():
+            raise ZeroDivisionError
+    stop.request("SIGTERM", is_urgent=True)

@@ -1,0 +1,68 @@
+import errno
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from candle_ingestor.errors import ConfigurationError
+from candle_ingestor.operations.writable import require_writable
+
+
+def test_a_folder_that_can_be_written_is_left_as_it_was(tmp_path: Path) -> None:
+    require_writable("--data_root", tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_yet_to_be_made_is_not_made(tmp_path: Path) -> None:
+    require_writable("--data_root", tmp_path / "a" / "b" / "c")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_relative_folder_is_looked_for_where_the_job_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    require_writable("--data_root", Path("data/csv"))
+    require_writable("--run_report_path", Path())
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("below", ["", "below", "far/below"])
+def test_a_file_in_place_of_a_folder_is_refused(tmp_path: Path, below: str) -> None:
+    (tmp_path / "file").write_text("")
+    folder = tmp_path / "file" / below
+
+    with pytest.raises(ConfigurationError) as caught:
+        require_writable("--data_root", folder)
+
+    message = str(caught.value)
+    assert message.startswith(f"--data_root: cannot write into {folder}: ")
+    assert "choose another path" in message
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_the_right_to_write_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(ConfigurationError, match="Permission denied"):
+            require_writable("--data_root", tmp_path / "csv")
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_a_disk_that_takes_no_file_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", read_only)
+
+    with pytest.raises(ConfigurationError, match=r"--sqlite_path.*Read-only file system"):
+        require_writable("--sqlite_path", tmp_path)

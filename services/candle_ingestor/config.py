@@ -21,8 +21,9 @@ from candle_ingestor.exchanges.settings import (
 from candle_ingestor.merge.rules import HighLow, MergeRules
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.model.times import iso_text
+from candle_ingestor.operations.redis_client import RedisConnection
 from candle_ingestor.operations.secrets import Redactor
-from candle_ingestor.symbols.redis_source import RedisConnection
+from candle_ingestor.stores.influxdb_connection import InfluxDbConnection
 from candle_ingestor.symbols.start_date import SKIP, parse_end_date, parse_start_date
 
 DAY_MS = 86_400_000
@@ -75,6 +76,9 @@ class Config:
     refetch_last_candles: int
     rules: MergeRules
     is_minimum_detected: bool
+    uses_redis: bool
+    influxdb: InfluxDbConnection | None
+    create_bucket: bool
     sqlite_path: Path
     service_identifier: str
     export_csv: bool
@@ -93,19 +97,22 @@ class Config:
     def secrets(self) -> tuple[str, ...]:
         """The values that must appear nowhere (rule F5)."""
         keys = [v for s in self.exchange_settings.values() for v in s.keys.values()]
-        return tuple(filter(None, [self.redis.password, *keys]))
+        token = self.influxdb.token if self.influxdb else None
+        return tuple(filter(None, [self.redis.password, token, *keys]))
 
     def shown(self) -> dict[str, str]:
         """The configuration as a person reads it, in the words of the flags, secrets hidden."""
-        skipped = {"redis", "exchange_settings", "rules", "is_minimum_detected", "warnings"}
-        redactor = Redactor(self.secrets)
-        shown = {f.name: redactor.redact(_shown(getattr(self, f.name))) for f in fields(self)}
-        shown = {name: value for name, value in shown.items() if name not in skipped}
+        skipped = {"redis", "uses_redis", "influxdb", "sqlite_path", "create_bucket", "warnings"}
+        skipped |= {"exchange_settings", "rules", "is_minimum_detected"}
+        shown = {
+            f.name: _shown(getattr(self, f.name)) for f in fields(self) if f.name not in skipped
+        }
         for name in ("backfill_start_ms", "backfill_end_ms"):
             value = getattr(self, name)
             if value is not None:
                 shown[name] = iso_text(value)
         has_password = "password set" if self.redis.password else "no password"
+        shown["store"] = str(self.influxdb) if self.influxdb else f"SQLite at {self.sqlite_path}"
         shown["redis"] = f"{self.redis.host}:{self.redis.port}, {has_password}"
         shown["min_exchanges_required"] = str(self.rules.min_exchanges)
         shown["max_price_deviation_pct"] = str(self.rules.max_price_deviation_pct)
@@ -113,7 +120,8 @@ class Config:
         shown["quote_aliases"] = _shown(tuple(":".join(p) for p in self.rules.quote_aliases))
         for exchange, settings in self.exchange_settings.items():
             shown[exchange] = settings.shown()
-        return shown
+        redactor = Redactor(self.secrets)
+        return {name: redactor.redact(text) for name, text in shown.items()}
 
 
 def config_from_flags(values: FlagValues, environment: Mapping[str, str], now_ms: int) -> Config:
@@ -157,6 +165,9 @@ def config_from_flags(values: FlagValues, environment: Mapping[str, str], now_ms
         refetch_last_candles=values.refetch_last_candles,
         rules=_rules(values, exchanges),
         is_minimum_detected=values.min_exchanges_required == 0,
+        uses_redis=_uses_redis(values, environment),
+        influxdb=_influxdb(values, environment),
+        create_bucket=values.create_bucket,
         sqlite_path=_needed_path("sqlite_path", values.sqlite_path),
         service_identifier=values.service_identifier,
         export_csv=values.export_csv,
@@ -195,6 +206,23 @@ def _redis(values: FlagValues, environment: Mapping[str, str]) -> RedisConnectio
         host=values.redis_host or environment.get("REDIS_HOST") or "localhost",
         port=port,
         password=values.redis_password or environment.get("REDIS_PASSWORD") or None,
+    )
+
+
+def _uses_redis(values: FlagValues, environment: Mapping[str, str]) -> bool:
+    has_symbols = values.symbols is not None or values.symbols_file is not None
+    return bool(not has_symbols or values.redis_host or environment.get("REDIS_HOST"))
+
+
+def _influxdb(values: FlagValues, environment: Mapping[str, str]) -> InfluxDbConnection | None:
+    token = values.influxdb_token or environment.get("INFLUXDB_TOKEN") or ""
+    if values.store == "sqlite" or (values.store == "auto" and not token):
+        return None
+    return InfluxDbConnection(
+        url=values.influxdb_url or environment.get("INFLUXDB_URL") or "http://localhost:8086",
+        token=token,
+        org=values.influxdb_org or environment.get("INFLUXDB_ORG") or "",
+        bucket=values.influxdb_bucket or environment.get("INFLUXDB_BUCKET") or "",
     )
 
 

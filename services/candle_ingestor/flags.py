@@ -46,7 +46,7 @@ _group(
         "progress",
         "auto",
         ["auto", "on", "off"],
-        "Progress bars: auto shows them on a terminal only.",
+        "Progress bars: auto shows them on a terminal, and log lines elsewhere.",
     ),
     flags.DEFINE_string(
         "now",
@@ -181,9 +181,26 @@ _group(
 _group(
     "Store",
     flags.DEFINE_enum(
-        "store", "auto", ["auto", "sqlite"], "Where candles are kept; auto is sqlite."
+        "store",
+        "auto",
+        ["auto", "sqlite", "influxdb"],
+        "Where candles are kept; auto is influxdb when a token for it is set, sqlite otherwise.",
     ),
     flags.DEFINE_string("sqlite_path", "data/candles.sqlite", "The SQLite file."),
+    flags.DEFINE_string(
+        "influxdb_url",
+        None,
+        "Address of the InfluxDB 2; the default is $INFLUXDB_URL, or http://localhost:8086.",
+    ),
+    flags.DEFINE_string(
+        "influxdb_token",
+        None,
+        "Its token; the default is $INFLUXDB_TOKEN. Prefer the variable: flags are seen in "
+        "process lists.",
+    ),
+    flags.DEFINE_string("influxdb_org", None, "Its organization; the default is $INFLUXDB_ORG."),
+    flags.DEFINE_string("influxdb_bucket", None, "The bucket; the default is $INFLUXDB_BUCKET."),
+    flags.DEFINE_bool("create_bucket", False, "Make the bucket if it is not there."),
     flags.DEFINE_string(
         "service_identifier", "candle_ingestor", "Tag of this service's state in the store."
     ),

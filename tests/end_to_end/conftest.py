@@ -1,5 +1,6 @@
 """The job as a subprocess, simulated exchanges, and the exact truth of what it must store."""
 
+import gzip
 import json
 import math
 import os
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, InvalidOperation, localcontext
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -223,13 +224,12 @@ class Job:
             process.communicate()
 
 
-@pytest.fixture
-def new_job(tmp_path: Path) -> Iterator[Callable[..., Job]]:
-    """`new_job(name, **flags)`: a job with nothing stored, whose runs have these flags."""
+@pytest.fixture(scope="session")
+def job_in() -> Iterator[Callable[..., Job]]:
+    """`job_in(folder, **flags)`: a job that works in the folder and whose runs have these flags."""
     jobs: list[Job] = []
 
-    def make(name: str = "job", **settings: Any) -> Job:
-        folder = tmp_path / name
+    def make(folder: Path, **settings: Any) -> Job:
         folder.mkdir()
         jobs.append(Job(folder, settings))
         return jobs[-1]
@@ -240,8 +240,14 @@ def new_job(tmp_path: Path) -> Iterator[Callable[..., Job]]:
 
 
 @pytest.fixture
+def new_job(tmp_path: Path, job_in: Callable[..., Job]) -> Callable[..., Job]:
+    """`new_job(name, **flags)`: a job with nothing stored, whose runs have these flags."""
+    return lambda name, **settings: job_in(tmp_path / name, **settings)
+
+
+@pytest.fixture
 def job(new_job: Callable[..., Job]) -> Job:
-    return new_job()
+    return new_job("job")
 
 
 @pytest.fixture(scope="session")
@@ -280,6 +286,19 @@ def recordings_of() -> Callable[[str], Path]:
 
 
 @pytest.fixture
+def write_recording(tmp_path: Path) -> Callable[[str, Iterable[str]], None]:
+    """`write_recording("kraken_BTC-USD", csv_rows)`: a recording below tmp_path/recordings."""
+
+    def write(name: str, rows: Iterable[str]) -> None:
+        folder = tmp_path / "recordings"
+        folder.mkdir(exist_ok=True)
+        lines = ["timestamp_ms,open,high,low,close,volume", *rows, ""]
+        (folder / f"{name}.csv.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
+
+    return write
+
+
+@pytest.fixture
 def at_candle_request() -> Callable[[ExchangeSimulator, int, Callable[[], None]], threading.Event]:
     """`at_candle_request(simulator, number, act)`: acts when the number-th request arrives.
 
@@ -287,9 +306,7 @@ def at_candle_request() -> Callable[[ExchangeSimulator, int, Callable[[], None]]
     the event is set when it has.
     """
 
-    def hook(
-        simulator: ExchangeSimulator, number: int, act: Callable[[], None]
-    ) -> threading.Event:
+    def hook(simulator: ExchangeSimulator, number: int, act: Callable[[], None]) -> threading.Event:
         log = simulator.requests
         note = type(log).add_candle_request
         seen = 0
@@ -334,28 +351,38 @@ def start_and_signal(
 
 
 class ExactCandle(NamedTuple):
-    open: Fraction
-    high: Fraction
-    low: Fraction
-    close: Fraction
-    volume: Fraction
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
 
 
 ExactSeries = Mapping[int, ExactCandle]
 
 
 class ExactMerged(NamedTuple):
-    candle: ExactCandle
+    """A merged candle: open, high, low, close and volume, and what went into it.
+
+    It `disagrees` where a price deviates and no candle is left out (M5).
+    """
+
+    values: tuple[Fraction, ...]
     source_exchanges: tuple[str, ...]
     excluded: tuple[str, ...]
+    disagrees: bool
 
 
-def _exact(number: object) -> Fraction:
+# Sums and products of decimals are exact, or an error.
+EXACTLY = Context(prec=200, traps=[Inexact, InvalidOperation])
+
+
+def _exact(number: object) -> Decimal:
     # What is stored of a number is the float64 nearest to it, which stands for its shortest text.
-    return Fraction(Decimal(repr(float(str(number)))))
+    return Decimal(repr(float(str(number))))
 
 
-def _median(values: Iterable[Fraction]) -> Fraction:
+def _median(values: Iterable[Decimal]) -> Decimal:
     ascending = sorted(values)
     middle = len(ascending) // 2
     if len(ascending) % 2:
@@ -363,29 +390,35 @@ def _median(values: Iterable[Fraction]) -> Fraction:
     return (ascending[middle - 1] + ascending[middle]) / 2
 
 
+def _deviating(candles: Mapping[str, ExactCandle], deviation: Decimal) -> set[str]:
+    medians = [_median(candle[i] for candle in candles.values()) for i in range(4)]
+    return {
+        exchange
+        for exchange, candle in candles.items()
+        if any(abs(candle[i] - medians[i]) > medians[i] * deviation for i in range(4))
+    }
+
+
 def _merge(
-    candles: Mapping[str, ExactCandle], deviation: Fraction, *, extremes: bool
+    candles: Mapping[str, ExactCandle], deviation: Decimal, *, extremes: bool
 ) -> ExactMerged:
     """Rules M3 to M6 on one minute's candles, in flag order."""
-    kept = dict(candles)
-    if len(candles) >= 3:
-        medians = [_median(c[i] for c in candles.values()) for i in range(4)]
-        close = {
-            exchange: candle
-            for exchange, candle in candles.items()
-            if all(abs(candle[i] - medians[i]) <= medians[i] * deviation for i in range(4))
-        }
-        kept = close or kept
-    excluded = tuple(exchange for exchange in candles if exchange not in kept)
-    volume = sum((c.volume for c in kept.values()), Fraction(0))
-    if volume:
-        prices = [sum(c[i] * c.volume for c in kept.values()) / volume for i in range(4)]
-    else:
-        prices = [sum(c[i] for c in kept.values()) / len(kept) for i in range(4)]
+    deviating = _deviating(candles, deviation)
+    is_left_out = len(candles) >= 3 and len(deviating) < len(candles)
+    excluded = tuple(e for e in candles if e in deviating) if is_left_out else ()
+    kept = {exchange: candle for exchange, candle in candles.items() if exchange not in excluded}
+    volume = sum((candle.volume for candle in kept.values()), Decimal(0))
+    weights = [candle.volume if volume else Decimal(1) for candle in kept.values()]
+    total = Fraction(sum(weights))
+    prices = [
+        Fraction(sum(c[i] * w for c, w in zip(kept.values(), weights, strict=True))) / total
+        for i in range(4)
+    ]
     if extremes:
-        prices[1] = max(c.high for c in kept.values())
-        prices[2] = min(c.low for c in kept.values())
-    return ExactMerged(ExactCandle(*map(Fraction, prices), volume), tuple(kept), excluded)
+        prices[1] = Fraction(max(candle.high for candle in kept.values()))
+        prices[2] = Fraction(min(candle.low for candle in kept.values()))
+    disagrees = bool(deviating) and not excluded
+    return ExactMerged((*prices, Fraction(volume)), tuple(kept), excluded, disagrees)
 
 
 class Truth:
@@ -411,19 +444,20 @@ class Truth:
         self,
         series: Mapping[str, ExactSeries],
         *,
-        deviation: Fraction = Fraction(5, 100),
+        deviation: Decimal = Decimal("0.05"),
         extremes: bool = False,
     ) -> dict[int, ExactMerged]:
         """The merged candles of exchanges, in flag order, that all cover every minute."""
         minutes = sorted({minute for candles in series.values() for minute in candles})
-        return {
-            minute: _merge(
-                {e: candles[minute] for e, candles in series.items() if minute in candles},
-                deviation,
-                extremes=extremes,
-            )
-            for minute in minutes
-        }
+        with localcontext(EXACTLY):
+            return {
+                minute: _merge(
+                    {e: candles[minute] for e, candles in series.items() if minute in candles},
+                    deviation,
+                    extremes=extremes,
+                )
+                for minute in minutes
+            }
 
     def assert_stored(
         self, stored: Mapping[int, StoredCandle], expected: Mapping[int, ExactMerged]
@@ -444,20 +478,69 @@ class Truth:
         ]
         assert not wrong, f"{len(wrong)} wrong rows, first {wrong[0]}"
 
+    def assert_nothing_wrong(
+        self,
+        stored: StoredData,
+        symbol: str,
+        series: Mapping[str, ExactSeries],
+        *,
+        merged: Mapping[int, ExactMerged],
+        minimum: int,
+        was_killed: bool = False,
+    ) -> None:
+        """Coverage claims only what the stored candles prove, whatever is still missing.
+
+        `merged` is what all exchanges make together. Where an exchange covers, its candles are the
+        true ones, and where the merged series covers, its rows are made of those of all exchanges
+        that cover, the minimum or more. Rows outside coverage are left behind by a killed run only.
+        """
+        known: dict[str, set[int]] = {}
+        for exchange, candles in series.items():
+            known[exchange] = _minutes_of(stored.coverage(exchange, symbol))
+            rows = stored.of_exchange(exchange, symbol)
+            assert was_killed or rows.keys() <= known[exchange]
+            proven = {minute: row[:5] for minute, row in rows.items() if minute in known[exchange]}
+            assert proven == {
+                minute: tuple(map(float, candle))
+                for minute, candle in candles.items()
+                if minute in known[exchange]
+            }
+        merged_minutes = _minutes_of(stored.coverage("aggregated", symbol))
+        covering = {m: [e for e in series if m in known[e]] for m in merged_minutes}
+        assert all(len(exchanges) >= minimum for exchanges in covering.values())
+        rows = stored.merged(symbol)
+        assert was_killed or rows.keys() <= merged_minutes
+        partly = {m: names for m, names in covering.items() if len(names) < len(series)}
+        expected = {m: merged[m] for m in merged_minutes & merged.keys() if m not in partly}
+        expected |= self.merged(
+            {
+                exchange: {m: c for m, c in candles.items() if exchange in partly.get(m, ())}
+                for exchange, candles in series.items()
+            }
+        )
+        self.assert_stored({m: row for m, row in rows.items() if m in merged_minutes}, expected)
+
     def assert_exported(
         self, exported: candle_loader.Candles, expected: Mapping[int, ExactMerged]
     ) -> None:
-        """The CSV holds the exact values scaled exactly, rounded half away from zero (E2)."""
-        price, volume = 10**exported.price_decimal_digits, 10**exported.volume_decimal_digits
-        rows = [
-            (minute, *(_scaled(value, price) for value in row.candle[:4]))
-            + (_scaled(row.candle.volume, volume),)
-            for minute, row in sorted(expected.items())
+        """The CSV holds the exact values scaled exactly, rounded half away from zero (E2).
+
+        Where a value lies so near to a half that the float64 between the two cannot tell, both
+        neighbours are right.
+        """
+        factors = [10**exported.price_decimal_digits] * 4 + [10**exported.volume_decimal_digits]
+        assert exported.frame["timestamp_ms"].to_list() == sorted(expected)
+        wrong = [
+            (minute, *row)
+            for minute, *row in exported.frame.iter_rows()
+            for got, exact, factor in zip(row, expected[minute].values, factors, strict=True)
+            if got != _rounded(exact * factor) and got not in _neighbours(exact, factor)
         ]
-        got = list(exported.frame.iter_rows())
-        assert len(got) == len(rows)
-        wrong = [(left, right) for left, right in zip(got, rows, strict=True) if left != right]
         assert not wrong, f"{len(wrong)} wrong rows, first {wrong[0]}"
+
+
+def _minutes_of(spans: Spans) -> set[int]:
+    return {minute for start, end in spans for minute in range(start, end, MINUTE_MS)}
 
 
 def _is_close(row: StoredCandle, expected: ExactMerged) -> bool:
@@ -467,13 +550,18 @@ def _is_close(row: StoredCandle, expected: ExactMerged) -> bool:
         and row.exchange_count == len(names)
         and all(
             abs(Fraction(got) - want) <= abs(want) / 10**9
-            for got, want in zip(row[:5], expected.candle, strict=True)
+            for got, want in zip(row[:5], expected.values, strict=True)
         )
     )
 
 
-def _scaled(value: Fraction, factor: int) -> int:
-    return math.floor(value * factor + Fraction(1, 2))  # of no negative value: half away from 0
+def _rounded(value: Fraction) -> int:
+    return math.floor(value + Fraction(1, 2))  # Of no negative value: half away from zero is up.
+
+
+def _neighbours(exact: Fraction, factor: int) -> set[int]:
+    unsure = 2 * Fraction(math.ulp(float(exact)))
+    return {_rounded((exact - unsure) * factor), _rounded((exact + unsure) * factor)}
 
 
 @pytest.fixture(scope="session")

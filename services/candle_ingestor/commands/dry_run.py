@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from candle_ingestor.commands.parts import load_symbols, log_mode, make_clients
+from candle_ingestor.commands.storage import make_store
 from candle_ingestor.config import Config
 from candle_ingestor.errors import CandleIngestorError, ConfigurationError, DependencyError
 from candle_ingestor.exchanges.availability import Listing, check_availability
@@ -31,8 +31,7 @@ from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.secrets import Redactor
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.operations.writable import require_writable
-from candle_ingestor.stores.base import CoverageRecord, StoreError
-from candle_ingestor.stores.sqlite import SqliteStore
+from candle_ingestor.stores.base import CoverageRecord, Store
 from candle_ingestor.symbols.redis_source import ping
 from candle_ingestor.symbols.requests import SymbolList
 
@@ -66,9 +65,12 @@ def dry_run(config: Config, clock: Clock, console: Console) -> int:
     log_mode(config)
     checks = Checks(console)
     symbols = _check_symbols(config, checks)
-    records = _check_store(config, checks)
-    _check_folder(config, checks)
-    asyncio.run(_check_exchanges(config, clock, symbols, records, checks))
+    with ExitStack() as stack:
+        store = _check_store(config, checks)
+        if store is not None:
+            stack.callback(store.close)
+        _check_folder(config, checks)
+        asyncio.run(_check_exchanges(config, clock, symbols, store, checks))
     console.print("Nothing was written.")
     return checks.exit_code
 
@@ -99,44 +101,17 @@ def _check_symbols(config: Config, checks: Checks) -> SymbolList | None:
     return symbols
 
 
-class _NoRecords:
-    def read(self, series: Iterable[Series]) -> dict[Series, CoverageRecord]:
-        return {each: CoverageRecord() for each in series}
-
-
-class _SqliteRecords:
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def read(self, series: Iterable[Series]) -> dict[Series, CoverageRecord]:
-        store = SqliteStore(self._path)
-        try:
-            return store.read_coverage(series)
-        finally:
-            store.close()
-
-
-def _check_store(config: Config, checks: Checks) -> _NoRecords | _SqliteRecords:
-    path = config.sqlite_path
-    if not path.exists():
-        try:
-            require_writable("--sqlite_path", path.parent)
-        except ConfigurationError as error:
-            checks.failed(f"SQLite file {path}", error)
-        else:
-            checks.passed(f"SQLite file {path} would be made")
-        return _NoRecords()
+def _check_store(config: Config, checks: Checks) -> Store | None:
+    name = str(config.influxdb) if config.influxdb else f"SQLite file {config.sqlite_path}"
     try:
-        store = SqliteStore(path)
-        try:
-            store.check()
-        finally:
-            store.close()
-    except StoreError as error:
-        checks.failed(f"SQLite file {path}", error)
-        return _NoRecords()
-    checks.passed(f"SQLite file {path} can be read and written")
-    return _SqliteRecords(path)
+        store = make_store(config, may_create=False)
+        store.check()
+    except CandleIngestorError as error:
+        checks.failed(name, error)
+        return None
+    is_new = config.influxdb is None and not config.sqlite_path.exists()
+    checks.passed(f"{name} {'would be made' if is_new else 'can be read and written'}")
+    return store
 
 
 def _check_folder(config: Config, checks: Checks) -> None:
@@ -154,7 +129,7 @@ async def _check_exchanges(
     config: Config,
     clock: Clock,
     symbols: SymbolList | None,
-    records: _NoRecords | _SqliteRecords,
+    store: Store | None,
     checks: Checks,
 ) -> None:
     stop = StopSignal()
@@ -166,8 +141,10 @@ async def _check_exchanges(
             pagers = {s.exchange: Pager(s, clock.now_ms) for s in sessions}
             for ticker in tickers[: config.dry_run_limit]:
                 for source in ticker.sources:
-                    await _check_candles(config, clock, pagers[source.exchange], source, checks)
-            _print_plan(config, clock, tickers, pagers, records, checks.console)
+                    pager = pagers[source.exchange]
+                    if str(config.timeframe) in pager.session.client.timeframes:
+                        await _check_candles(config, clock, pager, source, checks)
+            _print_plan(config, clock, tickers, pagers, store, checks.console)
     finally:
         await close_all(sessions)
 
@@ -256,11 +233,14 @@ def _print_plan(
     clock: Clock,
     tickers: list[Ticker],
     pagers: dict[str, Pager],
-    records: _NoRecords | _SqliteRecords,
+    store: Store | None,
     console: Console,
 ) -> None:
     table = Table("symbol", "exchange", "missing candles", "requests", "seconds", title="Plan")
-    known = records.read({source for ticker in tickers for source in ticker.sources})
+    sources = {source for ticker in tickers for source in ticker.sources}
+    known = (
+        dict.fromkeys(sources, CoverageRecord()) if store is None else store.read_coverage(sources)
+    )
     seconds_by_exchange: dict[str, float] = {}
     for number, ticker in enumerate(tickers):
         window = window_of(config, ticker.request, clock.now_ms())

@@ -5,7 +5,8 @@ from __future__ import annotations
 from rich.console import Console
 
 from candle_ingestor.commands.merge import stored_ticker
-from candle_ingestor.commands.parts import load_symbols, open_store
+from candle_ingestor.commands.parts import load_symbols
+from candle_ingestor.commands.storage import open_store
 from candle_ingestor.config import Config
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.ingest.exporting import Exporter
@@ -29,7 +30,8 @@ def export(config: Config, clock: Clock, console: Console) -> int:
     require_writable("--data_root", config.data_root)
     symbols = load_symbols(config)
     has_failed = False
-    with open_store(config, clock) as store:
+    with open_store(config, clock) as opened:
+        store = opened.store
         stored = set(store.list_series())
         tickers = [stored_ticker(config, request, stored) for request in symbols.requests]
         if not any(tickers):

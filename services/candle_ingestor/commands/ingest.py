@@ -8,6 +8,8 @@ import logging
 import os
 import signal
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -17,17 +19,17 @@ from candle_ingestor.commands.parts import (
     log_mode,
     make_parts,
     make_progress,
-    open_store,
 )
 from candle_ingestor.commands.report_table import print_report
+from candle_ingestor.commands.storage import OpenStore, open_store
 from candle_ingestor.config import Config
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.ingest.report import RunReport, RunStatus
 from candle_ingestor.ingest.run import run_ingest
+from candle_ingestor.ingest.window import window_of
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.operations.writable import require_writable
-from candle_ingestor.stores.base import Store
 from candle_ingestor.symbols.requests import SymbolList
 
 log = logging.getLogger(__name__)
@@ -44,12 +46,17 @@ def ingest(config: Config, clock: Clock, console: Console, progress: str) -> int
     log_mode(config)
     _refuse_unwritable(config)
     symbols = load_symbols(config)
-    with open_store(config, clock) as store:
-        report = asyncio.run(_run(config, symbols, store, clock, console, progress))
-    print_report(report, console)
-    if config.run_report_path is not None:
-        write_report(report, config.run_report_path)
-    return SOME_TICKERS_FAILED if report.status is RunStatus.FAILED else 0
+    reports: list[RunReport] = []
+    try:
+        with open_store(config, clock) as opened:
+            opened.store.require_retention(_earliest_ms(config, symbols, clock), clock.now_ms())
+            asyncio.run(_run(config, symbols, opened, clock, console, progress, reports.append))
+    except BaseException:
+        for report in reports:
+            _publish_failure(report, config, console)
+        raise
+    _publish(reports[0], config, console)
+    return SOME_TICKERS_FAILED if reports[0].status is RunStatus.FAILED else 0
 
 
 def write_report(report: RunReport, path: Path) -> None:
@@ -71,18 +78,49 @@ def write_report(report: RunReport, path: Path) -> None:
         ) from error
 
 
+def _publish(report: RunReport, config: Config, console: Console) -> None:
+    # First the file: who reads the tables may close the pipe.
+    if config.run_report_path is not None:
+        write_report(report, config.run_report_path)
+    if report.tickers:
+        print_report(report, console)
+
+
+def _publish_failure(report: RunReport, config: Config, console: Console) -> None:
+    try:
+        _publish(report, config, console)
+    except ConfigurationError as error:
+        log.error("%s", error)
+
+
 async def _run(
     config: Config,
     symbols: SymbolList,
-    store: Store,
+    opened: OpenStore,
     clock: Clock,
     console: Console,
     progress: str,
-) -> RunReport:
+    on_finished: Callable[[RunReport], None],
+) -> None:
     stop = StopSignal(config.max_run_seconds)
     _stop_on_signals(stop)
-    with make_progress(progress, console) as bars:
-        return await run_ingest(config, symbols, make_parts(config, store, clock, stop, bars))
+    loop = asyncio.get_running_loop()
+
+    def stop_without_lock(why: str) -> None:
+        log.error("%s; finishing the pages in hand, then leaving", why)
+        loop.call_soon_threadsafe(partial(stop.request, why, is_urgent=True))
+
+    with make_progress(progress, console) as bars, opened.when_lock_lost(stop_without_lock):
+        parts = make_parts(config, opened.store, clock, stop, bars)
+        await run_ingest(config, symbols, parts, on_finished)
+
+
+def _earliest_ms(config: Config, symbols: SymbolList, clock: Clock) -> int:
+    windows = [window_of(config, request, clock.now_ms()) for request in symbols.requests]
+    return min(
+        window.end_ms - window.catch_up_initial_ms if window.start_ms is None else window.start_ms
+        for window in windows
+    )
 
 
 def _stop_on_signals(stop: StopSignal) -> None:
@@ -90,14 +128,13 @@ def _stop_on_signals(stop: StopSignal) -> None:
 
     def ask_to_stop(name: str) -> None:
         log.warning("%s: finishing the pages in hand, then leaving", name)
-        stop.request(f"signal {name}")
+        stop.request(name, is_urgent=True)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ask_to_stop, number.name)
 
 
 def _refuse_unwritable(config: Config) -> None:
-    require_writable("--sqlite_path", config.sqlite_path.parent)
     if config.export_csv:
         require_writable("--data_root", config.data_root)
     if config.run_report_path is not None:

@@ -7,7 +7,8 @@ import logging
 from rich.console import Console
 from rich.table import Table
 
-from candle_ingestor.commands.parts import load_symbols, open_store
+from candle_ingestor.commands.parts import load_symbols
+from candle_ingestor.commands.storage import open_store
 from candle_ingestor.config import Config
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.ingest.ledger import Ledger
@@ -31,7 +32,8 @@ def merge(config: Config, clock: Clock, console: Console) -> int:
         ConfigurationError: if the store holds no exchange candles of any of the symbols.
     """
     symbols = load_symbols(config)
-    with open_store(config, clock) as store:
+    with open_store(config, clock) as opened:
+        store = opened.store
         stored = set(store.list_series())
         tickers = [
             ticker

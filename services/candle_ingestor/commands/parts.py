@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 
 from rich.console import Console
 
 from candle_ingestor.config import Config
 from candle_ingestor.exchanges.client import CcxtClient
-from candle_ingestor.exchanges.markets import DiskMarketsCache
+from candle_ingestor.exchanges.markets import DiskMarketsCache, MarketsCache
+from candle_ingestor.exchanges.redis_markets_cache import RedisMarketsCache, ttl_seconds_of
 from candle_ingestor.ingest.run import RunParts
 from candle_ingestor.operations.clock import Clock
-from candle_ingestor.operations.progress import NoProgress, ProgressBars, RunProgress
-from candle_ingestor.operations.run_lock import FileRunLock, lock_path_of
+from candle_ingestor.operations.progress import (
+    NoProgress,
+    ProgressBars,
+    ProgressLines,
+    RunProgress,
+)
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.stores.base import Store
-from candle_ingestor.stores.sqlite import SqliteStore
 from candle_ingestor.symbols import sources
 from candle_ingestor.symbols.redis_source import read_symbols
 from candle_ingestor.symbols.requests import SymbolList
@@ -51,22 +53,6 @@ def load_symbols(config: Config) -> SymbolList:
     return symbols
 
 
-@contextmanager
-def open_store(config: Config, clock: Clock) -> Iterator[Store]:
-    """The configured store, with the run lock held (rule C6).
-
-    Raises:
-        RunLockHeldError: if another run holds the lock.
-        StoreError: if the store cannot be opened.
-    """
-    with ExitStack() as stack:
-        lock = FileRunLock(lock_path_of(config.sqlite_path), started_ms=clock.now_ms())
-        stack.enter_context(lock)
-        store = SqliteStore(config.sqlite_path)
-        stack.callback(store.close)
-        yield store
-
-
 def make_clients(config: Config) -> list[CcxtClient]:
     """A ccxt client an exchange. Needs a running event loop."""
     return [
@@ -80,8 +66,10 @@ def make_clients(config: Config) -> list[CcxtClient]:
     ]
 
 
-def markets_cache(config: Config) -> DiskMarketsCache:
-    """The cache beside the SQLite file."""
+def markets_cache(config: Config) -> MarketsCache:
+    """In Redis where that is configured, else on disk beside the SQLite file."""
+    if config.uses_redis:
+        return RedisMarketsCache(config.redis, ttl_seconds_of(config.markets_cache_hours))
     return DiskMarketsCache(config.sqlite_path.parent / "markets_cache")
 
 
@@ -93,10 +81,10 @@ def make_parts(
 
 
 def make_progress(choice: str, console: Console) -> RunProgress:
-    """Bars where `choice` is on, or auto on a terminal; silence otherwise."""
-    if choice == "on" or (choice == "auto" and console.is_terminal):
-        return ProgressBars(console)
-    return NoProgress()
+    """Bars where `choice` is on, or auto on a terminal; log lines for auto elsewhere."""
+    if choice == "off":
+        return NoProgress()
+    return ProgressBars(console) if choice == "on" or console.is_terminal else ProgressLines()
 
 
 def log_mode(config: Config) -> None:

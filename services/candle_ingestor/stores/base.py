@@ -38,6 +38,7 @@ class CoverageRecord:
         merge_rules: the rules a merged series is made by (rule M10), as JSON values.
         former_rules: the part of a merged series' coverage that older rules made.
         unexported: what changed since its months were last exported.
+        export_digits: price and volume digits of its last export (rule E2).
     """
 
     covered: IntervalSet = EMPTY
@@ -47,6 +48,7 @@ class CoverageRecord:
     merge_rules: Mapping[str, Any] | None = None
     former_rules: IntervalSet = EMPTY
     unexported: IntervalSet = EMPTY
+    export_digits: tuple[int, int] | None = None
 
 
 class Store(Protocol):
@@ -62,6 +64,13 @@ class Store(Protocol):
 
     def check(self) -> None:
         """Proves that the store can be read and written, and leaves nothing behind."""
+
+    def require_retention(self, earliest_ms: int, now_ms: int) -> None:
+        """Proves that candles from `earliest_ms` on will be kept; nothing to prove in a file.
+
+        Raises:
+            StoreRefusedError: if the store would drop them by itself.
+        """
 
     def write_candles(self, series: Series, candles: pl.DataFrame) -> None:
         """Inserts or replaces the candles, whole or not at all, by series and open time.

@@ -34,6 +34,7 @@ def encode_record(record: CoverageRecord) -> str:
         "merge_rules": None if record.merge_rules is None else dict(record.merge_rules),
         "former_rules": record.former_rules.intervals,
         "unexported": record.unexported.intervals,
+        "export_digits": record.export_digits,
     }
     try:
         return json.dumps(fields, separators=(",", ":"), allow_nan=False)
@@ -73,6 +74,7 @@ def decode_record(text: str) -> CoverageRecord:
         merge_rules=_optional_mapping(fields.get("merge_rules"), "merge_rules"),
         former_rules=_intervals(fields.get("former_rules", []), "former_rules"),
         unexported=_intervals(fields.get("unexported", []), "unexported"),
+        export_digits=_optional_digits(fields.get("export_digits"), "export_digits"),
     )
 
 
@@ -109,6 +111,14 @@ def _optional_mapping(value: object, where: str) -> Mapping[str, Any] | None:
     if value is None or isinstance(value, dict):
         return value
     raise RecordError(f"'{where}' is {_shown(value)}, not an object")
+
+
+def _optional_digits(value: object, where: str) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    if isinstance(value, list) and len(value) == 2 and all(map(_is_int, value)):
+        return value[0], value[1]
+    raise RecordError(f"'{where}' is {_shown(value)}, not [price, volume]")
 
 
 def _is_int(value: object) -> bool:

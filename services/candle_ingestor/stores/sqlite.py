@@ -69,6 +69,9 @@ class SqliteStore:
             connection.execute("SELECT * FROM processing_state").fetchone()
             connection.execute("ROLLBACK")
 
+    def require_retention(self, earliest_ms: int, now_ms: int) -> None:
+        """A file keeps everything."""
+
     def write_candles(self, series: Series, candles: pl.DataFrame) -> None:
         """Inserts or replaces the candles, whole or not at all, by series and open time.
 

@@ -1,0 +1,52 @@
+"""The demo, as a new user runs it."""
+
+import json
+from typing import Any
+
+
+def test_a_second_demo_fetches_only_what_is_new_and_changes_no_earlier_row(job: Any) -> None:
+    # Nothing but the command: no flag, no settings file.
+    demo = {"run_report_path": None}
+    first = job.run_well("demo", **demo)
+    report_path = job.folder / "data/demo/run_report.json"
+    report = json.loads(report_path.read_text())
+    stored = type(job.stored)(job.folder / "data/demo/candles.sqlite", job.folder / "data/demo/csv")
+    symbols = [ticker["symbol"] for ticker in report["tickers"]]
+    before = {symbol: stored.merged(symbol) for symbol in symbols}
+
+    assert symbols == ["BTC/USD", "ETH/USD", "SOL/USD"]
+    assert report["status"] == "ok"
+    assert report["seconds"] < 60
+    excluded = outages = 0
+    for ticker in report["tickers"]:
+        assert len(ticker["exchanges"]) == 3
+        assert ticker["gaps"] == []
+        assert ticker["covered_candles"] == ticker["wanted_candles"] >= 2 * 1440
+        excluded += sum(part["excluded"] for part in ticker["exchanges"].values())
+    for symbol in symbols:
+        outages += sum(row.exchange_count < 3 for row in before[symbol].values())
+    assert excluded > 0  # A bad print,
+    assert outages > 0  # and an outage.
+    assert "Where to look:" in first.output
+    assert "data/demo/candles.sqlite" in first.output
+
+    job.run_well("demo", **demo)
+    report = json.loads(report_path.read_text())
+    for ticker in report["tickers"]:
+        after = stored.merged(ticker["symbol"])
+        rows = before[ticker["symbol"]]
+        reread = sorted(rows)[-2:]
+        assert all(after[minute] == row for minute, row in rows.items() if minute not in reread)
+        new = after.keys() - rows.keys()
+        assert all(minute > reread[-1] for minute in new)
+        for part in ticker["exchanges"].values():
+            assert part["requests"] <= 2
+            assert part["candles"] <= len(new)
+        assert stored.exported(ticker["symbol"]).frame.height == len(after)
+
+
+def test_the_demo_refuses_a_flag_it_does_not_know(job: Any) -> None:
+    finished = job.run("demo", symbol="BTC/USD")
+    assert finished.exit_code == 2
+    assert "symbol" in finished.complaint
+    assert not (job.folder / "data").exists()

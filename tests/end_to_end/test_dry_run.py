@@ -1,0 +1,129 @@
+"""The run mode dry: everything is checked, nothing is written."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exchange_simulator import Fault
+
+DEPENDENCY_DOWN = 3
+BAD_CONFIGURATION = 2
+
+
+@pytest.fixture
+def market(simulate: Any, ms_of: Any) -> Any:
+    return simulate(now_ms=ms_of("2024-05-03T02:00:10"))
+
+
+@pytest.fixture
+def wanted(new_job: Any, market: Any) -> Any:
+    job = new_job(
+        "wanted",
+        now=market.clock.now_ms(),
+        exchanges="coinbaseexchange,binanceus",
+        symbols="BTC/USD,ETH/USD,SOL/USD",
+        backfill_start_date="2024-05-01",
+    )
+    job.use(market)
+    return job
+
+
+def listing(folder: Path) -> dict[str, tuple[int, bytes]]:
+    return {
+        str(path): (path.stat().st_mtime_ns, b"" if path.is_dir() else path.read_bytes())
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+def cells(output: str, *beginning: str) -> list[str]:
+    """The cells of the table row that begins so."""
+    rows = [[cell.strip() for cell in line.strip("│ ").split("│")] for line in output.splitlines()]
+    return next(row for row in rows if row[: len(beginning)] == list(beginning))
+
+
+def test_a_dry_run_checks_everything_prints_the_plan_and_writes_nothing(
+    wanted: Any, market: Any
+) -> None:
+    wanted.use(market, per_minute=60)
+    before = listing(wanted.folder)
+    finished = wanted.run_well(run_mode="dry")
+
+    assert listing(wanted.folder) == before
+    assert "FAIL" not in finished.output
+    passed = [line for line in finished.output.splitlines() if line.startswith("PASS")]
+    for what in (
+        "3 symbols",
+        "SQLite file data/candles.sqlite can be read and written",
+        "folder data/csv can be written",
+        "exchange coinbaseexchange: ",
+        "exchange binanceus: ",
+        "3/3 symbols meet minimum 2 exchange requirement",
+        "candles of coinbaseexchange BTC/USD 1m: ",
+        "candles of binanceus ETH/USD 1m: ",
+    ):
+        assert any(what in line for line in passed), what
+    assert not any("SOL/USD" in line for line in passed)  # --dry_run_limit is 2.
+    # 50 hours, by 299 and 999 new candles a page, at a request a second.
+    assert cells(finished.output, "BTC/USD", "coinbaseexchange")[2:] == ["3,000", "11", "11.0"]
+    assert cells(finished.output, "ETH/USD", "binanceus")[2:] == ["3,000", "4", "4.0"]
+    assert "All 3 symbols would take about 33 s at the exchanges' pace." in finished.output
+    assert market.requests.candle_request_count("coinbaseexchange") == 2
+
+
+def test_after_a_run_a_dry_one_plans_the_last_candles_only_and_changes_nothing(
+    wanted: Any, market: Any
+) -> None:
+    wanted.run_well(symbols="BTC/USD")
+    market.clock.advance(3 * 60_000)
+    before = listing(wanted.folder)
+    finished = wanted.run_well(run_mode="dry", symbols="BTC/USD", now=market.clock.now_ms())
+
+    report = before.pop(str(wanted.report_path))  # The test removes it before every run.
+    assert report is not None
+    assert {path: content for path, (_, content) in listing(wanted.folder).items()} == {
+        path: content for path, (_, content) in before.items()
+    }
+    assert "SQLite file data/candles.sqlite can be read and written" in finished.output
+    assert cells(finished.output, "BTC/USD", "binanceus")[2:4] == ["5", "1"]
+
+
+def test_a_dry_run_tells_all_that_fails_and_ends_with_the_gravest(
+    wanted: Any, market: Any, closed_port: int
+) -> None:
+    market.set_faults([Fault("binanceus", "451", 1)])
+    (wanted.folder / "file").write_text("in the way")
+    finished = wanted.run(
+        run_mode="dry",
+        symbols=None,
+        redis_host="127.0.0.1",
+        redis_port=closed_port,
+        data_root="file/csv",
+    )
+    assert finished.exit_code == DEPENDENCY_DOWN
+    failed = [line for line in finished.output.splitlines() if line.startswith("FAIL")]
+    assert any(f"Redis at 127.0.0.1:{closed_port}" in line for line in failed)
+    assert any("--data_root: cannot write into file/csv" in line for line in failed)
+
+    finished = wanted.run(run_mode="dry", symbols="BTC/USD")
+    assert finished.exit_code == DEPENDENCY_DOWN
+    assert "FAIL  candles of binanceus BTC/USD 1m: binanceus answered 451" in finished.output
+    assert "PASS  candles of coinbaseexchange BTC/USD 1m" in finished.output
+
+
+def test_a_dry_run_with_a_timeframe_nobody_has_ends_with_2(wanted: Any) -> None:
+    finished = wanted.run(run_mode="dry", candle_granularity_minutes=7)
+    assert finished.exit_code == BAD_CONFIGURATION
+    assert "has no 7m candles (--candle_granularity_minutes)" in finished.output
+
+
+def test_a_dry_run_shows_the_configuration_without_secrets(wanted: Any, redis_server: Any) -> None:
+    secret = "do-not-show-this-4711"
+    finished = wanted.run_well(
+        run_mode="dry",
+        min_exchanges_required=1,
+        environment={"BINANCEUS__APIKEY": secret, "REDIS_PASSWORD": secret},
+    )
+    assert secret not in finished.output + finished.errors
+    assert "password set" in finished.output
+    assert cells(finished.output, "exchanges")[1] == "coinbaseexchange,binanceus"

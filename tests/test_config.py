@@ -1,0 +1,240 @@
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from candle_ingestor.config import Config, config_from_flags
+from candle_ingestor.errors import ConfigurationError
+from candle_ingestor.flags import FLAGS, GROUPS
+from candle_ingestor.merge.rules import HighLow, MergeRules
+from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.model.times import parse_time_ms
+
+NOW_MS = parse_time_ms("2024-03-05T12:34:56Z")
+DAY_MS = 86_400_000
+
+
+def config(environment: dict[str, str] | None = None, **flags: Any) -> Config:
+    names = [name for group in GROUPS.values() for name in group]
+    values = SimpleNamespace(**{name: FLAGS[name].default for name in names} | flags)
+    return config_from_flags(values, environment or {}, NOW_MS)
+
+
+def complaint(environment: dict[str, str] | None = None, **flags: Any) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        config(environment, **flags)
+    assert caught.value.exit_code == 2
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_without_any_flag_there_is_a_whole_configuration() -> None:
+    found = config()
+
+    assert found.run_mode == "wet"
+    assert found.exchanges == ("binanceus", "coinbaseexchange", "bitstamp")
+    assert found.rules == MergeRules(found.exchanges, 3)
+    assert found.is_minimum_detected
+    assert found.timeframe == Timeframe(1)
+    assert found.backfill_start_ms == parse_time_ms("2023-03-05T00:00:00Z")
+    assert found.backfill_end_ms is None
+    assert found.catch_up_initial_ms == 7 * DAY_MS
+    assert found.refetch_ms == 2 * 60_000
+    assert found.sqlite_path == Path("data/candles.sqlite")
+    assert found.export_csv
+    assert found.redis.host == "localhost"
+    assert found.redis.port == 6379
+    assert found.redis.password is None
+    assert found.redis_key_crypto_symbols == "top_cryptocurrencies"
+    assert found.warnings == ()
+    assert found.secrets == ()
+
+
+def test_a_configuration_does_not_change() -> None:
+    with pytest.raises(FrozenInstanceError):
+        config().run_mode = "dry"  # type: ignore[misc]
+
+
+def test_flags_are_taken_over(tmp_path: Path) -> None:
+    found = config(
+        exchanges=["Kraken", "bitstamp"],
+        min_exchanges_required=1,
+        max_price_deviation_pct=2.5,
+        high_low="extremes",
+        quote_aliases=["usd:usdt", " EUR:USDC "],
+        candle_granularity_minutes=60,
+        backfill_start_date="2024-01-01",
+        backfill_end_date="2024-02-01",
+        catch_up_initial_days=0.5,
+        run_report_path=str(tmp_path / "report.json"),
+        redis_host="cache",
+        redis_port=1234,
+        redis_password="hush",
+        redis_key_crypto_symbols="mine",
+        refetch_last_candles=5,
+    )
+
+    assert found.exchanges == ("kraken", "bitstamp")
+    assert found.rules == MergeRules(
+        ("kraken", "bitstamp"), 1, 2.5, HighLow.EXTREMES, (("USD", "USDT"), ("EUR", "USDC"))
+    )
+    assert not found.is_minimum_detected
+    assert found.timeframe == Timeframe(60)
+    assert found.backfill_start_ms == parse_time_ms("2024-01-01T00:00:00Z")
+    assert found.backfill_end_ms == parse_time_ms("2024-02-01T00:00:00Z")
+    assert found.catch_up_initial_ms == DAY_MS // 2
+    assert found.run_report_path == tmp_path / "report.json"
+    assert (found.redis.host, found.redis.port, found.redis.password) == ("cache", 1234, "hush")
+    assert found.redis_key_crypto_symbols == "mine"
+    assert found.refetch_ms == 5 * 60 * 60_000
+
+
+def test_where_a_flag_is_silent_the_environment_speaks() -> None:
+    environment = {
+        "REDIS_HOST": "cache",
+        "REDIS_PORT": "7000",
+        "REDIS_PASSWORD": "hush",
+        "REDIS_KEY_CRYPTO_SYMBOLS": "coins",
+    }
+
+    found = config(environment)
+    assert (found.redis.host, found.redis.port, found.redis.password) == ("cache", 7000, "hush")
+    assert found.redis_key_crypto_symbols == "coins"
+
+    found = config(environment, redis_host="other", redis_port=1, redis_key_crypto_symbols="mine")
+    assert (found.redis.host, found.redis.port) == ("other", 1)
+    assert found.redis_key_crypto_symbols == "mine"
+
+
+def test_empty_variables_are_none() -> None:
+    empty = dict.fromkeys(
+        ("REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD", "REDIS_KEY_CRYPTO_SYMBOLS"), ""
+    )
+
+    assert config(empty) == config()
+
+
+def test_former_exchange_names_are_warned_about() -> None:
+    found = config(exchanges=["coinbasepro", "kraken"])
+
+    assert found.exchanges == ("coinbaseexchange", "kraken")
+    assert len(found.warnings) == 1
+
+
+def test_settings_and_keys_come_together_for_the_exchanges_of_the_run(tmp_path: Path) -> None:
+    path = tmp_path / "exchanges.toml"
+    path.write_text('[kraken]\nbase_url = "http://127.0.0.1:1"\n[gemini]\nrequest_delay_ms = 5\n')
+
+    found = config(
+        {"KRAKEN__APIKEY": "hush-hush", "GEMINI__APIKEY": "not used"},
+        exchanges=["kraken", "bitstamp"],
+        exchange_settings_file=str(path),
+    )
+
+    assert list(found.exchange_settings) == ["kraken", "bitstamp"]
+    assert found.exchange_settings["kraken"].base_url == "http://127.0.0.1:1"
+    assert found.exchange_settings["kraken"].keys == {"apiKey": "hush-hush"}
+    assert found.exchange_settings["bitstamp"].base_url is None
+    assert found.secrets == ("hush-hush",)
+
+
+def test_no_backfill_is_no_start() -> None:
+    assert config(backfill_start_date="skip").backfill_start_ms is None
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ({"exchanges": []}, "--exchanges is empty"),
+        ({"exchanges": ["krakn"]}, "did you mean kraken?"),
+        ({"exchanges": ["kraken", "kraken"]}, "names kraken twice"),
+        (
+            {"min_exchanges_required": 5},
+            "--min_exchanges_required=5 is more than the 3 given by --exchanges=",
+        ),
+        ({"backfill_start_date": "2999-01-01"}, "lies in the future"),
+        ({"backfill_start_date": "yesterday"}, "--backfill_start_date"),
+        ({"backfill_start_date": "2023-02-30"}, "--backfill_start_date"),
+        ({"backfill_end_date": "tomorrow"}, "--backfill_end_date"),
+        (
+            {"backfill_start_date": "skip", "backfill_end_date": "2024-01-01"},
+            "--backfill_end_date needs a --backfill_start_date",
+        ),
+        (
+            {"backfill_start_date": "2024-01-01", "backfill_end_date": "2024-01-01"},
+            "--backfill_end_date=2024-01-01 is not after the start",
+        ),
+        (
+            {"backfill_start_date": "2024-01-02", "backfill_end_date": "2024-01-01"},
+            "is not after the start",
+        ),
+        ({"symbols": "BTC/USD", "symbols_file": "x.json"}, "--symbols and --symbols_file"),
+        ({"quote_aliases": ["USD"]}, "--quote_aliases: 'USD' is no pair"),
+        ({"quote_aliases": ["USD:USD"]}, "is no pair"),
+        ({"quote_aliases": [":USDT"]}, "is no pair"),
+        ({"quote_aliases": ["USD:"]}, "is no pair"),
+        ({"quote_aliases": ["USD:USDT:X"]}, "is no pair"),
+        ({"max_price_deviation_pct": float("nan")}, "max_price_deviation_pct"),
+        ({"max_price_deviation_pct": float("inf")}, "max_price_deviation_pct"),
+        ({"max_run_seconds": float("nan")}, "--max_run_seconds=nan"),
+        ({"max_run_seconds": float("inf")}, "--max_run_seconds=inf"),
+        ({"settle_seconds": float("nan")}, "--settle_seconds=nan"),
+        ({"catch_up_initial_days": float("inf")}, "--catch_up_initial_days=inf"),
+        ({"request_timeout_seconds": float("inf")}, "--request_timeout_seconds=inf"),
+        ({"api_call_delay_seconds": float("nan")}, "--api_call_delay_seconds=nan"),
+        ({"markets_cache_hours": float("nan")}, "--markets_cache_hours=nan"),
+        ({"sqlite_path": ""}, "--sqlite_path is empty"),
+        ({"data_root": " "}, "--data_root is empty"),
+        ({"exchange_settings_file": "/nowhere/x.toml"}, "cannot read /nowhere/x.toml"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line_that_names_the_flag(
+    flags: dict[str, Any], words: str
+) -> None:
+    message = complaint(**flags)
+
+    assert words in message
+    assert any(name in message for name in flags)
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "http", "63.5", "9" * 50])
+def test_a_port_in_the_environment_that_is_none_is_refused(port: str) -> None:
+    assert "$REDIS_PORT" in complaint({"REDIS_PORT": port})
+
+
+def test_a_redis_port_of_the_flag_needs_no_sane_environment() -> None:
+    assert config({"REDIS_PORT": "nonsense"}, redis_port=5).redis.port == 5
+
+
+def secretive(tmp_path: Path) -> Config:
+    path = tmp_path / "exchanges.toml"
+    path.write_text('[kraken]\nbase_url = "http://me:hush-url@proxy:1/kraken"\n')
+    environment = {"REDIS_PASSWORD": "hush-redis", "KRAKEN__SECRET": "hush-key"}
+    environment |= {"INFLUXDB_TOKEN": "hush-token", "INFLUXDB_ORG": "o", "INFLUXDB_BUCKET": "b"}
+    return config(environment, exchanges=["kraken"], exchange_settings_file=str(path))
+
+
+def test_no_secret_is_shown(tmp_path: Path) -> None:
+    found = secretive(tmp_path)
+
+    shown = found.shown()
+    assert "hush" not in str(shown)
+    assert set(found.secrets) == {"hush-redis", "hush-key", "hush-token"}
+    assert "password set" in shown["redis"]
+    assert "no password" in config().shown()["redis"]
+    for secret in found.secrets:
+        assert secret not in repr(found)
+
+
+def test_the_configuration_is_shown_in_texts(tmp_path: Path) -> None:
+    shown = secretive(tmp_path).shown()
+
+    assert all(isinstance(text, str) for text in shown.values())
+    assert shown["exchanges"] == "kraken"
+    assert shown["timeframe"] == "1m"
+    assert shown["min_exchanges_required"] == "1"
+    assert "2023-03-05T00:00:00Z" in shown["backfill_start_ms"]
+    assert shown["backfill_end_ms"] == "-"
+    assert "proxy:1/kraken" in shown["kraken"]

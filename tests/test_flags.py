@@ -1,0 +1,94 @@
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from absl import flags as absl_flags
+from absl.testing import flagsaver
+
+import candle_ingestor.main  # noqa: F401 - defines every flag there is
+from candle_ingestor.config import FlagValues
+from candle_ingestor.flags import COMMANDS, FLAGS, GROUPS
+
+CONFIG = Path(sys.modules[FlagValues.__module__].__file__ or "").read_text()
+NAMES = [name for group in GROUPS.values() for name in group]
+
+
+def own_flags() -> set[str]:
+    modules = FLAGS.flags_by_module_dict()
+    return {
+        flag.name
+        for module, flags in modules.items()
+        for flag in flags
+        if module == "candle_ingestor.flags"
+    }
+
+
+def test_every_flag_is_listed_under_one_heading() -> None:
+    assert set(NAMES) == own_flags()
+    assert len(NAMES) == len(set(NAMES))
+    assert all(GROUPS.values())
+
+
+def test_no_other_module_of_the_job_defines_a_flag() -> None:
+    modules = [name for name in FLAGS.flags_by_module_dict() if name.startswith("candle_")]
+
+    assert modules == ["candle_ingestor.flags"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_flag_has_help_of_whole_sentences(name: str) -> None:
+    text = FLAGS[name].help
+
+    assert text == text.strip()
+    assert text.endswith(".")
+    assert "  " not in text
+    assert "\n" not in text
+    assert re.fullmatch(r"[a-z][a-z_]*", name)
+
+
+def test_every_flag_but_those_of_main_is_part_of_the_configuration() -> None:
+    by_main = {"progress", "now"}
+
+    assert {name for name in NAMES if f"values.{name}" not in CONFIG} == by_main
+
+
+def test_every_command_says_what_it_does() -> None:
+    assert "ingest" in COMMANDS
+    assert all(text and not text.endswith(".") for text in COMMANDS.values())
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "--redis_port=0",
+        "--redis_port=65536",
+        "--candle_granularity_minutes=0",
+        "--candle_granularity_minutes=1441",
+        "--min_exchanges_required=-1",
+        "--refetch_last_candles=-1",
+        "--settle_seconds=-0.1",
+        "--max_run_seconds=-1",
+        "--price_decimal_digits=19",
+        "--volume_decimal_digits=-1",
+        "--dry_run_limit=0",
+        "--request_timeout_seconds=0",
+        "--run_mode=damp",
+        "--high_low=middle",
+        "--no_such_flag=1",
+        "--markets_cache_hours=often",
+    ],
+)
+def test_values_out_of_range_are_refused_by_the_parser(argument: str) -> None:
+    with flagsaver.flagsaver(), pytest.raises(absl_flags.Error) as caught:
+        FLAGS(["job", argument])
+
+    assert argument.partition("=")[0].strip("-") in str(caught.value)
+
+
+def test_lists_are_separated_by_commas() -> None:
+    with flagsaver.flagsaver():
+        FLAGS(["job", "--exchanges=kraken, bitstamp", "--quote_aliases=USD:USDT,EUR:USDC"])
+
+        assert FLAGS.exchanges == ["kraken", "bitstamp"]
+        assert FLAGS.quote_aliases == ["USD:USDT", "EUR:USDC"]

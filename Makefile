@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help venv test test-servers lint format docs bench lock clean
+.PHONY: help venv influxd test test-servers lint format docs bench lock clean
 
 SETUP := tools/setup_venv requirements-dev.txt
 PYTHON := .venv/bin/python -P
@@ -15,11 +15,16 @@ help: ## Lists the targets
 venv: ## Makes .venv with the development packages, if it is not current
 	@$(SETUP)
 
-test: venv $(if $(filter true,$(CI)),test-servers) ## Runs the tests (PYTEST_ARGS="..." for pytest)
+test: venv $(if $(filter true,$(CI)),test-servers) influxd ## Runs the tests (PYTEST_ARGS="..." for pytest)
 	@$(PYTHON) -m pytest -n auto $(PYTEST_ARGS)
 
-test-servers: ## Installs with apt-get the servers that tests run against
+test-servers: ## Gets the servers that tests run against: redis-server, and InfluxDB built once
 	@tools/install_servers
+	@tools/influxd/build >/dev/null
+
+# Where the tools to build it are there; without it, the tests that need it are skipped.
+influxd:
+	@if command -v go >/dev/null && command -v cargo >/dev/null; then tools/influxd/build >/dev/null || [ -z "$$REQUIRE_REAL_SERVERS" ]; fi
 
 lint: venv ## Checks style, format and types
 	@$(PYTHON) -m ruff check $(PYTHON_DIRS)

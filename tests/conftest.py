@@ -3,6 +3,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -13,6 +14,17 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from candle_ingestor.operations.redis_client import RedisConnection
+from candle_ingestor.stores.influxdb_connection import InfluxDbConnection
+
+sys.path.append(str(Path(__file__).parent / "support"))
+
+from influxd import (
+    HOW_TO_GET_ONE,
+    InfluxdProcess,
+    InfluxServer,
+    find_influxd,
+    outside_server,
+)
 
 REDIS_PASSWORD = "correct-horse'battery\"staple"
 
@@ -137,3 +149,34 @@ def redis_client(redis_server: RedisConnection) -> Iterator[redis.Redis]:
     with client_of(redis_server) as client:
         client.flushall()
         yield client
+
+
+@pytest.fixture(scope="session")
+def influxd_binary(missing_real_part: Callable[[str], NoReturn]) -> Path:
+    binary = find_influxd()
+    return binary if binary is not None else missing_real_part(HOW_TO_GET_ONE)
+
+
+@pytest.fixture(scope="session")
+def influx_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[InfluxServer]:
+    """A real InfluxDB 2 for the length of the test session."""
+    outside = outside_server()
+    if outside is not None:
+        yield outside
+        return
+    binary: Path = request.getfixturevalue("influxd_binary")
+    process = InfluxdProcess(binary, tmp_path_factory.mktemp("influxd"))
+    try:
+        process.start()
+        yield process.server
+    finally:
+        process.stop()
+
+
+@pytest.fixture
+def bucket(influx_server: InfluxServer) -> Iterator[InfluxDbConnection]:
+    """An empty bucket that keeps points forever."""
+    with influx_server.bucket() as connection:
+        yield connection

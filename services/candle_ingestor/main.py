@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -29,11 +28,6 @@ log = logging.getLogger(__name__)
 HELP_FLAGS = ("--help", "-help", "-h", "--helpfull", "--helpshort")
 
 
-def entry_point() -> None:
-    """The console script."""
-    sys.exit(main(sys.argv, os.environ))
-
-
 def main(argv: Sequence[str], environment: Mapping[str, str]) -> int:
     """Runs the command that the arguments name.
 
@@ -50,9 +44,6 @@ def main(argv: Sequence[str], environment: Mapping[str, str]) -> int:
     except CandleIngestorError as error:
         _complain(str(error))
         return error.exit_code
-    except KeyboardInterrupt:
-        _complain("interrupted")
-        return 130
 
 
 def _parse(argv: Sequence[str]) -> str:
@@ -71,7 +62,7 @@ def _parse(argv: Sequence[str]) -> str:
 
 
 def _run(command: str, environment: Mapping[str, str]) -> int:
-    console = Console()
+    console = Console(highlight=False)
     if command == "demo":
         return demo(FLAGS, console)
     clock = SystemClock(_start_ms())

@@ -199,9 +199,9 @@ def _timeframe(path: Path, open_ms: Sequence[int]) -> int:
 
 
 def _digits(text: str) -> int:
-    """Digits after the decimal point of a number text, its exponent applied."""
+    """Digits after the decimal point that a number text needs, its exponent applied."""
     mantissa, _, exponent = text.lower().partition("e")
-    return max(0, len(mantissa.partition(".")[2]) - int(exponent or 0))
+    return max(0, len(mantissa.partition(".")[2].rstrip("0")) - int(exponent or 0))
 
 
 def _scaled(texts: Iterable[str], digits: int) -> list[int]:

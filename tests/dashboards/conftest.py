@@ -12,8 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
+import polars as pl
 import pytest
 
+from candle_ingestor.model.intervals import Interval
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.symbol import Symbol
+from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.stores.influxdb import InfluxDbStore
 from candle_ingestor.stores.influxdb_connection import InfluxDbConnection
 from exchange_simulator import (
@@ -81,8 +86,14 @@ class Frame:
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        names = list(self.columns)
-        return [dict(zip(names, row, strict=True)) for row in zip(*self.columns.values())]
+        names, cells = list(self.columns), zip(*self.columns.values(), strict=True)
+        return [dict(zip(names, row, strict=True)) for row in cells]
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """The one row."""
+        (row,) = self.rows
+        return row
 
     @property
     def values(self) -> dict[int, Any]:
@@ -111,7 +122,7 @@ class Grafana:
         return replace(self, **changes)
 
     def panel(self, board: str, title: str, **variables: str) -> list[Frame]:
-        """The frames that a panel is given; its only frame, where it wants one, is `.only`."""
+        """The frames that a panel is given."""
         (panel,) = (p for p in self.boards[board]["panels"] if p["title"] == title)
         (target,) = panel["targets"]
         return self.query(target["query"], **variables)
@@ -120,6 +131,13 @@ class Grafana:
         """The one frame of a panel."""
         (frame,) = self.panel(board, title, **variables)
         return frame
+
+    def by(self, label: str, board: str, title: str) -> dict[str, Frame]:
+        """The frames of a panel by a label of theirs."""
+        frames = self.panel(board, title)
+        found = {frame.labels[label]: frame for frame in frames}
+        assert len(found) == len(frames)
+        return found
 
     def options(self, board: str, name: str, **variables: str) -> list[str]:
         """What a variable of a board can be."""
@@ -232,6 +250,13 @@ class World:
     store: InfluxDbStore
     start_ms: int
     now_ms: int
+
+    def candles(self, exchange: str, symbol: str = "BTC/USD") -> pl.DataFrame:
+        """What the store keeps; `aggregated` is the merged series."""
+        series = Series(exchange, Symbol.parse(symbol), Timeframe(1))
+        candles = self.store.read_candles(series, Interval(self.start_ms, self.now_ms))
+        assert candles.height > 500
+        return candles
 
 
 @pytest.fixture(scope="session")

@@ -162,6 +162,7 @@ class Job:
 
     folder: Path
     settings: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
     _processes: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
@@ -191,6 +192,7 @@ class Job:
             [sys.executable, "-P", "-m", "candle_ingestor", *words, *arguments],
             cwd=self.folder,
             env={"PYTHONPATH": str(ROOT / "services"), "PATH": os.environ["PATH"]}
+            | self.environment
             | dict(environment or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

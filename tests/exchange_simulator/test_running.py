@@ -172,7 +172,7 @@ def test_many_clients_are_served_at_once() -> None:
 
 
 def asks_in_vain(url: str) -> None:
-    with pytest.raises(OSError, match="closed|reset"):
+    with pytest.raises(OSError, match=r"closed|reset"):
         get_json(url)
 
 

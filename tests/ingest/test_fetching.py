@@ -73,7 +73,6 @@ class Setting:
             for exchange, session in self.sessions.items()
         }
         fetcher = self.fetcher()
-        await fetcher.plan(self.works.values())
         for phase in Phase:
             await fetcher.fetch(self.works.values(), phase)
 

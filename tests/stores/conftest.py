@@ -1,7 +1,5 @@
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
@@ -9,16 +7,6 @@ from candle_ingestor.stores.base import Store
 from candle_ingestor.stores.influxdb import InfluxDbStore
 from candle_ingestor.stores.influxdb_connection import InfluxDbConnection
 from candle_ingestor.stores.sqlite import SqliteStore
-
-sys.path.append(str(Path(__file__).parents[1] / "support"))
-
-from influxd import (
-    HOW_TO_GET_ONE,
-    InfluxdProcess,
-    InfluxServer,
-    find_influxd,
-    outside_server,
-)
 
 OpenStore = Callable[[], Store]
 
@@ -29,37 +17,6 @@ STORES = ("sqlite", "influxdb")
 @pytest.fixture
 def sqlite_opener(tmp_path: Path) -> OpenStore:
     return lambda: SqliteStore(tmp_path / "store" / "candles.sqlite")
-
-
-@pytest.fixture(scope="session")
-def influxd_binary(missing_real_part: Callable[[str], NoReturn]) -> Path:
-    binary = find_influxd()
-    return binary if binary is not None else missing_real_part(HOW_TO_GET_ONE)
-
-
-@pytest.fixture(scope="session")
-def influx_server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[InfluxServer]:
-    """A real InfluxDB 2 for the length of the test session."""
-    outside = outside_server()
-    if outside is not None:
-        yield outside
-        return
-    binary: Path = request.getfixturevalue("influxd_binary")
-    process = InfluxdProcess(binary, tmp_path_factory.mktemp("influxd"))
-    try:
-        process.start()
-        yield process.server
-    finally:
-        process.stop()
-
-
-@pytest.fixture
-def bucket(influx_server: InfluxServer) -> Iterator[InfluxDbConnection]:
-    """An empty bucket that keeps points forever."""
-    with influx_server.bucket() as connection:
-        yield connection
 
 
 @pytest.fixture

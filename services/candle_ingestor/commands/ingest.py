@@ -48,9 +48,12 @@ def ingest(config: Config, clock: Clock, console: Console, progress: str) -> int
     symbols = load_symbols(config)
     reports: list[RunReport] = []
     try:
-        with open_store(config, clock) as opened:
+        stop = StopSignal(config.max_run_seconds)
+        with open_store(config, clock, stop) as opened:
             opened.store.require_retention(_earliest_ms(config, symbols, clock), clock.now_ms())
-            asyncio.run(_run(config, symbols, opened, clock, console, progress, reports.append))
+            asyncio.run(
+                _run(config, symbols, opened, stop, clock, console, progress, reports.append)
+            )
     except BaseException:
         for report in reports:
             _publish_failure(report, config, console)
@@ -97,12 +100,12 @@ async def _run(
     config: Config,
     symbols: SymbolList,
     opened: OpenStore,
+    stop: StopSignal,
     clock: Clock,
     console: Console,
     progress: str,
     on_finished: Callable[[RunReport], None],
 ) -> None:
-    stop = StopSignal(config.max_run_seconds)
     _stop_on_signals(stop)
     loop = asyncio.get_running_loop()
 
@@ -139,3 +142,7 @@ def _refuse_unwritable(config: Config) -> None:
         require_writable("--data_root", config.data_root)
     if config.run_report_path is not None:
         require_writable("--run_report_path", config.run_report_path.parent)
+        if config.run_report_path.is_dir():
+            raise ConfigurationError(
+                f"--run_report_path: {config.run_report_path} is a folder; name a file in it"
+            )

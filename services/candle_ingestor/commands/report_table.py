@@ -70,7 +70,8 @@ def _print_notes(report: RunReport, console: Console) -> None:
 
 
 def _print_ticker_notes(report: RunReport, ticker: TickerReport, console: Console) -> None:
-    accounted = f"{ticker.covered_candles:,} of {ticker.wanted_candles:,} candle lengths known"
+    known, wanted = ticker.covered_candles, ticker.wanted_candles
+    accounted = f"{known:,} of {wanted:,} {report.timeframe} intervals known"
     disagreed = ticker.merged.disagreements
     more = f", {disagreed:,} disagreements between two exchanges" if disagreed else ""
     console.print(f"{ticker.symbol}: {accounted}{more}")

@@ -7,15 +7,16 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from candle_ingestor.config import Config
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.redis_run_lock import RedisRunLock, lock_name_of
 from candle_ingestor.operations.run_lock import FileRunLock, lock_path_of
+from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.operations.writable import require_writable
 from candle_ingestor.stores.base import Store
-from candle_ingestor.stores.influxdb import InfluxDbStore
 from candle_ingestor.stores.sqlite import SqliteStore
 
 
@@ -31,21 +32,34 @@ class OpenStore:
     when_lock_lost: Callable[[Callable[[str], object]], AbstractContextManager[None]]
 
 
-def make_store(config: Config, *, may_create: bool = True) -> Store:
-    """The store, not yet asked anything.
+def make_store(
+    config: Config, *, may_create: bool = True, stop: StopSignal | None = None
+) -> Store:
+    """The store, not yet asked anything. A server that is down is not waited for beyond `stop`.
 
     Raises:
         ConfigurationError: if the folder of a SQLite file cannot be written.
     """
     if config.influxdb is not None:
         create_bucket = config.create_bucket and may_create
-        return InfluxDbStore(config.influxdb, create_bucket=create_bucket)
+        # Loaded only where it is used: its client takes a third of a second.
+        influxdb = import_module("candle_ingestor.stores.influxdb")
+        store: Store = influxdb.InfluxDbStore(
+            config.influxdb,
+            create_bucket=create_bucket,
+            patience=None
+            if stop is None
+            else influxdb.Patience(sleep=stop.wait, is_to_stop=stop.is_grace_over),
+        )
+        return store
     require_writable("--sqlite_path", config.sqlite_path.parent)
     return SqliteStore(config.sqlite_path)
 
 
 @contextmanager
-def open_store(config: Config, clock: Clock) -> Iterator[OpenStore]:
+def open_store(
+    config: Config, clock: Clock, stop: StopSignal | None = None
+) -> Iterator[OpenStore]:
     """The configured store, with the run lock held.
 
     Raises:
@@ -53,7 +67,7 @@ def open_store(config: Config, clock: Clock) -> Iterator[OpenStore]:
         StoreError: if the store cannot be used; that is found out here, before any request.
     """
     with ExitStack() as stack:
-        store = make_store(config)
+        store = make_store(config, stop=stop)
         stack.callback(store.close)
         lock = _make_lock(config, clock.now_ms())
         stack.enter_context(lock)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from candle_ingestor.errors import DependencyError
@@ -45,7 +45,11 @@ class SeriesWork:
     report: SourceReport
     catch_up_from_ms: int | None = None
     plan: SeriesPlan | None = None
-    remaining: IntervalSet = EMPTY
+    remaining: IntervalSet = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Until it is planned, anything may still be fetched.
+        self.remaining = IntervalSet.of(0, self.window.end_ms)
 
     @property
     def page_candles(self) -> int:
@@ -69,12 +73,25 @@ class Fetcher:
     on_task_done: Callable[[Series], Awaitable[None]]
     on_failure: Callable[[Series, str], None]
 
-    async def plan(self, works: Iterable[SeriesWork]) -> None:
-        """Finds out what to fetch of each series, and when its market was listed if need be."""
-        await _on_every_exchange(((work, None) for work in works), self._plan_one)
-
     async def fetch(self, works: Iterable[SeriesWork], phase: Phase) -> None:
-        """Fetches one phase of every plan, the oldest candles of a series first."""
+        """Fetches one phase of every series, the oldest candles first.
+
+        Each exchange goes at its own pace from the start: in the first phase it finds out what to
+        fetch of its series, and when their markets were listed if need be, before it fetches.
+        """
+        by_exchange: dict[str, list[SeriesWork]] = {}
+        for work in works:
+            by_exchange.setdefault(work.series.exchange, []).append(work)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for each in by_exchange.values():
+                    group.create_task(self._fetch_exchange(each, phase))
+        except* DependencyError as errors:
+            raise _first(errors) from None
+
+    async def _fetch_exchange(self, works: Sequence[SeriesWork], phase: Phase) -> None:
+        if phase is Phase.CATCH_UP:
+            await _some_at_once(works, lambda work: self._guarded(work, self._plan_one(work)))
         tasks: list[tuple[SeriesWork, Interval]] = []
         for work in works:
             if work.plan is None:
@@ -84,14 +101,25 @@ class Fetcher:
             pieces = cut_to_tasks(intervals, work.series.timeframe, candles)
             tasks.extend((work, piece) for piece in pieces)
             self.progress.expect(work.series.exchange, work.candles_in(intervals))
-        await _on_every_exchange(tasks, self._fetch_task)
+        await _some_at_once(tasks, lambda task: self._guarded(task[0], self._fetch_task(*task)))
 
-    async def _plan_one(self, work: SeriesWork, _: None) -> None:
+    async def _guarded(self, work: SeriesWork, doing: Awaitable[None]) -> None:
+        """Keeps what nobody foresaw in one series from stopping the others (rule F2)."""
+        try:
+            await doing
+        except DependencyError:
+            raise
+        except Exception as error:
+            log.exception("%s: an unforeseen failure; the other series go on", work.series)
+            self.on_failure(work.series, f"{work.series}: unforeseen {error!r}")
+
+    async def _plan_one(self, work: SeriesWork) -> None:
         plan = self._planned(work)
         if self._needs_listing(work, plan):
             try:
                 plan = await self._plan_from_listing(work, plan)
             except ExchangeError as error:
+                work.remaining = EMPTY
                 if not work.pager.session.stop.is_set():
                     await self._note_failure(work, plan.to_fetch, error)
                 return
@@ -208,22 +236,20 @@ class Fetcher:
         self.on_failure(work.series, str(error))
 
 
-async def _on_every_exchange(
-    items: Iterable[tuple[SeriesWork, Item]],
-    run: Callable[[SeriesWork, Item], Awaitable[None]],
-) -> None:
-    queues: dict[str, deque[tuple[SeriesWork, Item]]] = {}
-    for work, item in items:
-        queues.setdefault(work.series.exchange, deque()).append((work, item))
+async def _some_at_once(items: Iterable[Item], run: Callable[[Item], Awaitable[None]]) -> None:
+    queue = deque(items)
 
-    async def drain(queue: deque[tuple[SeriesWork, Item]]) -> None:
+    async def drain() -> None:
         while queue:
-            await run(*queue.popleft())
+            await run(queue.popleft())
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            for queue in queues.values():
-                for _ in range(min(REQUESTS_AT_ONCE, len(queue))):
-                    group.create_task(drain(queue))
-    except* DependencyError as errors:
-        raise errors.exceptions[0] from None
+    async with asyncio.TaskGroup() as group:
+        for _ in range(min(REQUESTS_AT_ONCE, len(queue))):
+            group.create_task(drain())
+
+
+def _first(errors: BaseExceptionGroup[DependencyError]) -> BaseException:
+    first: BaseException = errors
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return first

@@ -135,7 +135,6 @@ class _Run:
             on_failure=self._note_failure,
         )
         try:
-            await fetcher.plan(self.works.values())
             for phase in Phase:
                 await fetcher.fetch(self.works.values(), phase)
                 await merging.finish(is_last=phase is Phase.BACKFILL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
 from collections.abc import AsyncIterator
 
@@ -11,12 +12,15 @@ from collections.abc import AsyncIterator
 class StopSignal:
     """Tells every part of a run that it is to finish what is in hand and leave.
 
-    Belongs to one event loop. `limit_seconds` counts from its making; 0 is no limit.
-    `grace_seconds` is how long what is in hand may still take.
+    Belongs to one event loop, but for `wait` and `is_grace_over`, which any thread may call.
+    `limit_seconds` counts from its making; 0 is no limit. `grace_seconds` is how long what is in
+    hand may still take.
     """
 
     def __init__(self, limit_seconds: float = 0.0, *, grace_seconds: float = 5.0) -> None:
         self._event = asyncio.Event()
+        self._is_requested = threading.Event()
+        self._requested_at: float | None = None
         self._deadline = time.monotonic() + limit_seconds if limit_seconds > 0 else None
         self._grace_seconds = grace_seconds
         self._in_hand: set[asyncio.Timeout] = set()
@@ -33,6 +37,8 @@ class StopSignal:
         self.is_urgent = self.is_urgent or is_urgent
         if not self._event.is_set():
             self._event.set()
+            self._requested_at = time.monotonic()
+            self._is_requested.set()
             for limit in self._in_hand:
                 limit.reschedule(asyncio.get_running_loop().time() + self._grace_seconds)
 
@@ -56,6 +62,24 @@ class StopSignal:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(seconds, 0.0)):
                 await self._event.wait()
+
+    def wait(self, seconds: float) -> None:
+        """Blocks for so long, or until the stop, or after it no longer than the grace lasts."""
+        left = self._grace_left_seconds()
+        seconds = max(0.0, seconds if left is None else min(seconds, left))
+        if self._is_requested.is_set():
+            time.sleep(seconds)
+        else:
+            self._is_requested.wait(seconds)
+
+    def is_grace_over(self) -> bool:
+        """Whether what is in hand may take no longer."""
+        left = self._grace_left_seconds()
+        return left is not None and left <= 0
+
+    def _grace_left_seconds(self) -> float | None:
+        stops = [at for at in (self._deadline, self._requested_at) if at is not None]
+        return min(stops) + self._grace_seconds - time.monotonic() if stops else None
 
     @contextlib.asynccontextmanager
     async def in_hand(self) -> AsyncIterator[None]:

@@ -54,7 +54,7 @@ def test_a_dry_run_checks_everything_prints_the_plan_and_writes_nothing(
     passed = [line for line in finished.output.splitlines() if line.startswith("PASS")]
     for what in (
         "3 symbols",
-        "SQLite file data/candles.sqlite can be read and written",
+        "SQLite file data/candles.sqlite would be made",
         "folder data/csv can be written",
         "exchange coinbaseexchange: ",
         "exchange binanceus: ",

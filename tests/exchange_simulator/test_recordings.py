@@ -101,8 +101,8 @@ async def test_only_the_recorded_markets_are_listed_with_the_files_finest_digits
     symbol = FILE_NAMES[exchange].split("_")[1].replace("-", "/")
     assert list(markets) == [symbol]
     precision = markets[symbol]["precision"]
-    # Two digits in 23144.70; the volume's float noise is no precision.
-    assert (precision["price"], precision["amount"]) == (0.01, 1e-8)
+    # Neither the last 0 of 23144.70 nor the volume's float noise is precision.
+    assert (precision["price"], precision["amount"]) == (0.1, 1e-8)
 
 
 async def test_longer_candles_come_exactly_from_the_recorded_ones(

@@ -32,9 +32,7 @@ class OpenStore:
     when_lock_lost: Callable[[Callable[[str], object]], AbstractContextManager[None]]
 
 
-def make_store(
-    config: Config, *, may_create: bool = True, stop: StopSignal | None = None
-) -> Store:
+def make_store(config: Config, *, may_create: bool = True, stop: StopSignal | None = None) -> Store:
     """The store, not yet asked anything. A server that is down is not waited for beyond `stop`.
 
     Raises:
@@ -57,9 +55,7 @@ def make_store(
 
 
 @contextmanager
-def open_store(
-    config: Config, clock: Clock, stop: StopSignal | None = None
-) -> Iterator[OpenStore]:
+def open_store(config: Config, clock: Clock, stop: StopSignal | None = None) -> Iterator[OpenStore]:
     """The configured store, with the run lock held.
 
     Raises:

@@ -8,17 +8,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from candle_ingestor.config import Config
-from candle_ingestor.errors import ConfigurationError, DependencyError
-from candle_ingestor.exchanges.availability import (
-    Listing,
-    check_availability,
-    learn_markets,
-)
+from candle_ingestor.errors import DependencyError
 from candle_ingestor.exchanges.client import CandleClient
-from candle_ingestor.exchanges.markets import Market, MarketsCache
+from candle_ingestor.exchanges.markets import MarketsCache
 from candle_ingestor.exchanges.retry import RetryPolicy
 from candle_ingestor.exchanges.session import ExchangeSession, close_all
 from candle_ingestor.ingest.accounting import account_for
+from candle_ingestor.ingest.choosing import (
+    choose_tickers,
+    learn_all_markets,
+    refuse_unoffered_timeframe,
+)
 from candle_ingestor.ingest.exporting import Exporter
 from candle_ingestor.ingest.fetching import Fetcher, SeriesWork
 from candle_ingestor.ingest.ledger import Ledger
@@ -160,54 +160,13 @@ class _Run:
             log.error("The run report could not be kept in the store: %s", error)
 
     async def _choose_tickers(self) -> None:
-        config = self.config
-        markets, errors = await learn_markets(
-            self.sessions, self.parts.markets_cache, self.started_ms, config.markets_cache_hours
+        markets = await learn_all_markets(
+            self.config, self.sessions, self.parts.markets_cache, self.report
         )
-        self.report.unavailable_exchanges = {e: str(error) for e, error in errors.items()}
-        if len(errors) == len(markets):
-            raise DependencyError(
-                f"no exchange can be reached: {next(iter(errors.values()))}; "
-                "check the network, --exchanges and --exchange_settings_file"
-            )
-        self.tickers = self._tickers(markets)
+        self.tickers = choose_tickers(self.config, self.symbols, markets, self.report)
+        refuse_unoffered_timeframe(self.config, self.sessions, self.tickers)
         self.reports = {ticker.symbol: self._new_report(ticker) for ticker in self.tickers}
         self.report.tickers = [*self.reports.values(), *self.report.tickers]
-        self._refuse_unoffered_timeframe()
-
-    def _tickers(self, markets: dict[str, dict[Symbol, Market] | None]) -> list[Ticker]:
-        config = self.config
-        requests = {request.symbol: request for request in self.symbols.requests}
-        minimum = config.rules.min_exchanges
-        found = check_availability(requests, markets, minimum, config.rules.quote_aliases)
-        log.info(
-            "Symbol validation: %d/%d symbols meet minimum %d exchange requirement",
-            len(found.accepted),
-            len(requests),
-            minimum,
-        )
-        for listing in found.dropped:
-            lacking = ", ".join(listing.lacking)
-            log.warning("%s is left out: not listed on %s", listing.symbol, lacking)
-            self.report.dropped[str(listing.symbol)] = listing.lacking
-        undecided = [self._undecided_report(listing) for listing in found.undecided]
-        if undecided and not found.accepted:
-            raise DependencyError(undecided[0].errors[0])
-        self.report.tickers.extend(undecided)
-        if not found.accepted:
-            raise ConfigurationError(
-                f"No symbols meet the minimum exchange requirement of {minimum}: "
-                f"{_dropped_words(self.report.dropped)}; "
-                "lower --min_exchanges_required, or add exchanges or --quote_aliases"
-            )
-        tickers = [
-            Ticker.make(requests[listing.symbol], listing, config.timeframe)
-            for listing in found.accepted
-        ]
-        for ticker in tickers:
-            for exchange, symbol in ticker.stand_ins.items():
-                log.info("%s serves %s in place of %s", exchange, symbol, ticker.symbol)
-        return tickers
 
     def _new_report(self, ticker: Ticker) -> TickerReport:
         return TickerReport(
@@ -215,27 +174,6 @@ class _Run:
             [SourceReport(s.exchange, str(s.symbol)) for s in ticker.sources],
             {exchange: str(symbol) for exchange, symbol in ticker.stand_ins.items()},
         )
-
-    def _undecided_report(self, listing: Listing) -> TickerReport:
-        unknown = listing.unknown[0]
-        report = TickerReport(str(listing.symbol), [], {})
-        report.fail(
-            f"whether {', '.join(listing.unknown)} has {listing.symbol} cannot be told: "
-            f"{self.report.unavailable_exchanges[unknown]}"
-        )
-        log.error("%s: %s", listing.symbol, report.errors[0])
-        return report
-
-    def _refuse_unoffered_timeframe(self) -> None:
-        used = {source.exchange for ticker in self.tickers for source in ticker.sources}
-        for session in self.sessions:
-            offered = session.client.timeframes
-            if session.exchange in used and str(self.config.timeframe) not in offered:
-                raise ConfigurationError(
-                    f"--candle_granularity_minutes={self.config.timeframe.minutes}: "
-                    f"{session.exchange} has no {self.config.timeframe} candles; "
-                    f"it offers {', '.join(offered)}"
-                )
 
     def _merged_from(self) -> dict[Series, tuple[Series, ...]]:
         merged: dict[Series, tuple[Series, ...]] = {}
@@ -316,8 +254,3 @@ class _Run:
                 log.warning("The export is left to the next run")
                 return
             exporter.export(ticker, self.reports[ticker.symbol])
-
-
-def _dropped_words(dropped: dict[str, tuple[str, ...]]) -> str:
-    words = [f"{symbol} is not on {', '.join(lacking)}" for symbol, lacking in dropped.items()]
-    return "; ".join(words[:5]) + (f"; and {len(words) - 5} more" if len(words) > 5 else "")

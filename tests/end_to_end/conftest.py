@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import candle_loader
+from candle_ingestor.stores.influxdb_connection import InfluxDbConnection
 from exchange_simulator import (
     ExchangeSimulator,
     SimulatorClock,
@@ -250,6 +251,24 @@ def new_job(tmp_path: Path, job_in: Callable[..., Job]) -> Callable[..., Job]:
 @pytest.fixture
 def job(new_job: Callable[..., Job]) -> Job:
     return new_job("job")
+
+
+@pytest.fixture
+def new_influxdb_job(new_job: Callable[..., Job]) -> Callable[..., Job]:
+    """`new_influxdb_job(connection, **flags)`: a new job that stores in this bucket."""
+
+    def make(connection: InfluxDbConnection, name: str = "influxdb", **flags: Any) -> Job:
+        bucket = {
+            "store": "influxdb",
+            "influxdb_url": connection.url,
+            "influxdb_org": connection.org,
+            "influxdb_bucket": connection.bucket,
+        }
+        job = new_job(name, **(bucket | flags))
+        job.environment["INFLUXDB_TOKEN"] = connection.token
+        return job
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -140,3 +140,30 @@ async def test_an_error_of_what_is_in_hand_passes() -> None:
         async with stop.in_hand():
             raise ZeroDivisionError
     stop.request("SIGTERM", is_urgent=True)
+
+
+async def test_a_blocking_wait_ends_with_the_stop_or_soon_after() -> None:
+    stop = StopSignal(grace_seconds=0.1)
+    waiting = asyncio.create_task(asyncio.to_thread(stop.wait, 3600))
+    await asyncio.sleep(0)
+    assert not stop.is_grace_over()
+
+    stop.request("SIGTERM", is_urgent=True)
+    await waiting
+    stop.wait(3600)
+    assert stop.is_grace_over()
+
+
+def test_the_grace_of_a_time_limit_begins_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    stop = StopSignal(limit_seconds=30, grace_seconds=5)
+
+    now = 134.0
+    assert not stop.is_grace_over()
+    now = 135.0
+    assert stop.is_grace_over()
+
+
+def test_without_limit_and_stop_no_grace_ends() -> None:
+    assert not StopSignal().is_grace_over()

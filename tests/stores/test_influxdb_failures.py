@@ -105,6 +105,10 @@ CALLS: dict[str, tuple[str, Callable[[InfluxDbStore], object]]] = {
     "check": ("/ping", lambda store: store.check()),
     "require_retention": ("/api/v2/buckets", lambda store: store.require_retention(0, START_MS)),
 }
+NOT_FOUND_REMEDIES = {
+    "/ping": ["no InfluxDB", "--influxdb_url"],
+    "/api/v2/buckets": ["--create_bucket"],
+}
 every_call = pytest.mark.parametrize(("path", "call"), CALLS.values(), ids=CALLS.keys())
 
 
@@ -280,7 +284,7 @@ def test_a_refusal_is_final_and_says_what_to_do(
     with pytest.raises(StoreRefusedError) as caught:
         call(store)
 
-    words = remedies if not (path == "/api/v2/buckets" and status == 404) else ["--create_bucket"]
+    words = NOT_FOUND_REMEDIES.get(path, remedies) if status == 404 else remedies
     for part in (proxy.url, bucket.bucket, bucket.org, *words):
         assert part in str(caught.value)
     assert pauses == []

@@ -31,7 +31,7 @@ def check_version(http: InfluxDbHttp) -> None:
     version = http.server_version()
     if version is None:
         raise StoreRefusedError(
-            f"what answers at {http.connection.url} is no InfluxDB; check --influxdb_url"
+            f"{http.connection}: what answers there is no InfluxDB; check --influxdb_url"
         )
     found = _VERSION.match(version)
     if found is None:

@@ -115,7 +115,9 @@ class InfluxDbHttp:
         """What the server calls its version; None if it does not say."""
 
         def ping(client: InfluxDBClient) -> str | None:
-            return self._send(client, "GET", "/ping").headers.get("X-Influxdb-Version")
+            # What knows no such path is no InfluxDB, and has no version either.
+            response = self._send(client, "GET", "/ping", expected=(200, 204, 404))
+            return response.headers.get("X-Influxdb-Version")
 
         return self._ask(ping)
 

@@ -1,0 +1,149 @@
+"""The production pair: symbols, markets and the run lock in Redis, candles in InfluxDB."""
+
+import json
+import signal
+from typing import Any
+
+import pytest
+from bucket_contents import contents_of
+from influxd import InfluxServer
+
+from candle_ingestor.stores.influxdb_connection import InfluxDbConnection
+from exchange_simulator import ExchangeSimulator, Fault
+
+EXCHANGES = ("coinbaseexchange", "binanceus")
+KEY = "top_cryptocurrencies"
+DEPENDENCY_DOWN = 3
+ANOTHER_RUN_HOLDS_THE_LOCK = 75
+HOSTILE = (
+    "BTC/USD'; DROP MEASUREMENT candles; --",
+    'BTC/USD" OR 1=1 --',
+    "${x}",
+    '${import "os"}/USD',
+    "BTC/USD\nprocessing_state,key=x last_processed_timestamp_ms=0i",
+    "BTC/USD\r\nE0000 forged line",
+    "BTC/USD,timeframe=1m open=0",
+    "BTC\\/USD",
+    "BTC/USD\x00",
+    "\x1b[2J/USD",
+    "../../etc/passwd",
+    "'",
+    '"',
+    "`BTC`/USD",
+    "BTC/USD) |> yield(",
+    {"symbol": "ETH/USD' OR ''='"},
+    "B" * 5_000,
+)
+
+
+@pytest.fixture
+def market(simulate: Any, ms_of: Any) -> ExchangeSimulator:
+    simulator: ExchangeSimulator = simulate(
+        now_ms=ms_of("2024-05-03T02:00:10"), exchanges=EXCHANGES
+    )
+    return simulator
+
+
+@pytest.fixture
+def job(
+    new_influxdb_job: Any,
+    market: ExchangeSimulator,
+    bucket: InfluxDbConnection,
+    redis_client: Any,
+    redis_server: Any,
+) -> Any:
+    """A job for a day of hours of the symbols in Redis."""
+    redis_client.set(KEY, '["BTC/USD"]')
+    one = new_influxdb_job(
+        bucket,
+        now=market.clock.now_ms(),
+        exchanges=",".join(EXCHANGES),
+        backfill_start_date="2024-05-02",
+        candle_granularity_minutes=60,
+    )
+    one.environment |= {
+        "REDIS_HOST": redis_server.host,
+        "REDIS_PORT": str(redis_server.port),
+        "REDIS_PASSWORD": redis_server.password,
+    }
+    one.use(market)
+    return one
+
+
+def test_hostile_symbols_are_named_and_skipped_and_touch_nothing(
+    job: Any, redis_client: Any, influx_server: InfluxServer, bucket: InfluxDbConnection
+) -> None:
+    job.run_well()
+    before = contents_of(influx_server, bucket.bucket)
+    files = job.stored.files()
+    assert len(before["candles"]) == 26
+
+    redis_client.set(KEY, json.dumps([*HOSTILE, "BTC/USD"]))
+    finished = job.run_well()
+
+    assert contents_of(influx_server, bucket.bucket) == before
+    assert job.stored.files() == files
+    assert [ticker["symbol"] for ticker in finished.report["tickers"]] == ["BTC/USD"]
+    assert len(finished.report["rejected_symbols"]) == len(HOSTILE)
+    assert f"1 symbols, {len(HOSTILE)} passed over" in finished.errors
+    lines = finished.errors.splitlines()
+    assert sum("passed over '" in line or 'passed over "' in line for line in lines) >= 16
+    # Each stays on a line of its own, cut and without control characters.
+    assert all(line.startswith(("I", "W")) for line in lines)
+    assert all(line.isprintable() and len(line) < 500 for line in lines)
+
+    redis_client.set(KEY, json.dumps(HOSTILE))
+    finished = job.run()
+    assert finished.exit_code == DEPENDENCY_DOWN
+    assert KEY in finished.complaint
+    assert contents_of(influx_server, bucket.bucket) == before
+
+
+def test_of_two_runs_at_once_on_one_bucket_the_second_leaves(
+    job: Any,
+    market: ExchangeSimulator,
+    redis_client: Any,
+    at_candle_request: Any,
+    influx_server: InfluxServer,
+    bucket: InfluxDbConnection,
+    new_influxdb_job: Any,
+) -> None:
+    market.set_faults([Fault("all", "stall", 1)])
+    is_running = at_candle_request(market, 1, lambda: None)
+    first = job.start(request_timeout_seconds=60)
+    assert is_running.wait(30)
+    elsewhere = new_influxdb_job(bucket, "elsewhere", **job.settings)
+    elsewhere.environment |= job.environment
+
+    for command in ("ingest", "merge"):
+        second = elsewhere.run(command)
+        assert second.exit_code == ANOTHER_RUN_HOLDS_THE_LOCK
+        assert "another run holds the lock" in second.complaint
+        assert f"process {first.pid} " in second.complaint
+    assert first.poll() is None
+
+    first.send_signal(signal.SIGTERM)
+    assert job.finish(first).report["status"] == "stopped"
+    market.set_faults([])
+    elsewhere.run_well()  # A run that leaves gives the lock back at once.
+    assert len(contents_of(influx_server, bucket.bucket)["candles"]) == 26
+    assert redis_client.keys("*run_lock*") == []
+
+
+def test_the_markets_are_asked_for_once_and_then_come_from_redis(
+    job: Any, market: ExchangeSimulator, redis_client: Any, bucket: Any, new_influxdb_job: Any
+) -> None:
+    first = job.run_well()
+    assert all(market.requests.other_request_count(exchange) > 0 for exchange in EXCHANGES)
+    keys = redis_client.keys("candle_ingestor:markets:*")
+    assert len(keys) == len(EXCHANGES), first.errors
+    assert all(redis_client.ttl(key) > 0 for key in keys)
+    assert not list(job.folder.rglob("*markets_cache*"))
+
+    market.requests.reset()
+    elsewhere = new_influxdb_job(bucket, "elsewhere", **job.settings)
+    elsewhere.environment |= job.environment
+    # Its clock begins anew: a minute later, lest it start before the first run did.
+    second = elsewhere.run_well(now=market.clock.now_ms() + 60_000)
+    asked = [market.requests.other_request_count(exchange) for exchange in EXCHANGES]
+    assert asked == [0] * len(EXCHANGES), second.errors

@@ -162,6 +162,11 @@ RECORDS = st.builds(
 )
 
 
+def begun_ms(record: CoverageRecord) -> int:
+    starts = [known.start_ms for known in (record.covered, *record.reasons.values()) if known]
+    return min(starts, default=(END - 10) * MINUTE_MS)
+
+
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -193,10 +198,9 @@ def test_covered_and_gaps_are_everything_wanted_and_never_both(
         assert union.duration_ms == sum(each.interval.duration_ms for each in gaps)
         assert gaps == sorted(gaps)
         assert not union & covered
-    known = [r.covered.start_ms for r in (kraken, bitstamp) if r.covered]
     start_ms = wished.start_ms
     if start_ms is None:
-        start_ms = min([(END - 10) * MINUTE_MS, *known])
+        start_ms = min(begun_ms(record) for record in (kraken, bitstamp))
     wanted = IntervalSet.of(start_ms, END * MINUTE_MS)
     gaps = IntervalSet(each.interval for each in report.gaps)
     assert gaps == wanted - merged

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from candle_ingestor.ingest.fetching import SeriesWork
 from candle_ingestor.ingest.ledger import Ledger
@@ -13,7 +12,6 @@ from candle_ingestor.ingest.ticker import Ticker
 from candle_ingestor.model.gaps import GapReason, explain
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
 from candle_ingestor.model.series import Series
-from candle_ingestor.stores.base import CoverageRecord
 
 _REASONS_BY_WEIGHT = (
     GapReason.FETCH_FAILED,
@@ -34,10 +32,14 @@ def account_for(
     """Puts the gaps of the ticker and of each of its exchanges into its report."""
     for source, part in zip(ticker.sources, report.sources, strict=True):
         record = ledger.record(source)
-        wanted = IntervalSet((wanted_of(works[source]),))
+        wanted = IntervalSet((_wanted_of(works[source], ledger),))
         part.gaps = explain(wanted - record.covered, record.reasons)
-    wanted_all = merged_window(ticker, ledger, window)
     record = ledger.record(ticker.merged)
+    wanted_all = wanted_interval(window, record, ticker.merged.timeframe)
+    if window.start_ms is None:
+        # The merged series begins where the first of its exchanges does.
+        starts_ms = [_wanted_of(works[source], ledger).start_ms for source in ticker.sources]
+        wanted_all = Interval(min(starts_ms), wanted_all.end_ms)
     missing = IntervalSet((wanted_all,)) - record.covered
     report.gaps = explain(missing, merged_reasons(ticker, ledger, missing))
     length_ms = ticker.merged.timeframe.duration_ms
@@ -45,20 +47,10 @@ def account_for(
     report.covered_candles = report.wanted_candles - missing.duration_ms // length_ms
 
 
-def wanted_of(work: SeriesWork) -> Interval:
-    """What the run wants of a series, planned or not."""
+def _wanted_of(work: SeriesWork, ledger: Ledger) -> Interval:
     if work.plan is not None:
         return work.plan.wanted
-    return wanted_interval(work.window, CoverageRecord(), work.series.timeframe)
-
-
-def merged_window(ticker: Ticker, ledger: Ledger, window: Window) -> Interval:
-    """What the run is to account for in the merged series."""
-    known = EMPTY
-    for source in ticker.sources:
-        known = known | ledger.record(source).covered
-    record = replace(ledger.record(ticker.merged), covered=known)
-    return wanted_interval(window, record, ticker.merged.timeframe)
+    return wanted_interval(work.window, ledger.record(work.series), work.series.timeframe)
 
 
 def merged_reasons(

@@ -33,6 +33,8 @@ REQUESTS_AT_ONCE = 4
 """Per exchange: while one answer is on its way, the next request already waits for its turn."""
 
 PAGES_PER_TASK = 16
+"""Each page repeats a candle, and one in a hundred is left to minutes without trade at the ends of
+pages: a task a little longer than its pages would cost another request each time."""
 
 
 @dataclass
@@ -96,7 +98,7 @@ class Fetcher:
         for work in works:
             if work.plan is None:
                 continue
-            candles = PAGES_PER_TASK * work.page_candles
+            candles = PAGES_PER_TASK * (work.page_candles - 1) * 99 // 100
             intervals = work.plan.of_phase(phase)
             pieces = cut_to_tasks(intervals, work.series.timeframe, candles)
             tasks.extend((work, piece) for piece in pieces)
@@ -125,6 +127,11 @@ class Fetcher:
                 return
         for reason, intervals in plan.unreachable.items():
             await self.store_thread.run(self.ledger.note_reason, work.series, reason, intervals)
+        if work.window.start_ms is None and not self.ledger.record(work.series).covered:
+            # Where this first catch-up begins, should it end before it gets there.
+            await self.store_thread.run(
+                self.ledger.note_reason, work.series, GapReason.NOT_FETCHED, plan.to_fetch
+            )
         work.plan = plan
         work.remaining = plan.to_fetch
 

@@ -108,13 +108,18 @@ def wanted_interval(
     timeframe: Timeframe,
     catch_up_from_ms: int | None = None,
 ) -> Interval:
-    """The span that the run is to account for; without a backfill, from the first thing known."""
+    """The span that the run is to account for.
+
+    Without a backfill it goes from where the first catch-up began, which is where coverage and the
+    reasons of gaps begin; the first one itself from `catch_up_from_ms`, if that is given.
+    """
     start_ms = window.start_ms
     if start_ms is None:
-        initial_ms = timeframe.floor_ms(window.end_ms - window.catch_up_initial_ms)
+        begun = [known.start_ms for known in (record.covered, *record.reasons.values()) if known]
+        initial_ms = window.end_ms - window.catch_up_initial_ms
         if catch_up_from_ms is not None:
-            initial_ms = timeframe.floor_ms(catch_up_from_ms)
-        start_ms = min([initial_ms, *(i.start_ms for i in record.covered.intervals[:1])])
+            initial_ms = catch_up_from_ms
+        start_ms = min(begun) if begun else timeframe.floor_ms(initial_ms)
     start_ms = timeframe.ceil_ms(max(start_ms, 0))
     return Interval(start_ms, max(window.end_ms, start_ms))
 

@@ -38,8 +38,8 @@ def account_for(
     wanted_all = wanted_interval(window, record, ticker.merged.timeframe)
     if window.start_ms is None:
         # The merged series begins where the first of its exchanges does.
-        starts_ms = [_wanted_of(works[source], ledger).start_ms for source in ticker.sources]
-        wanted_all = Interval(min(starts_ms), wanted_all.end_ms)
+        start_ms = min(_wanted_of(works[source], ledger).start_ms for source in ticker.sources)
+        wanted_all = Interval(start_ms, max(window.end_ms, start_ms))
     missing = IntervalSet((wanted_all,)) - record.covered
     report.gaps = explain(missing, merged_reasons(ticker, ledger, missing))
     length_ms = ticker.merged.timeframe.duration_ms

@@ -238,3 +238,38 @@ def test_the_configuration_is_shown_in_texts(tmp_path: Path) -> None:
     assert "2023-03-05T00:00:00Z" in shown["backfill_start_ms"]
     assert shown["backfill_end_ms"] == "-"
     assert "proxy:1/kraken" in shown["kraken"]
+
+
+INFLUXDB = {
+    "INFLUXDB_TOKEN": "s3cret-token",
+    "INFLUXDB_ORG": "desk",
+    "INFLUXDB_BUCKET": "market",
+}
+
+
+def test_a_token_makes_influxdb_the_store_and_is_shown_nowhere() -> None:
+    found = config(INFLUXDB)
+    assert found.influxdb is not None
+    assert (found.influxdb.url, found.influxdb.bucket) == ("http://localhost:8086", "market")
+    assert "s3cret-token" in found.secrets
+    assert "s3cret-token" not in repr(found) + str(found.shown())
+    assert "market" in found.shown()["store"]
+
+
+def test_without_a_token_or_by_choice_the_store_is_sqlite() -> None:
+    assert config().influxdb is None
+    assert config(INFLUXDB, store="sqlite").influxdb is None
+
+
+def test_influxdb_without_what_it_needs_is_refused_by_the_name_of_the_flag() -> None:
+    assert "--influxdb_token" in complaint(store="influxdb")
+    for name in ("org", "bucket"):
+        lacking = {k: v for k, v in INFLUXDB.items() if k != f"INFLUXDB_{name.upper()}"}
+        assert f"--influxdb_{name}" in complaint(lacking)
+
+
+def test_redis_is_used_where_symbols_come_from_it_or_its_host_is_named() -> None:
+    assert config().uses_redis
+    assert not config(symbols="BTC/USD").uses_redis
+    assert config(symbols="BTC/USD", redis_host="cache").uses_redis
+    assert config({"REDIS_HOST": "cache"}, symbols="BTC/USD").uses_redis

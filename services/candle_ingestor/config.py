@@ -27,6 +27,8 @@ from candle_ingestor.stores.influxdb_connection import InfluxDbConnection
 from candle_ingestor.symbols.start_date import SKIP, parse_end_date, parse_start_date
 
 DAY_MS = 86_400_000
+INFLUXDB_TIMEOUT_SECONDS = 12.0
+"""Short enough that a run told to end leaves within 20 s, whatever request is in hand."""
 
 _REAL_NUMBERS = (
     "max_run_seconds",
@@ -223,6 +225,7 @@ def _influxdb(values: FlagValues, environment: Mapping[str, str]) -> InfluxDbCon
         token=token,
         org=values.influxdb_org or environment.get("INFLUXDB_ORG") or "",
         bucket=values.influxdb_bucket or environment.get("INFLUXDB_BUCKET") or "",
+        timeout_seconds=INFLUXDB_TIMEOUT_SECONDS,
     )
 
 

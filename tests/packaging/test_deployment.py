@@ -73,8 +73,9 @@ def test_it_runs_unprivileged_and_writes_only_to_its_volumes(
     assert set(container["resources"]) == {"requests", "limits"}
     mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
     assert mounts.keys() == {volume["name"] for volume in pod["volumes"]}
-    for path in (flags["sqlite_path"], flags["data_root"]):
-        assert path.startswith(mounts["data"] + "/")
+    assert flags["data_root"].startswith(mounts["data"] + "/")
+    # Candles go to InfluxDB, so no other flag names a file.
+    assert flags["store"] == "influxdb"
     [data] = [volume for volume in pod["volumes"] if volume["name"] == "data"]
     claim = manifests["PersistentVolumeClaim"]["metadata"]["name"]
     assert data["persistentVolumeClaim"]["claimName"] == claim

@@ -14,7 +14,7 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from candle_ingestor.operations.redis_client import RedisConnection
-from candle_ingestor.stores.influxdb_connection import InfluxDbConnection
+from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
 
 sys.path.append(str(Path(__file__).parent / "support"))
 
@@ -25,8 +25,17 @@ from influxd import (
     find_influxd,
     outside_server,
 )
+from job_server import JobServer
 
 REDIS_PASSWORD = "correct-horse'battery\"staple"
+
+
+@pytest.fixture(scope="session")
+def job_server() -> Iterator[JobServer]:
+    """Starts jobs as processes of their own."""
+    server = JobServer()
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="session")

@@ -3,12 +3,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import ccxt.async_support
 import pytest
 
 from candle_ingestor.config import Config, config_from_flags
+from candle_ingestor.config.from_flags import known_exchanges
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.flags import FLAGS, GROUPS
-from candle_ingestor.merge.rules import HighLow, MergeRules
+from candle_ingestor.model.merge_rules import HighLow, MergeRules
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.model.times import parse_time_ms
 
@@ -18,13 +20,13 @@ DAY_MS = 86_400_000
 
 def config(environment: dict[str, str] | None = None, **flags: Any) -> Config:
     names = [name for group in GROUPS.values() for name in group]
-    values = SimpleNamespace(**{name: FLAGS[name].default for name in names} | flags)
-    return config_from_flags(values, environment or {}, NOW_MS)
+    values: Any = SimpleNamespace(**{name: FLAGS[name].default for name in names} | flags)
+    return config_from_flags(values, environment or {})
 
 
 def complaint(environment: dict[str, str] | None = None, **flags: Any) -> str:
     with pytest.raises(ConfigurationError) as caught:
-        config(environment, **flags)
+        config(environment, **flags).candles.resolved(NOW_MS)
     assert caught.value.exit_code == 2
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -33,28 +35,26 @@ def complaint(environment: dict[str, str] | None = None, **flags: Any) -> str:
 def test_without_any_flag_there_is_a_whole_configuration() -> None:
     found = config()
 
-    assert found.run_mode == "wet"
-    assert found.exchanges == ("binanceus", "coinbaseexchange", "bitstamp")
-    assert found.rules == MergeRules(found.exchanges, 3)
+    assert found.exchanges.names == ("binanceus", "coinbaseexchange", "bitstamp")
+    assert found.rules == MergeRules(found.exchanges.names, 3)
     assert found.is_minimum_detected
-    assert found.timeframe == Timeframe(1)
-    assert found.backfill_start_ms == parse_time_ms("2023-03-05T00:00:00Z")
-    assert found.backfill_end_ms is None
-    assert found.catch_up_initial_ms == 7 * DAY_MS
-    assert found.refetch_ms == 2 * 60_000
-    assert found.sqlite_path == Path("data/candles.sqlite")
-    assert found.export_csv
+    assert found.candles.timeframe == Timeframe(1)
+    assert found.candles.resolved(NOW_MS) == (parse_time_ms("2023-03-05T00:00:00Z"), None)
+    assert found.candles.catch_up_initial_ms == 7 * DAY_MS
+    assert found.candles.refetch_last_candles == 2
+    assert found.store.sqlite_path == Path("data/candles.sqlite")
+    assert found.export.csv
     assert found.redis.host == "localhost"
     assert found.redis.port == 6379
     assert found.redis.password is None
-    assert found.redis_key_crypto_symbols == "top_cryptocurrencies"
+    assert found.symbols.redis_key == "top_cryptocurrencies"
     assert found.warnings == ()
     assert found.secrets == ()
 
 
 def test_a_configuration_does_not_change() -> None:
     with pytest.raises(FrozenInstanceError):
-        config().run_mode = "dry"  # type: ignore[misc]
+        config().run.fail_fast = True  # type: ignore[misc]
 
 
 def test_flags_are_taken_over(tmp_path: Path) -> None:
@@ -76,19 +76,21 @@ def test_flags_are_taken_over(tmp_path: Path) -> None:
         refetch_last_candles=5,
     )
 
-    assert found.exchanges == ("kraken", "bitstamp")
+    assert found.exchanges.names == ("kraken", "bitstamp")
     assert found.rules == MergeRules(
         ("kraken", "bitstamp"), 1, 2.5, HighLow.EXTREMES, (("USD", "USDT"), ("EUR", "USDC"))
     )
     assert not found.is_minimum_detected
-    assert found.timeframe == Timeframe(60)
-    assert found.backfill_start_ms == parse_time_ms("2024-01-01T00:00:00Z")
-    assert found.backfill_end_ms == parse_time_ms("2024-02-01T00:00:00Z")
-    assert found.catch_up_initial_ms == DAY_MS // 2
-    assert found.run_report_path == tmp_path / "report.json"
+    assert found.candles.timeframe == Timeframe(60)
+    assert found.candles.resolved(NOW_MS) == (
+        parse_time_ms("2024-01-01T00:00:00Z"),
+        parse_time_ms("2024-02-01T00:00:00Z"),
+    )
+    assert found.candles.catch_up_initial_ms == DAY_MS // 2
+    assert found.run.run_report_path == tmp_path / "report.json"
     assert (found.redis.host, found.redis.port, found.redis.password) == ("cache", 1234, "hush")
-    assert found.redis_key_crypto_symbols == "mine"
-    assert found.refetch_ms == 5 * 60 * 60_000
+    assert found.symbols.redis_key == "mine"
+    assert found.candles.refetch_last_candles == 5
 
 
 def test_where_a_flag_is_silent_the_environment_speaks() -> None:
@@ -101,11 +103,11 @@ def test_where_a_flag_is_silent_the_environment_speaks() -> None:
 
     found = config(environment)
     assert (found.redis.host, found.redis.port, found.redis.password) == ("cache", 7000, "hush")
-    assert found.redis_key_crypto_symbols == "coins"
+    assert found.symbols.redis_key == "coins"
 
     found = config(environment, redis_host="other", redis_port=1, redis_key_crypto_symbols="mine")
     assert (found.redis.host, found.redis.port) == ("other", 1)
-    assert found.redis_key_crypto_symbols == "mine"
+    assert found.symbols.redis_key == "mine"
 
 
 def test_empty_variables_are_none() -> None:
@@ -119,7 +121,7 @@ def test_empty_variables_are_none() -> None:
 def test_former_exchange_names_are_warned_about() -> None:
     found = config(exchanges=["coinbasepro", "kraken"])
 
-    assert found.exchanges == ("coinbaseexchange", "kraken")
+    assert found.exchanges.names == ("coinbaseexchange", "kraken")
     assert len(found.warnings) == 1
 
 
@@ -133,15 +135,38 @@ def test_settings_and_keys_come_together_for_the_exchanges_of_the_run(tmp_path: 
         exchange_settings_file=str(path),
     )
 
-    assert list(found.exchange_settings) == ["kraken", "bitstamp"]
-    assert found.exchange_settings["kraken"].base_url == "http://127.0.0.1:1"
-    assert found.exchange_settings["kraken"].keys == {"apiKey": "hush-hush"}
-    assert found.exchange_settings["bitstamp"].base_url is None
+    assert list(found.exchanges.settings) == ["kraken", "bitstamp"]
+    assert found.exchanges.settings["kraken"].base_url == "http://127.0.0.1:1"
+    assert found.exchanges.settings["kraken"].keys == {"apiKey": "hush-hush"}
+    assert found.exchanges.settings["bitstamp"].base_url is None
     assert found.secrets == ("hush-hush",)
 
 
 def test_no_backfill_is_no_start() -> None:
-    assert config(backfill_start_date="skip").backfill_start_ms is None
+    assert config(backfill_start_date="skip").candles.resolved(NOW_MS) == (None, None)
+
+
+def test_relative_dates_move_with_the_day_of_each_run() -> None:
+    candles = config(backfill_start_date="2_days_ago", backfill_end_date="1_day_ago").candles
+
+    start_ms, end_ms = candles.resolved(NOW_MS)
+    assert start_ms is not None
+    assert end_ms == start_ms + DAY_MS
+    assert candles.resolved(NOW_MS + DAY_MS) == (end_ms, end_ms + DAY_MS)
+
+
+def test_the_exchanges_known_are_those_of_ccxt() -> None:
+    assert known_exchanges() == tuple(sorted(ccxt.async_support.exchanges))
+
+
+def test_degraded_runs_end_well_unless_they_are_to_fail() -> None:
+    assert not config().run.fail_when_degraded
+    assert config(fail_when_degraded=True).run.fail_when_degraded
+
+
+def test_how_progress_is_shown_is_part_of_the_run() -> None:
+    assert config().run.progress == "auto"
+    assert config(progress="off").run.progress == "off"
 
 
 @pytest.mark.parametrize(
@@ -157,6 +182,8 @@ def test_no_backfill_is_no_start() -> None:
         ({"backfill_start_date": "2999-01-01"}, "lies in the future"),
         ({"backfill_start_date": "yesterday"}, "--backfill_start_date"),
         ({"backfill_start_date": "2023-02-30"}, "--backfill_start_date"),
+        ({"backfill_start_date": "55_years_ago"}, "'55_years_ago' lies before 1970"),
+        ({"backfill_end_date": "55_years_ago"}, "'55_years_ago' lies before 1970"),
         ({"backfill_end_date": "tomorrow"}, "--backfill_end_date"),
         (
             {"backfill_start_date": "skip", "backfill_end_date": "2024-01-01"},
@@ -235,8 +262,10 @@ def test_the_configuration_is_shown_in_texts(tmp_path: Path) -> None:
     assert shown["exchanges"] == "kraken"
     assert shown["timeframe"] == "1m"
     assert shown["min_exchanges_required"] == "1"
-    assert "2023-03-05T00:00:00Z" in shown["backfill_start_ms"]
-    assert shown["backfill_end_ms"] == "-"
+    assert shown["backfill_start_date"] == "1_year_ago"
+    assert shown["backfill_end_date"] == "-"
+    assert shown["catch_up_initial_days"] == "7"
+    assert config(backfill_start_date="skip").shown()["backfill_start_date"] == "skip"
     assert "proxy:1/kraken" in shown["kraken"]
 
 
@@ -249,16 +278,19 @@ INFLUXDB = {
 
 def test_a_token_makes_influxdb_the_store_and_is_shown_nowhere() -> None:
     found = config(INFLUXDB)
-    assert found.influxdb is not None
-    assert (found.influxdb.url, found.influxdb.bucket) == ("http://localhost:8086", "market")
+    assert found.store.influxdb is not None
+    assert (found.store.influxdb.url, found.store.influxdb.bucket) == (
+        "http://localhost:8086",
+        "market",
+    )
     assert "s3cret-token" in found.secrets
     assert "s3cret-token" not in repr(found) + str(found.shown())
     assert "market" in found.shown()["store"]
 
 
 def test_without_a_token_or_by_choice_the_store_is_sqlite() -> None:
-    assert config().influxdb is None
-    assert config(INFLUXDB, store="sqlite").influxdb is None
+    assert config().store.influxdb is None
+    assert config(INFLUXDB, store="sqlite").store.influxdb is None
 
 
 def test_influxdb_without_what_it_needs_is_refused_by_the_name_of_the_flag() -> None:

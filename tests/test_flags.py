@@ -7,8 +7,9 @@ from absl import flags as absl_flags
 from absl.testing import flagsaver
 
 import candle_ingestor.main  # noqa: F401 - defines every flag there is
+from candle_ingestor.commands.table import COMMANDS, DRY_RUN, Command
 from candle_ingestor.config import FlagValues
-from candle_ingestor.flags import COMMANDS, FLAGS, GROUPS
+from candle_ingestor.flags import FLAGS, GROUPS
 
 CONFIG = Path(sys.modules[FlagValues.__module__].__file__ or "").read_text()
 NAMES = [name for group in GROUPS.values() for name in group]
@@ -47,15 +48,22 @@ def test_every_flag_has_help_of_whole_sentences(name: str) -> None:
     assert re.fullmatch(r"[a-z][a-z_]*", name)
 
 
-def test_every_flag_but_those_of_main_is_part_of_the_configuration() -> None:
-    by_main = {"progress", "now"}
+def test_every_flag_but_that_of_main_is_part_of_the_configuration() -> None:
+    by_main = {"now", "run_mode"}
 
     assert {name for name in NAMES if f"values.{name}" not in CONFIG} == by_main
 
 
 def test_every_command_says_what_it_does() -> None:
     assert "ingest" in COMMANDS
-    assert all(text and not text.endswith(".") for text in COMMANDS.values())
+    for command in (*COMMANDS.values(), DRY_RUN):
+        assert command.help
+        assert not command.help.endswith(".")
+
+
+@pytest.mark.parametrize("command", [*COMMANDS.values(), DRY_RUN], ids=lambda c: c.path)
+def test_every_command_can_be_loaded(command: Command) -> None:
+    assert callable(command.load())
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+SOME_TICKERS_FAILED = 1
+"""The exit code of a command that went to its end and could not do all."""
+
 
 class CandleIngestorError(Exception):
     """Anything shown to a user as one line: what was wrong, where it came from, what to do.

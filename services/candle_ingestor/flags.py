@@ -4,13 +4,6 @@ from __future__ import annotations
 
 from absl import flags
 
-COMMANDS = {
-    "ingest": "fetch what is missing, merge, store, export and report (the default)",
-    "merge": "recompute the merged series from the stored exchange candles, without a request",
-    "export": "write the CSV partitions again from the store",
-    "demo": "run the job against simulated exchanges into data/demo, with nothing to set up",
-}
-
 GROUPS: dict[str, list[str]] = {}
 """Flag names by the heading that help and docs list them under."""
 
@@ -39,6 +32,12 @@ _group(
         "fail_fast",
         False,
         "Stop at the first ticker that fails, in place of going on with the others.",
+    ),
+    flags.DEFINE_bool(
+        "fail_when_degraded",
+        False,
+        "Exit with code 1 when an exchange could not be used or left pages unanswered, even where "
+        "every symbol met its minimum.",
     ),
     flags.DEFINE_integer("dry_run_limit", 2, "How many symbols a dry run looks at.", lower_bound=1),
     flags.DEFINE_string("run_report_path", None, "Also write the run report as JSON to this file."),
@@ -137,7 +136,7 @@ _group(
     flags.DEFINE_float(
         "catch_up_initial_days",
         7,
-        "How far back catch-up starts for a symbol of which nothing is known yet.",
+        "How far back catch-up goes; what is older is backfill.",
         lower_bound=0,
     ),
     flags.DEFINE_float(
@@ -146,7 +145,8 @@ _group(
     flags.DEFINE_integer(
         "refetch_last_candles",
         2,
-        "How many of the last candles each run reads again, since exchanges still revise them.",
+        "How many candle lengths after its close a candle is read again, since exchanges still "
+        "revise it.",
         lower_bound=0,
     ),
 )

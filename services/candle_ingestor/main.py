@@ -4,32 +4,39 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from absl import flags as absl_flags
 from absl import logging as absl_logging
-from rich.console import Console
 
-from candle_ingestor.commands.demo import demo
-from candle_ingestor.commands.dry_run import dry_run
-from candle_ingestor.commands.export import export
 from candle_ingestor.commands.help import help_text
-from candle_ingestor.commands.ingest import ingest
-from candle_ingestor.commands.merge import merge
-from candle_ingestor.config import Config, config_from_flags
+from candle_ingestor.commands.table import COMMANDS, DRY_RUN, Command
 from candle_ingestor.errors import CandleIngestorError, ConfigurationError
-from candle_ingestor.flags import COMMANDS, FLAGS
+from candle_ingestor.flags import FLAGS
+from candle_ingestor.model.texts import quoted
 from candle_ingestor.model.times import parse_time_ms
 from candle_ingestor.operations.clock import SystemClock
 from candle_ingestor.operations.secrets import Redactor, redact_handlers
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from candle_ingestor.config import Config
 
 log = logging.getLogger(__name__)
 
 HELP_FLAGS = ("--help", "-help", "-h", "--helpfull", "--helpshort")
 
 
-def main(argv: Sequence[str], environment: Mapping[str, str]) -> int:
+def main(
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    when_loaded: Callable[[], object] = lambda: None,
+) -> int:
     """Runs the command that the arguments name.
+
+    `when_loaded` is called once the command's modules are loaded, before it runs.
 
     Returns:
         The exit code of rule F3.
@@ -38,9 +45,9 @@ def main(argv: Sequence[str], environment: Mapping[str, str]) -> int:
         print(help_text())
         return 0
     try:
-        command = _parse(argv)
+        name = _parse(argv)
         _start_logging()
-        return _run(command, environment)
+        return _run(name, environment, when_loaded)
     except CandleIngestorError as error:
         _complain(str(error))
         return error.exit_code
@@ -51,32 +58,47 @@ def _parse(argv: Sequence[str]) -> str:
         rest = FLAGS(list(argv))[1:]
     except absl_flags.Error as error:
         raise ConfigurationError(f"{error}; --help lists the flags") from error
-    command = rest[0] if rest else "ingest"
-    if command not in COMMANDS:
-        raise ConfigurationError(f"'{command[:60]}' is no command; there are {', '.join(COMMANDS)}")
+    name = rest[0] if rest else "ingest"
+    if name not in COMMANDS:
+        raise ConfigurationError(f"{quoted(name)} is no command; there are {', '.join(COMMANDS)}")
     if len(rest) > 1:
         raise ConfigurationError(
-            f"'{rest[1][:60]}' is not understood; flags are written --name=value"
+            f"{quoted(rest[1])} is not understood; flags are written --name=value"
         )
-    return command
+    if name != "ingest" and FLAGS.run_mode == "dry":
+        raise ConfigurationError(
+            f"--run_mode=dry goes with the command ingest; {name} has no dry run"
+        )
+    return name
 
 
-def _run(command: str, environment: Mapping[str, str]) -> int:
-    console = Console(highlight=False)
-    if command == "demo":
-        return demo(FLAGS, console)
+def _run(name: str, environment: Mapping[str, str], when_loaded: Callable[[], object]) -> int:
+    if name == "demo":
+        function = COMMANDS[name].load()
+        when_loaded()
+        return function(FLAGS, _console())
+    # Here and below imports stand where they are needed, so that --help waits for none of them.
+    from candle_ingestor.config import config_from_flags
+
     clock = SystemClock(_start_ms())
-    config = config_from_flags(FLAGS, environment, clock.now_ms())
+    config = config_from_flags(FLAGS, environment)
+    config.candles.resolved(clock.now_ms())
     _hide_secrets(config)
     for warning in config.warnings:
         log.warning("%s", warning)
-    if command == "merge":
-        return merge(config, clock, console)
-    if command == "export":
-        return export(config, clock, console)
-    if config.run_mode == "dry":
-        return dry_run(config, clock, console)
-    return ingest(config, clock, console, FLAGS.progress)
+    function = _command(name).load()
+    when_loaded()
+    return function(config, clock, _console())
+
+
+def _command(name: str) -> Command:
+    return DRY_RUN if name == "ingest" and FLAGS.run_mode == "dry" else COMMANDS[name]
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False)
 
 
 def _start_ms() -> int | None:
@@ -86,7 +108,7 @@ def _start_ms() -> int | None:
         return parse_time_ms(FLAGS.now)
     except ValueError as error:
         raise ConfigurationError(
-            f"--now: '{FLAGS.now[:40]}' is no time such as 2023-03-15T00:00:00Z"
+            f"--now: {quoted(FLAGS.now)} is no time such as 2023-03-15T00:00:00Z"
         ) from error
 
 

@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from candle_loader.errors import LoaderError
-from candle_loader.times import following_month, month_start_ms, to_ms, to_text
+from candle_loader.times import following_month, month_start_ms, timeframe_ms, to_ms, to_text
 
 KNOWN_FORMAT_VERSION = 1
 FILE_NAME = "manifest.json"
 NOT_EXPORTED = "not_exported"
 """The reason of a gap that lies outside what the manifest tells of."""
 
-_TIMEFRAME = re.compile(r"([1-9]\d*)([mhd])", re.ASCII)
-_UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _MONTH = re.compile(r"(?!0000)\d{4}-(0[1-9]|1[0-2])", re.ASCII)
 
 
@@ -133,14 +131,14 @@ def _manifest(folder: Path, values: Mapping[str, Any], content: bytes) -> Manife
         volume_decimal_digits=_of_type(values, "volume_decimal_digits", int),
         folder=folder,
     )
-    timeframe_ms = _timeframe_ms(series.timeframe)
+    candle_ms = timeframe_ms(series.timeframe)
     months = sorted(_of_type(values, "months", dict).items())
     return Manifest(
-        series, tuple(_month(folder, name, month, timeframe_ms) for name, month in months), content
+        series, tuple(_month(folder, name, month, candle_ms) for name, month in months), content
     )
 
 
-def _month(folder: Path, name: str, values: Mapping[str, Any], timeframe_ms: int) -> Month:
+def _month(folder: Path, name: str, values: Mapping[str, Any], candle_ms: int) -> Month:
     if not _MONTH.fullmatch(name):
         raise ValueError(f"{name!r} is not a month")
     file = f"{name[:4]}/{name}.csv"
@@ -151,16 +149,10 @@ def _month(folder: Path, name: str, values: Mapping[str, Any], timeframe_ms: int
         for gap in _of_type(values, "gaps", list)
     )
     start_ms, end_ms = month_start_ms(name), month_start_ms(following_month(name))
-    known_end_ms = end_ms
-    if not _of_type(values, "complete", bool):
-        # A month that was not over says nothing of the time after its last candle or gap.
-        last = values["last_timestamp"]
-        last_end_ms = start_ms if last is None else to_ms(last) + timeframe_ms
-        known_end_ms = max(last_end_ms, *(gap.end_ms for gap in gaps), start_ms)
     return Month(
         start_ms=start_ms,
         end_ms=end_ms,
-        known_end_ms=known_end_ms,
+        known_end_ms=_known_end_ms(values, start_ms, end_ms, gaps, candle_ms),
         path=folder / file,
         rows=_of_type(values, "rows", int),
         sha256=_of_type(values, "sha256", str),
@@ -168,11 +160,22 @@ def _month(folder: Path, name: str, values: Mapping[str, Any], timeframe_ms: int
     )
 
 
-def _timeframe_ms(text: str) -> int:
-    match = _TIMEFRAME.fullmatch(text)
-    if match is None:
-        raise ValueError(f"timeframe is {text!r}")
-    return int(match[1]) * _UNIT_MS[match[2]]
+def _known_end_ms(
+    values: Mapping[str, Any],
+    start_ms: int,
+    end_ms: int,
+    gaps: tuple[Gap, ...],
+    candle_ms: int,
+) -> int:
+    if _of_type(values, "complete", bool):
+        return end_ms
+    told = values.get("known_until")
+    if told is not None:
+        return min(max(to_ms(told), start_ms), end_ms)
+    # Without a word of it, the time after the last candle or gap may be unknown.
+    last = values["last_timestamp"]
+    last_end_ms = start_ms if last is None else to_ms(last) + candle_ms
+    return max(last_end_ms, *(gap.end_ms for gap in gaps), start_ms)
 
 
 def _of_type(values: Mapping[str, Any], name: str, wanted: type) -> Any:

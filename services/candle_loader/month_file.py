@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 
 import polars as pl
 
@@ -56,28 +55,29 @@ def _parsed(month: Month, content: bytes) -> pl.DataFrame:
             f"{month.path} does not begin with the header {_HEADER} but with "
             f"{header[:100]!r}; {_REMEDY}"
         )
+    if len(content) <= len(header) + 1:
+        return pl.DataFrame(schema=dict.fromkeys(COLUMNS, pl.Int64))
     schema = {"timestamp": pl.String, **dict.fromkeys(COLUMNS[1:], pl.Int64)}
     try:
-        rows = pl.read_csv(
-            io.BytesIO(content), has_header=False, skip_rows=1, schema=schema, quote_char=None
+        rows = pl.read_csv(content, has_header=False, skip_rows=1, schema=schema, quote_char=None)
+        # No time comes twice, so that a cache of times would only cost.
+        times = rows["timestamp"].str.to_datetime(
+            _TIMESTAMP_FORMAT, time_unit="ms", strict=True, cache=False
         )
-        times = rows["timestamp"].str.to_datetime(_TIMESTAMP_FORMAT, time_unit="ms", strict=True)
-    except pl.exceptions.NoDataError:
-        return pl.DataFrame(schema=dict.fromkeys(COLUMNS, pl.Int64))
     except pl.exceptions.PolarsError as error:
         cause = str(error).partition("\n")[0]
         raise LoaderError(f"{month.path} is malformed: {cause}; {_REMEDY}") from error
-    frame = rows.select(times.cast(pl.Int64).alias("timestamp_ms"), *COLUMNS[1:])
+    frame = pl.DataFrame([times.cast(pl.Int64).alias("timestamp_ms"), *rows.get_columns()[1:]])
     _check(month, frame)
     return frame
 
 
 def _check(month: Month, frame: pl.DataFrame) -> None:
-    if any(frame.null_count().row(0)):
+    if any(column.null_count() for column in frame):
         raise LoaderError(f"{month.path} has a row with an empty field; {_REMEDY}")
     times = frame["timestamp_ms"]
-    if not (times.diff().drop_nulls() > 0).all():
+    if not (times.slice(1) > times.head(-1)).all():
         raise LoaderError(f"{month.path} does not ascend by time; {_REMEDY}")
-    outside = times.filter(~times.is_between(month.start_ms, month.end_ms, closed="left"))
-    if not outside.is_empty():
-        raise LoaderError(f"{month.path} holds {to_text(outside[0])}, of another month; {_REMEDY}")
+    for time_ms in (*times.head(1), *times.tail(1)):
+        if not month.start_ms <= time_ms < month.end_ms:
+            raise LoaderError(f"{month.path} holds {to_text(time_ms)}, of another month; {_REMEDY}")

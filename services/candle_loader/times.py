@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 from candle_loader.errors import LoaderError
+
+_TIMEFRAME = re.compile(r"([1-9]\d*)([mhd])", re.ASCII)
+_UNITS_MS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000}
 
 
 def to_ms(time: int | str) -> int:
@@ -42,3 +46,21 @@ def following_month(month: str) -> str:
     """The month after one such as `2023-03`."""
     year, number = int(month[:4]), int(month[5:])
     return f"{year + number // 12:04}-{number % 12 + 1:02}"
+
+
+def timeframe_ms(text: str) -> int:
+    """The length of a candle such as `1m`, `90m` or `1d`.
+
+    Raises:
+        ValueError: if the text names none.
+    """
+    match = _TIMEFRAME.fullmatch(text)
+    if match is None:
+        raise ValueError(f"timeframe is {text!r}")
+    return int(match[1]) * _UNITS_MS[match[2]]
+
+
+def timeframe_text(length_ms: int) -> str:
+    """The text of a length of whole minutes, in the largest unit that it is whole in: `1h`."""
+    unit = next(unit for unit, unit_ms in _UNITS_MS.items() if length_ms % unit_ms == 0)
+    return f"{length_ms // _UNITS_MS[unit]}{unit}"

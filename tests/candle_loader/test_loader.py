@@ -18,16 +18,17 @@ from hypothesis import strategies as st
 import candle_loader
 from candle_ingestor.model.candles import EXCHANGE_CANDLES
 from candle_ingestor.model.gaps import GapReason
-from candle_ingestor.model.intervals import Interval, IntervalSet
+from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
+from candle_ingestor.model.months import Month
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.partitions.manifest import Digits
-from candle_ingestor.partitions.months import Month
 from candle_ingestor.partitions.writer import PartitionWriter
 from candle_loader import Candles, Gap, LoaderError, list_series, load
 
 HOUR_MS = 3_600_000
+MINUTE_MS = 60_000
 JANUARY_MS, FEBRUARY_MS, MARCH_MS = (Month(2024, number).start_ms for number in (1, 2, 3))
 ALL_INT64 = dict.fromkeys(["timestamp_ms", "open", "high", "low", "close", "volume"], pl.Int64)
 
@@ -48,19 +49,31 @@ def export(
     read: Callable[[Interval], pl.DataFrame] = hourly,
     restate: bool = False,
     exchange: str = "kraken",
+    timeframe: str = "1h",
 ) -> Path:
-    series = Series(exchange, Symbol("BTC", "USD"), Timeframe.parse("1h"))
+    series = Series(exchange, Symbol("BTC", "USD"), Timeframe.parse(timeframe))
     writer = PartitionWriter(data_root)
     reasons = {GapReason.FETCH_FAILED: IntervalSet.of(0, FEBRUARY_MS)}
-    months = [Month(2024, 1), Month(2024, 2)]
+    months = {Month(2024, 1): None, Month(2024, 2): None}
     digits = Digits(price=2, volume=8)
     return writer.export(
-        series, digits, months, read, covered, reasons, closed_end_ms, restate=restate
+        series, digits, months, read, covered, reasons, closed_end_ms, EMPTY, restate=restate
     ).folder
 
 
-def load_at_once(data_root: Path, *range_: int | str | None, **options: Any) -> Candles:
-    return load(data_root, "kraken", "BTC/USD", *range_, patience_seconds=0, **options)
+def load_at_once(
+    data_root: Path,
+    start: int | str | None = None,
+    end: int | str | None = None,
+    *,
+    patience_seconds: float = 0,
+    **options: Any,
+) -> Candles:
+    return load(
+        *(data_root, "kraken", "BTC/USD", start, end, "1h"),
+        patience_seconds=patience_seconds,
+        **options,
+    )
 
 
 def change_manifest(folder: Path, **changes: Any) -> None:
@@ -120,7 +133,7 @@ def test_a_range_is_half_open(exported: Path, start_ms: int, length_ms: int) -> 
         time for time in times if start_ms <= time < start_ms + length_ms
     ]
     unknown_ms = sum(gap.end_ms - gap.start_ms for gap in candles.gaps)
-    known = Interval(start_ms, start_ms + length_ms).intersection(Interval(JANUARY_MS, MARCH_MS))
+    known = IntervalSet.of(start_ms, start_ms + length_ms) & IntervalSet.of(JANUARY_MS, MARCH_MS)
     assert unknown_ms == length_ms - known.duration_ms
 
 
@@ -142,7 +155,7 @@ def test_times_are_milliseconds_or_iso_text_in_utc(exported: Path, start: int | 
 
 @pytest.mark.parametrize("symbol", ["BTC/USD", "btc-usd", "BTCUSD", "BTC_USD"])
 def test_a_symbol_may_be_written_as_is_usual(exported: Path, symbol: str) -> None:
-    assert load(exported, "kraken", symbol).series.symbol == "BTC/USD"
+    assert load(exported, "kraken", symbol, timeframe="1h").series.symbol == "BTC/USD"
 
 
 def test_months_outside_the_range_are_not_read(tmp_path: Path) -> None:
@@ -202,6 +215,85 @@ def test_a_month_without_a_trade_loads_as_no_rows(tmp_path: Path) -> None:
     assert candles.frame.is_empty()
 
 
+def minutely(interval: Interval) -> pl.DataFrame:
+    rows = [(t, 1.0, 1.0, 1.0, 1.0, 2.0) for t in range(*interval, MINUTE_MS)]
+    return pl.DataFrame(rows, schema=EXCHANGE_CANDLES, orient="row")
+
+
+def test_timeframes_of_a_symbol_stand_side_by_side(tmp_path: Path) -> None:
+    day = IntervalSet.of(JANUARY_MS, JANUARY_MS + 24 * HOUR_MS)
+    export(tmp_path, day)
+    export(tmp_path, day, read=minutely, timeframe="1m")
+    assert load(tmp_path, "kraken", "BTC/USD", end="2024-01-02").frame.height == 1440
+    for timeframe in ("1h", "60m"):
+        candles = load(tmp_path, "kraken", "BTC/USD", end="2024-01-02", timeframe=timeframe)
+        assert (candles.series.timeframe, candles.frame.height) == ("1h", 24)
+    assert [str(series) for series in list_series(tmp_path)] == [
+        "kraken BTC/USD 1m",
+        "kraken BTC/USD 1h",
+    ]
+
+
+def test_a_folder_of_another_timeframe_is_not_loaded(tmp_path: Path) -> None:
+    export(tmp_path).rename(tmp_path / "kraken" / "BTCUSD")
+    with pytest.raises(LoaderError, match=r"holds kraken BTC/USD 1h, not kraken BTC/USD 1m"):
+        load(tmp_path, "kraken", "BTC/USD", patience_seconds=0)
+
+
+@pytest.mark.parametrize("timeframe", ["1x", "", "0m", "h", "../1h"])
+def test_a_timeframe_that_is_none_is_named(exported: Path, timeframe: str) -> None:
+    with pytest.raises(LoaderError, match="is no timeframe; write 1m"):
+        load(exported, "kraken", "BTC/USD", timeframe=timeframe)
+
+
+def idle_at_the_end(interval: Interval) -> pl.DataFrame:
+    """No trade in the last five hours of January."""
+    return hourly(interval).filter(
+        ~pl.col("open_time_ms").is_between(FEBRUARY_MS - 5 * HOUR_MS, FEBRUARY_MS, closed="left")
+    )
+
+
+def test_the_end_of_a_month_without_trades_is_known(tmp_path: Path) -> None:
+    """Of a month that was downloaded from the 15th on, once over (defect Q)."""
+    fifteenth_ms = JANUARY_MS + 14 * 24 * HOUR_MS
+    export(tmp_path, IntervalSet.of(fifteenth_ms, MARCH_MS), read=idle_at_the_end)
+    assert load_at_once(tmp_path).gaps == (Gap(JANUARY_MS, fifteenth_ms, "fetch_failed"),)
+    assert load_at_once(tmp_path, "2024-01-15", require_complete=True).is_complete
+
+
+def test_an_idle_hour_up_to_now_is_known(tmp_path: Path) -> None:
+    end_ms = FEBRUARY_MS - HOUR_MS
+    export(tmp_path, IntervalSet.of(JANUARY_MS, end_ms), end_ms, read=idle_at_the_end)
+    candles = load_at_once(tmp_path)
+    assert (candles.end_ms, candles.is_complete) == (end_ms, True)
+    assert load_at_once(tmp_path, end=FEBRUARY_MS).gaps == (
+        Gap(end_ms, FEBRUARY_MS, "not_exported"),
+    )
+
+
+def test_a_manifest_that_does_not_say_how_far_it_knows_is_taken_by_its_rows(
+    tmp_path: Path,
+) -> None:
+    fifteenth_ms = JANUARY_MS + 14 * 24 * HOUR_MS
+    folder = export(tmp_path, IntervalSet.of(fifteenth_ms, MARCH_MS), read=idle_at_the_end)
+    months = json.loads((folder / "manifest.json").read_text())["months"]
+    for month in months.values():
+        del month["known_until"]
+    change_manifest(folder, months=months, key_of_a_later_release=1)
+    assert load_at_once(tmp_path).gaps == (
+        Gap(JANUARY_MS, fifteenth_ms, "fetch_failed"),
+        Gap(FEBRUARY_MS - 5 * HOUR_MS, FEBRUARY_MS, "not_exported"),
+    )
+
+
+def test_a_month_that_lost_everything_loads_as_gaps(tmp_path: Path) -> None:
+    """And never as the rows that it had (defect B)."""
+    export(tmp_path)
+    export(tmp_path, IntervalSet.of(FEBRUARY_MS, MARCH_MS), restate=True)
+    assert load_at_once(tmp_path, end=FEBRUARY_MS).frame.is_empty()
+    assert load_at_once(tmp_path).gaps == (Gap(JANUARY_MS, FEBRUARY_MS, "fetch_failed"),)
+
+
 def test_series_are_listed_with_their_scale(tmp_path: Path) -> None:
     assert list_series(tmp_path) == []
     export(tmp_path, exchange="kraken")
@@ -243,6 +335,7 @@ ROW = "2024-01-01T00:00:00Z,1,1,1,1,1\n"
         (ROW.replace(",1,", f",{2**63},", 1), "is malformed"),
         (ROW.replace("2024-01-01T", "2024-01-01 "), "is malformed"),
         (ROW + ROW, "does not ascend by time"),
+        ("\n", "is malformed"),
         (ROW.replace("2024-01", "2024-02"), "holds 2024-02-01T00:00:00Z, of another month"),
     ],
 )
@@ -265,7 +358,7 @@ def test_malformed_rows_are_an_error_even_where_the_sha256_fits(
         ({"months": {"2024-01": {"file": "../2024-01.csv"}}}, "and not '2024/2024-01.csv'"),
         ({"months": {"2024-01": {"file": "2024/2024-01.csv"}}}, "'gaps' is missing"),
         ({"months": {}}, "holds no month yet"),
-        ({"symbol": "BTCU/SD"}, "holds kraken BTCU/SD, not kraken BTC/USD"),
+        ({"symbol": "BTCU/SD"}, "holds kraken BTCU/SD 1h, not kraken BTC/USD 1h"),
     ],
 )
 def test_a_manifest_that_does_not_fit_is_named(
@@ -281,8 +374,8 @@ def test_a_manifest_that_does_not_fit_is_named(
 @pytest.mark.parametrize(
     ("exchange", "symbol", "message"),
     [
-        ("binance", "BTC/USD", r"binance/BTCUSD/manifest\.json does not exist"),
-        ("kraken", "ETH/USD", r"kraken/ETHUSD/manifest\.json does not exist"),
+        ("binance", "BTC/USD", r"binance/BTCUSD_1h/manifest\.json does not exist"),
+        ("kraken", "ETH/USD", r"kraken/ETHUSD_1h/manifest\.json does not exist"),
         ("..", "BTC/USD", "'..' names no exchange or symbol"),
         ("kraken", "", "'' names no exchange or symbol"),
     ],
@@ -291,7 +384,7 @@ def test_a_series_that_is_not_there_is_named(
     exported: Path, exchange: str, symbol: str, message: str
 ) -> None:
     with pytest.raises(LoaderError, match=message):
-        load(exported, exchange, symbol)
+        load(exported, exchange, symbol, timeframe="1h")
 
 
 def test_a_missing_root_is_named(tmp_path: Path) -> None:
@@ -331,7 +424,7 @@ def test_a_reader_waits_for_a_manifest_that_is_about_to_come(tmp_path: Path) -> 
     with pytest.raises(LoaderError, match="does not have the sha256"):
         load_at_once(tmp_path)
     reader_has_tried.set()
-    candles = load(tmp_path, "kraken", "BTC/USD", patience_seconds=10)
+    candles = load_at_once(tmp_path, patience_seconds=10)
     writer.join()
     assert candles.frame["high"].unique().to_list() == [500000]
 

@@ -19,8 +19,8 @@ from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
-from candle_ingestor.stores.influxdb import InfluxDbStore
-from candle_ingestor.stores.influxdb_connection import InfluxDbConnection
+from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
+from candle_ingestor.stores.influxdb.store import InfluxDbStore
 from exchange_simulator import (
     ExchangeSimulator,
     Fault,
@@ -216,7 +216,7 @@ def frames_of(answer: str) -> list[Frame]:
         kept = [i for i, name in enumerate(names) if name not in NOT_LABELS]
         is_time_series = {"_time", "_value"} <= set(names)
         for number in dict.fromkeys(row[2] for row in rows):
-            columns = {
+            columns: dict[str, list[Any]] = {
                 names[i]: [
                     CONVERTERS[types[i]](row[i]) if row[i] or types[i] == "string" else None
                     for row in rows
@@ -227,7 +227,7 @@ def frames_of(answer: str) -> list[Frame]:
             if not is_time_series:
                 frames.append(Frame({}, columns))
                 continue
-            labels = {name: cells[0] for name, cells in columns.items() if name[0] != "_"}
+            labels = {name: str(cells[0]) for name, cells in columns.items() if name[0] != "_"}
             # Grafana reads a label from the first row, as a string.
             assert all(groups[i] == "true" for i in kept if names[i] in labels), names
             assert all(types[i] == "string" for i in kept if names[i] in labels), names
@@ -288,7 +288,8 @@ def world(
         clock.set(ms_of("2024-05-02T03:00:10"))
         simulator.set_faults([Fault("kraken", "503", 1.0)])
         assert run("BTC/USD,SOL/USD,ETH/USD") == 1
-        clock.advance(1000)
+        # The store tells starts apart to the second, and a job's clock starts when it has loaded.
+        clock.advance(60_000)
         assert run("NONE/USD") == 2
         clock.set(ms_of("2024-05-02T16:00:10"))
         simulator.set_faults([])

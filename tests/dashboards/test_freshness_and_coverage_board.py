@@ -4,14 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from storing import covering, keep
 
 from candle_ingestor.model.gaps import GapReason, explain
 from candle_ingestor.model.intervals import IntervalSet
 from candle_ingestor.model.series import Series
+from candle_ingestor.model.series_record import NOTHING_KNOWN
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
-from candle_ingestor.stores.base import CoverageRecord
-from candle_ingestor.stores.influxdb import InfluxDbStore
+from candle_ingestor.stores.influxdb.store import InfluxDbStore
 
 MINUTE_MS = 60_000
 EXCHANGES = ("kraken", "coinbaseexchange", "binanceus")
@@ -28,7 +29,7 @@ def test_freshness_is_what_the_store_says(
     assert next(iter(rows)) == "ETH/USD"  # The worst is on top.
     for symbol in (BITCOIN, SOLANA):
         merged = Series.merged(symbol, MINUTE)
-        covered = world.store.read_coverage([merged])[merged].covered
+        covered = world.store.read_records()[merged].covered
         last_ms = world.candles("aggregated", str(symbol))["open_time_ms"][-1]
         assert rows[str(symbol)] == {
             "symbol": str(symbol),
@@ -53,7 +54,7 @@ def test_a_symbol_of_which_nothing_is_known_is_listed_without_a_freshness(grafan
 def test_a_bucket_in_which_nothing_is_known_yet_says_so(grafana: Any, influx_server: Any) -> None:
     with influx_server.bucket() as connection:
         store = InfluxDbStore(connection)
-        store.write_coverage({Series.merged(BITCOIN, MINUTE): CoverageRecord()})
+        keep(store, {Series.merged(BITCOIN, MINUTE): NOTHING_KNOWN})
         store.close()
         new = grafana.at(bucket=connection.bucket)
         fresh = new.only(FRESHNESS, "Freshness by symbol").row
@@ -78,10 +79,10 @@ def test_the_figures_on_top_sum_up_the_symbols(grafana: Any, ms_of: Callable[[st
 def test_coverage_is_what_the_records_say(grafana: Any, world: Any) -> None:
     frame = grafana.only(FRESHNESS, "Coverage by series")
     rows = {(row["symbol"], row["exchange"]): row for row in frame.rows}
-    kept = world.store.list_series()
+    kept = world.store.read_records()
     assert len(kept) == 12
     assert set(rows) == {(str(series.symbol), series.exchange) for series in kept}
-    for series, record in world.store.read_coverage(kept).items():
+    for series, record in kept.items():
         row = rows[str(series.symbol), series.exchange]
         covered = record.covered
         assert row["known_minutes"] == covered.duration_ms / MINUTE_MS
@@ -93,9 +94,9 @@ def test_coverage_is_what_the_records_say(grafana: Any, world: Any) -> None:
             assert (row["known_from"], row["known_until"], row["known_share"]) == (None, None, 0)
         assert row["holes"] == max(0, len(covered) - 1)
         for reason in ("fetch_failed", "beyond_reach", "not_listed_yet", "rejected"):
-            missing = record.reasons.get(GapReason(reason), IntervalSet())
+            missing = record.coverage.reasons.get(GapReason(reason), IntervalSet())
             assert row[reason] == missing.duration_ms / MINUTE_MS
-    assert rows["BTC/USD", "kraken"]["beyond_reach"] == 121
+    assert rows["BTC/USD", "kraken"]["beyond_reach"] == 123
     assert rows["ETH/USD", "kraken"]["fetch_failed"] == 180
     assert rows["BTC/USD", "binanceus"]["known_share"] == 1
 
@@ -111,7 +112,7 @@ def test_the_known_minutes_of_an_outage_are_drawn_as_they_were(
     with_outage = {
         at("00:00"): "known",
         at("02:00"): "not known",
-        at("04:01"): "known",
+        at("04:03"): "known",
         at("16:00"): "not known",
     }
     assert frames["kraken"].values == with_outage
@@ -126,7 +127,7 @@ def test_the_known_minutes_of_an_outage_are_drawn_as_they_were(
 
     within = grafana.at(start_ms=at("03:00"), stop_ms=at("05:00"))
     frames = within.by("exchange", FRESHNESS, "Known minutes of $symbol")
-    assert frames["kraken"].values == {at("03:00"): "not known", at("04:01"): "known"}
+    assert frames["kraken"].values == {at("03:00"): "not known", at("04:03"): "known"}
 
 
 def test_the_gap_that_an_outage_left_is_listed_with_its_reason(
@@ -134,8 +135,8 @@ def test_the_gap_that_an_outage_left_is_listed_with_its_reason(
 ) -> None:
     gap = {
         "from": ms_of("2024-05-02T02:00"),
-        "until": ms_of("2024-05-02T04:01"),
-        "minutes": 121,
+        "until": ms_of("2024-05-02T04:03"),
+        "minutes": 123,
     }
     rows = grafana.only(FRESHNESS, "Gaps of $symbol").rows
     assert sorted(rows, key=lambda row: row["exchange"]) == [
@@ -155,8 +156,8 @@ def test_gaps_are_those_that_the_record_explains_however_long_it_is(
 ) -> None:
     """More than one part, and longer before: what it left behind is passed over."""
     covered = IntervalSet((20 * m * MINUTE_MS, (20 * m + 7) * MINUTE_MS) for m in range(3_000))
-    record = CoverageRecord(
-        covered=covered,
+    record = covering(
+        covered,
         reasons={
             GapReason.REJECTED: spans((27, 28), (30, 31)),
             GapReason.FETCH_FAILED: spans((47, 60)),
@@ -164,14 +165,14 @@ def test_gaps_are_those_that_the_record_explains_however_long_it_is(
             GapReason.BEYOND_REACH: spans((-20, 0), (67, 68)),
         },
     )
-    longer = CoverageRecord(
-        covered=IntervalSet((9 * m * MINUTE_MS, (9 * m + 1) * MINUTE_MS) for m in range(5_000))
+    longer = covering(
+        IntervalSet((9 * m * MINUTE_MS, (9 * m + 1) * MINUTE_MS) for m in range(5_000))
     )
     series = Series("kraken", BITCOIN, MINUTE)
     with influx_server.bucket() as connection:
         store = InfluxDbStore(connection)
-        store.write_coverage({series: longer})
-        store.write_coverage({series: record})
+        keep(store, {series: longer})
+        keep(store, {series: record})
         store.close()
         shown = grafana.at(
             bucket=connection.bucket, start_ms=-1000 * MINUTE_MS, stop_ms=200_000 * MINUTE_MS
@@ -181,7 +182,7 @@ def test_gaps_are_those_that_the_record_explains_however_long_it_is(
     missing = IntervalSet(((-100 * MINUTE_MS, covered.end_ms),)) - covered
     wanted = [
         ("kraken", gap.interval.start_ms, gap.interval.end_ms, gap.reason.value)
-        for gap in explain(missing, record.reasons)
+        for gap in explain(missing, record.coverage.reasons)
     ]
     assert len(wanted) > 3_000
     found = [(row["exchange"], row["from"], row["until"], row["reason"]) for row in rows]
@@ -197,14 +198,14 @@ def test_a_record_that_moved_in_time_is_read_at_its_newest(
     series = Series.merged(BITCOIN, MINUTE)
     with influx_server.bucket() as connection:
         old = InfluxDbStore(connection)
-        old.write_coverage({series: CoverageRecord(covered=spans((0, 10), (20, 30)))})
+        keep(old, {series: covering(spans((0, 10), (20, 30)))})
         old.close()
         bucket_id = influx_server.answer("GET", f"/api/v2/buckets?name={connection.bucket}")
         path = f"/api/v2/buckets/{bucket_id['buckets'][0]['id']}"
         century = {"type": "expire", "everySeconds": 100 * 365 * 86_400}
         influx_server.answer("PATCH", path, {"retentionRules": [century]})
         new = InfluxDbStore(connection)
-        new.write_coverage({series: CoverageRecord(covered=spans((0, 10), (20, 40)))})
+        keep(new, {series: covering(spans((0, 10), (20, 40)))})
         new.close()
         shown = grafana.at(
             bucket=connection.bucket, start_ms=0, stop_ms=100 * MINUTE_MS, now_ms=50 * MINUTE_MS

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from candle_ingestor.stores.influxdb import InfluxDbStore
+from candle_ingestor.stores.influxdb.store import InfluxDbStore
 
 MINUTE_MS = 60_000
 
@@ -28,7 +28,7 @@ def test_the_runs_are_listed_newest_first_with_the_figures_of_their_reports(
             assert row[name] == sum(source[name] for source in sources)
         assert row["merged_candles"] == sum(ticker["merged_candles"] for ticker in tickers)
     assert [row["failed_tickers"] for row in rows] == [0, 0, 3, 0]
-    assert rows[0]["gap_candles"] == 2 * 121
+    assert rows[0]["gap_candles"] == 2 * 123
 
 
 def test_the_newest_run_is_told_also_when_it_is_not_in_the_time_shown(

@@ -7,8 +7,6 @@ import os
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,9 +19,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from bucket_contents import without_folder
+from job_server import JobProcess, JobServer
 
 import candle_loader
-from candle_ingestor.stores.influxdb_connection import InfluxDbConnection
+from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
 from exchange_simulator import (
     ExchangeSimulator,
     SimulatorClock,
@@ -32,9 +32,7 @@ from exchange_simulator import (
 )
 
 ROOT = Path(__file__).resolve().parents[2]
-RECORDINGS = ROOT.parent / "shared" / "data"
 MINUTE_MS = 60_000
-LONGEST_RUN_SECONDS = 90
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,8 @@ class StoredData:
 
     def coverage(self, exchange: str, symbol: str, timeframe: str = "1m") -> Spans:
         """The covered intervals of a series; `aggregated` is the merged one."""
-        return [(start, end) for start, end in self.record(exchange, symbol, timeframe)["covered"]]
+        covered = self.record(exchange, symbol, timeframe)["coverage"]["covered"]
+        return [(start, end) for start, end in covered]
 
     def record(self, exchange: str, symbol: str, timeframe: str = "1m") -> dict[str, Any]:
         rows = self._select(
@@ -113,7 +112,7 @@ class StoredData:
             symbol,
             timeframe,
         )
-        found: dict[str, Any] = json.loads(rows[0][0]) if rows else {"covered": []}
+        found: dict[str, Any] = json.loads(rows[0][0]) if rows else {"coverage": {"covered": []}}
         return found
 
     def state(self) -> dict[str, int]:
@@ -124,18 +123,22 @@ class StoredData:
         return [json.loads(row[0]) for row in rows]
 
     def contents(self) -> dict[str, list[Any]]:
-        """Everything in the file but the records of runs."""
+        """Everything in the file but the records of runs, and the folder that the job works in."""
+        coverage = self._select("SELECT * FROM candle_coverage ORDER BY 1, 2, 3")
         return {
             "candles": self._select("SELECT * FROM candles ORDER BY 1, 2, 3"),
             "exchange_candles": self._select("SELECT * FROM exchange_candles ORDER BY 1, 2, 3, 4"),
-            "coverage": self._select("SELECT * FROM candle_coverage ORDER BY 1, 2, 3"),
+            "coverage": [(*key, without_folder(record)) for *key, record in coverage],
             "state": self._select("SELECT * FROM processing_state ORDER BY 1, 2"),
         }
 
-    def exported(self, symbol: str, exchange: str = "aggregated") -> candle_loader.Candles:
-        return candle_loader.load(self.data_root, exchange, symbol)
+    def exported(
+        self, symbol: str, exchange: str = "aggregated", timeframe: str = "1m"
+    ) -> candle_loader.Candles:
+        return candle_loader.load(self.data_root, exchange, symbol, timeframe=timeframe)
 
     def manifest(self, asset: str, exchange: str = "aggregated") -> dict[str, Any]:
+        """Of the folder `BTCUSD`, or `BTCUSD_1h` of another timeframe."""
         text = (self.data_root / exchange / asset / "manifest.json").read_text()
         manifest: dict[str, Any] = json.loads(text)
         return manifest
@@ -162,9 +165,10 @@ class Job:
     """Runs the job in a folder of its own, with --name=value for each keyword."""
 
     folder: Path
+    server: JobServer
     settings: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
-    _processes: list[subprocess.Popen[str]] = field(default_factory=list)
+    _processes: list[JobProcess] = field(default_factory=list)
 
     @property
     def report_path(self) -> Path:
@@ -185,31 +189,25 @@ class Job:
 
     def start(
         self, *words: str, environment: Mapping[str, str] | None = None, **flags: Any
-    ) -> subprocess.Popen[str]:
+    ) -> JobProcess:
         self.report_path.unlink(missing_ok=True)
         settings = {"run_report_path": self.report_path, **self.settings, **flags}
         arguments = [f"--{name}={value}" for name, value in settings.items() if value is not None]
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "candle_ingestor", *words, *arguments],
-            cwd=self.folder,
-            env={"PYTHONPATH": str(ROOT / "services"), "PATH": os.environ["PATH"]}
-            | self.environment
-            | dict(environment or {}),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+        process = self.server.start(
+            [*words, *arguments],
+            folder=self.folder,
+            environment={"PATH": os.environ["PATH"]} | self.environment | dict(environment or {}),
         )
         self._processes.append(process)
         return process
 
-    def finish(self, process: subprocess.Popen[str]) -> Finished:
+    def finish(self, process: JobProcess) -> Finished:
         """Waits for the end. No job ever shows a stack trace, or leaves a client unclosed."""
-        output, errors = process.communicate(timeout=LONGEST_RUN_SECONDS)
+        output, errors = process.communicate()
         assert "Traceback" not in errors, errors
         assert "unclosed" not in errors, errors
         report = json.loads(self.report_path.read_text()) if self.report_path.exists() else None
-        return Finished(process.returncode, output, errors, report)
+        return Finished(process.wait(), output, errors, report)
 
     def run(self, *words: str, **flags: Any) -> Finished:
         return self.finish(self.start(*words, **flags))
@@ -228,13 +226,13 @@ class Job:
 
 
 @pytest.fixture(scope="session")
-def job_in() -> Iterator[Callable[..., Job]]:
+def job_in(job_server: JobServer) -> Iterator[Callable[..., Job]]:
     """`job_in(folder, **flags)`: a job that works in the folder and whose runs have these flags."""
     jobs: list[Job] = []
 
     def make(folder: Path, **settings: Any) -> Job:
         folder.mkdir()
-        jobs.append(Job(folder, settings))
+        jobs.append(Job(folder, job_server, settings))
         return jobs[-1]
 
     yield make
@@ -293,19 +291,6 @@ def simulate() -> Iterator[Callable[..., ExchangeSimulator]]:
         yield start
 
 
-@pytest.fixture(scope="session")
-def recordings_of() -> Callable[[str], Path]:
-    """The folder of a recorded market; the test is skipped where it is absent."""
-
-    def find(name: str) -> Path:
-        folder = RECORDINGS / name
-        if not folder.is_dir():
-            pytest.skip(f"the recorded market {name} is not there: no folder ../shared/data/{name}")
-        return folder
-
-    return find
-
-
 @pytest.fixture
 def write_recording(tmp_path: Path) -> Callable[[str, Iterable[str]], None]:
     """`write_recording("kraken_BTC-USD", csv_rows)`: a recording below tmp_path/recordings."""
@@ -350,13 +335,13 @@ def at_candle_request() -> Callable[[ExchangeSimulator, int, Callable[[], None]]
 @pytest.fixture
 def start_and_signal(
     at_candle_request: Callable[..., threading.Event],
-) -> Callable[..., subprocess.Popen[str]]:
+) -> Callable[..., JobProcess]:
     """Starts a job, and sends it a signal when the simulator sees its number-th request."""
 
     def start(
         job: Job, simulator: ExchangeSimulator, number: int, sent: signal.Signals, **flags: Any
-    ) -> subprocess.Popen[str]:
-        processes: list[subprocess.Popen[str]] = []
+    ) -> JobProcess:
+        processes: list[JobProcess] = []
         is_started = threading.Event()
 
         def send() -> None:

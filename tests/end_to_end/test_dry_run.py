@@ -114,7 +114,7 @@ def test_a_dry_run_tells_all_that_fails_and_ends_with_the_gravest(
 def test_a_dry_run_with_a_timeframe_nobody_has_ends_with_2(wanted: Any) -> None:
     finished = wanted.run(run_mode="dry", candle_granularity_minutes=7)
     assert finished.exit_code == BAD_CONFIGURATION
-    assert "has no 7m candles (--candle_granularity_minutes)" in finished.output
+    assert "--candle_granularity_minutes=7: coinbaseexchange has no 7m candles" in finished.output
 
 
 def test_a_dry_run_shows_the_configuration_without_secrets(wanted: Any, redis_server: Any) -> None:

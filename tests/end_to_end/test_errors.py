@@ -9,6 +9,7 @@ from exchange_simulator import Fault
 
 BAD_CONFIGURATION = 2
 DEPENDENCY_DOWN = 3
+SOME_TICKERS_FAILED = 1
 SECRET = "do-not-show-this-4711"
 
 BAD_FLAGS = {
@@ -174,7 +175,7 @@ def test_symbols_below_the_minimum_are_dropped_by_name_and_none_left_is_an_error
     assert "BTC/USDT is not on bitstamp" in finished.complaint
 
 
-def test_an_exchange_that_is_down_fails_its_tickers_while_the_others_go_on(
+def test_an_exchange_that_is_down_degrades_a_run_that_meets_its_minimum_without_it(
     one_day: Any, closed_port: int
 ) -> None:
     settings = one_day.folder / "exchanges.toml"
@@ -184,19 +185,26 @@ def test_an_exchange_that_is_down_fails_its_tickers_while_the_others_go_on(
     down = f'base_url = "http://127.0.0.1:{closed_port}"'
     settings.write_text(tables[:start] + down + tables[end:])
 
-    finished = one_day.run(min_exchanges_required=2)
-    assert finished.exit_code == 1
-    assert "Symbol validation: 1/1 symbols meet" in finished.errors
+    flags = {"symbols": "BTC/USD,ETH/USD", "min_exchanges_required": 2}
+    finished = one_day.run_well(**flags)
+    assert "Symbol validation: 2/2 symbols meet" in finished.errors
     assert "Cannot learn which markets bitstamp has" in finished.errors
-    assert finished.report["status"] == "failed"
+    assert finished.report["status"] == "degraded"
     assert list(finished.report["unavailable_exchanges"]) == ["bitstamp"]
     assert finished.report["dropped_symbols"] == {}
-    ticker = finished.ticker("BTC/USD")
-    assert "bitstamp" in ticker["errors"][0]
-    assert ticker["covered_candles"] == 1440
+    [line] = [line for line in finished.output.splitlines() if "bitstamp" in line]
+    assert "bitstamp could not be used" in line
+    assert "2 of 2 tickers done" in finished.output
+    for symbol in ("BTC/USD", "ETH/USD"):
+        ticker = finished.ticker(symbol)
+        assert (ticker["status"], ticker["errors"], ticker["covered_candles"]) == ("ok", [], 1440)
     rows = one_day.stored.merged("BTC/USD").values()
     assert "coinbaseexchange,binanceus" in {row.source_exchanges for row in rows}
     assert not any("bitstamp" in row.source_exchanges for row in rows)
+
+    finished = one_day.run(**flags, fail_when_degraded=True)
+    assert finished.exit_code == SOME_TICKERS_FAILED
+    assert finished.report["status"] == "degraded"
 
 
 def test_with_every_exchange_down_the_exit_code_is_3(one_day: Any, closed_port: int) -> None:
@@ -212,27 +220,41 @@ def test_with_every_exchange_down_the_exit_code_is_3(one_day: Any, closed_port: 
     assert one_day.stored.runs() == [finished.report]
 
 
-def test_an_exchange_that_refuses_is_left_alone_and_told_as_critical(
+def test_an_exchange_that_refuses_is_left_alone_and_told_once_for_all_tickers(
     one_day: Any, market: Any
 ) -> None:
     market.set_faults([Fault("bitstamp", "451", 1)])
-    finished = one_day.run(min_exchanges_required=2)
-    assert finished.exit_code == 1
+    finished = one_day.run_well(symbols="BTC/USD,ETH/USD,SOL/USD", min_exchanges_required=2)
     [critical] = [line for line in finished.errors.splitlines() if "left alone" in line]
     assert critical.startswith(("C", "F", "E"))
     assert "bitstamp refuses requests" in critical
-    assert market.requests.candle_request_count("bitstamp") == 1
+    # At most one a symbol, where they were on their way together.
+    assert market.requests.candle_request_count("bitstamp") <= 3
+    assert finished.report["status"] == "degraded"
+    [trouble] = finished.report["exchange_troubles"].values()
+    assert "451" in trouble["error"]
+    assert finished.output.count(trouble["error"]) == 1
+    for ticker in finished.report["tickers"]:
+        assert (ticker["status"], ticker["errors"], ticker["covered_candles"]) == ("ok", [], 1440)
+        assert ticker["exchanges"]["bitstamp"]["gap_candles"] == {"fetch_failed": 1440}
+
+
+def test_an_exchange_that_refuses_fails_the_tickers_that_need_it(one_day: Any, market: Any) -> None:
+    market.set_faults([Fault("bitstamp", "451", 1)])
+    finished = one_day.run()
+    assert finished.exit_code == SOME_TICKERS_FAILED
+    assert finished.report["status"] == "failed"
     ticker = finished.ticker("BTC/USD")
-    assert ticker["covered_candles"] == 1440
-    assert ticker["exchanges"]["bitstamp"]["gap_candles"] == {"fetch_failed": 1440}
+    assert ticker["gap_candles"] == {"below_minimum": 1440}
+    [error] = ticker["errors"]
+    assert "1,440 candles could not be merged" in error
+    assert "451" in error
 
 
-def test_one_tickers_failure_stops_no_other_one_unless_asked_to(
-    one_day: Any, market: Any, simulate: Any
-) -> None:
-    # Another timeframe in the folder of one symbol makes its export fail.
-    one_day.run_well(exchanges="bitstamp", symbols="BTC/USD", candle_granularity_minutes=60)
-    finished = one_day.run(exchanges="bitstamp", symbols="BTC/USD,ETH/USD")
+def test_one_tickers_failure_stops_no_other_one(one_day: Any) -> None:
+    # Other digits in the folder of one symbol make its export fail.
+    one_day.run_well(exchanges="bitstamp", symbols="BTC/USD", price_decimal_digits=4)
+    finished = one_day.run(exchanges="bitstamp", symbols="BTC/USD,ETH/USD", price_decimal_digits=5)
     assert finished.exit_code == 1
     assert "another --data_root" in finished.ticker("BTC/USD")["errors"][0]
     assert finished.ticker("ETH/USD")["errors"] == []

@@ -8,7 +8,7 @@ import pytest
 from bucket_contents import contents_of
 from influxd import InfluxServer
 
-from candle_ingestor.stores.influxdb_connection import InfluxDbConnection
+from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
 from exchange_simulator import ExchangeSimulator, Fault
 
 EXCHANGES = ("coinbaseexchange", "binanceus")

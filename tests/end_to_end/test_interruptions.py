@@ -1,12 +1,14 @@
 """Runs that are killed, told to stop, out of time, or in each other's way."""
 
 import signal
+import threading
 import time
 from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any, NamedTuple
 
 import pytest
+from job_server import JobProcess
 
 from exchange_simulator import (
     ExchangeSimulator,
@@ -21,6 +23,7 @@ SYMBOLS = ("BTC/USD", "ETH/USD")
 LISTING_REQUESTS = 12
 SEED = 7
 MOST_SECONDS_TO_LEAVE = 20
+MOMENTS = 6
 
 
 class Undisturbed(NamedTuple):
@@ -51,9 +54,7 @@ def market(simulate: Any, flags: dict[str, Any]) -> ExchangeSimulator:
 
 
 @pytest.fixture
-def backfill(
-    new_job: Any, market: ExchangeSimulator, flags: dict[str, Any]
-) -> Callable[[str], Any]:
+def backfill(new_job: Any, market: ExchangeSimulator, flags: dict[str, Any]) -> Callable[..., Any]:
     """`backfill(name)`: a job that has nothing yet."""
 
     def make(name: str = "backfill") -> Any:
@@ -87,7 +88,7 @@ def undisturbed(
     return Undisturbed(job.stored.contents(), job.stored.files(), true, requests)
 
 
-@pytest.mark.parametrize("moment", range(10))
+@pytest.mark.parametrize("moment", range(MOMENTS))
 def test_after_a_kill_at_any_moment_the_next_run_leaves_what_an_undisturbed_one_does(
     backfill: Any,
     market: ExchangeSimulator,
@@ -96,7 +97,7 @@ def test_after_a_kill_at_any_moment_the_next_run_leaves_what_an_undisturbed_one_
     truth: Any,
     moment: int,
 ) -> None:
-    number = Random(SEED).sample(range(2, undisturbed.requests + 1), 10)[moment]
+    number = Random(SEED).sample(range(2, undisturbed.requests + 1), MOMENTS)[moment]
     job = backfill()
     process = start_and_signal(job, market, number, signal.SIGKILL)
     process.communicate()
@@ -129,7 +130,7 @@ def test_a_run_told_to_stop_leaves_with_a_report_and_the_next_one_goes_on_from_t
     assert stopped.exit_code == 0
     assert stopped.report["status"] == "stopped"
     assert stopped.report["stop_reason"] == sent.name
-    assert f"{sent.name}: finishing the pages in hand" in stopped.errors
+    assert f"{sent.name}: finishing what is in hand" in stopped.errors
     assert f"stopped by {sent.name}" in stopped.output
     assert [run["status"] for run in job.stored.runs()] == ["stopped"]
     left = [stopped.ticker(symbol)["exchanges"] for symbol in SYMBOLS]
@@ -182,6 +183,39 @@ def test_a_run_out_of_time_stops_cleanly_and_the_next_ones_finish_the_work(
     assert job.stored.files() == undisturbed.files
 
 
+def test_a_run_stopped_before_its_symbols_are_known_says_so_and_the_same_command_goes_on(
+    backfill: Any,
+    market: ExchangeSimulator,
+    undisturbed: Undisturbed,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = backfill()
+    processes: list[JobProcess] = []
+    is_started = threading.Event()
+    note = market.requests.add_other_request
+
+    def stop(exchange: str) -> None:
+        note(exchange)
+        is_started.wait()
+        processes[0].send_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(market.requests, "add_other_request", stop)
+    processes.append(job.start())
+    is_started.set()
+    stopped = job.finish(processes[0])
+
+    assert stopped.exit_code == 0
+    assert (stopped.report["status"], stopped.report["tickers"]) == ("stopped", [])
+    assert "Run stopped by SIGTERM before its symbols were known" in stopped.output
+    assert "the same command goes on from here" in stopped.output
+    assert [run["stop_reason"] for run in job.stored.runs()] == ["SIGTERM"]
+    assert sum(market.requests.candle_request_count(exchange) for exchange in EXCHANGES) == 0
+
+    monkeypatch.undo()
+    job.run_well()
+    assert job.stored.contents() == undisturbed.contents
+
+
 def test_of_two_runs_at_once_the_second_leaves_at_once(
     backfill: Any, market: ExchangeSimulator, at_candle_request: Any
 ) -> None:
@@ -218,3 +252,44 @@ def test_a_notebook_reads_while_the_job_writes(
     at_candle_request(market, LISTING_REQUESTS, read)
     job.run_well()
     assert counts == [sum(row[0] == "BTC/USD" for row in undisturbed.contents["candles"])]
+
+
+def test_what_the_time_limit_cuts_short_is_not_fetched_and_no_failure(
+    backfill: Callable[..., Any], market: ExchangeSimulator
+) -> None:
+    job = backfill()
+    # Tried again for as long as the run may take.
+    market.set_faults([Fault("bitstamp", "429", 1)])
+    finished = job.run_well(max_run_seconds=4)
+    assert finished.report["status"] == "stopped"
+    assert finished.report["stop_reason"] == "time limit"
+    assert market.requests.fault_counts("bitstamp")["429"] > 0
+    for symbol in SYMBOLS:
+        ticker = finished.ticker(symbol)
+        assert (ticker["status"], ticker["errors"]) == ("ok", [])
+        part = ticker["exchanges"]["bitstamp"]
+        assert (part["gap_candles"], part["failed_pages"]) == ({"not_fetched": 3 * 1440}, 0)
+
+
+def test_without_a_backfill_a_run_after_a_stopped_one_only_catches_up(
+    new_job: Any, market: ExchangeSimulator, start_and_signal: Any, flags: dict[str, Any]
+) -> None:
+    job = new_job(
+        "stopped",
+        now=flags["now"] + 10_000,
+        exchanges="coinbaseexchange",
+        symbols="BTC/USD",
+        backfill_start_date="2024-04-15",
+        catch_up_initial_days=0.125,
+    )
+    job.use(market)
+    stopped = job.finish(start_and_signal(job, market, 20, signal.SIGTERM))
+    assert stopped.report["status"] == "stopped"
+    assert stopped.ticker("BTC/USD")["gap_candles"]["not_fetched"] > 10_000
+
+    market.requests.reset()
+    finished = job.run_well(backfill_start_date="skip")
+    ticker = finished.ticker("BTC/USD")
+    assert ticker["wanted_candles"] <= 181  # A minute may have closed while the first one ran.
+    assert ticker["gaps"] == []
+    assert market.requests.candle_request_count("coinbaseexchange") <= 2

@@ -96,6 +96,7 @@ def test_a_run_by_other_rules_says_what_differs_and_goes_on_with_them_from_there
     assert "run the command merge to bring the past in line" in finished.errors
     assert "merged by other rules from here on: high_low" in finished.output
     after = filled.stored.merged("BTC/USD")
+    # What was merged stays, but for the last candles, which are read again and merged anew.
     reread_ms = ms_of("2024-05-03T01:58")
     assert all(after[minute] == row for minute, row in before.items() if minute < reread_ms)
     span = (ms_of("2024-05-02"), ms_of("2024-05-03T02:07"))
@@ -155,7 +156,7 @@ def whole_month(new_job: Any, simulate: Any, ms_of: Any) -> Any:
 
 def test_a_complete_month_stays_as_it_is_unless_it_is_restated(whole_month: Any) -> None:
     job = whole_month
-    month = job.stored.manifest("ETHUSD")["months"][MONTH]
+    month = job.stored.manifest("ETHUSD_1h")["months"][MONTH]
     assert (month["complete"], month["gaps"], month["rows"]) == (True, [], 744)
     files = job.stored.files()
 
@@ -169,10 +170,10 @@ def test_a_complete_month_stays_as_it_is_unless_it_is_restated(whole_month: Any)
     finished = job.run_well("export", restate=True, **other)
     assert "the complete month 2024-05 was restated" in finished.errors
     assert job.stored.files() != files
-    rows = job.stored.files()[f"aggregated/ETHUSD/2024/{MONTH}.csv"].decode().splitlines()
+    rows = job.stored.files()[f"aggregated/ETHUSD_1h/2024/{MONTH}.csv"].decode().splitlines()
     assert rows[0] == "Timestamp,Open,High,Low,Close,Volume"
     assert rows[1].startswith("2024-05-01T00:00:00Z,")
-    assert job.stored.manifest("ETHUSD")["months"][MONTH]["complete"] is True
+    assert job.stored.manifest("ETHUSD_1h")["months"][MONTH]["complete"] is True
 
 
 def test_other_digits_than_those_of_the_folder_are_refused_with_what_to_do(
@@ -186,5 +187,5 @@ def test_other_digits_than_those_of_the_folder_are_refused_with_what_to_do(
     assert whole_month.stored.files() == files
 
     finished = whole_month.run_well("export", price_decimal_digits=5, data_root="data/other")
-    manifest = (whole_month.folder / "data/other/aggregated/ETHUSD/manifest.json").read_text()
+    manifest = (whole_month.folder / "data/other/aggregated/ETHUSD_1h/manifest.json").read_text()
     assert '"price_decimal_digits": 5' in manifest

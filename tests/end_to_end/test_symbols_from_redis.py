@@ -45,7 +45,7 @@ def test_a_run_takes_its_symbols_from_redis(
     assert len(finished.report["rejected_symbols"]) == 2
     assert "2 symbols, 2 passed over, 1 doubles merged" in finished.errors
     assert "'!?'" in finished.errors
-    assert job_with_redis.stored.manifest("ETHUSD")["price_decimal_digits"] == 4
+    assert job_with_redis.stored.manifest("ETHUSD_1h")["price_decimal_digits"] == 4
     assert job_with_redis.stored.coverage("aggregated", "BTC/USD", "1h") != []
 
 

@@ -56,16 +56,17 @@ def test_a_symbols_file_gives_each_symbol_its_own_history_and_digits(
         }
         expected = truth.merged(series)
         truth.assert_stored(job.stored.merged(symbol, "1h"), expected)
-        truth.assert_exported(job.stored.exported(symbol), expected)
+        truth.assert_exported(job.stored.exported(symbol, timeframe="1h"), expected)
     digits = {
         asset: tuple(
-            job.stored.manifest(asset)[f"{kind}_decimal_digits"] for kind in ("price", "volume")
+            job.stored.manifest(f"{asset}_1h")[f"{kind}_decimal_digits"]
+            for kind in ("price", "volume")
         )
         for asset in ("BTCUSD", "ETHUSD", "SOLUSD")
     }
     # The finest of the markets' own prices, where nothing is said of them.
     assert digits == {"BTCUSD": (2, 6), "ETHUSD": (5, 3), "SOLUSD": (2, 6)}
-    assert list(job.stored.manifest("BTCUSD")["months"]) == ["2024-04", "2024-05"]
+    assert list(job.stored.manifest("BTCUSD_1h")["months"]) == ["2024-04", "2024-05"]
 
 
 def test_an_exchanges_own_candles_are_exported_on_request_with_its_own_digits(
@@ -107,7 +108,8 @@ def test_without_export_no_csv_is_written_and_a_later_run_catches_up_on_it(
     finished = job.run_well()
     assert len(finished.ticker("BTC/USD")["files_written"]) == 2
     rows = job.stored.merged("BTC/USD", "1h")
-    assert job.stored.exported("BTC/USD").frame["timestamp_ms"].to_list() == sorted(rows)
+    exported = job.stored.exported("BTC/USD", timeframe="1h")
+    assert exported.frame["timestamp_ms"].to_list() == sorted(rows)
 
 
 def test_a_symbol_listed_later_on_is_not_listed_yet_before(

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,14 +12,14 @@ from aiohttp import web
 
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.exchanges.availability import (
-    Listing,
+    MarketChoice,
     check_availability,
     learn_markets,
-    resolve_minimum,
 )
-from candle_ingestor.exchanges.client import CcxtClient
+from candle_ingestor.exchanges.ccxt.client import CcxtClient
 from candle_ingestor.exchanges.errors import NetworkFaultError, ServerFaultError
-from candle_ingestor.exchanges.markets import HOUR_MS, DiskMarketsCache, Market
+from candle_ingestor.exchanges.markets import HOUR_MS, CachedMarkets, DiskMarketsCache, Market
+from candle_ingestor.exchanges.minimum import resolve_minimum
 from candle_ingestor.exchanges.retry import RetryPolicy
 from candle_ingestor.exchanges.session import ExchangeSession, close_all
 from candle_ingestor.exchanges.settings import ExchangeSettings
@@ -65,10 +66,10 @@ def test_symbols_that_enough_exchanges_list_are_accepted() -> None:
 
     found = check_availability([BITCOIN, ETHER], markets, 2)
 
-    assert [listing.symbol for listing in found.accepted] == [BITCOIN]
+    assert [choice.symbol for choice in found.accepted] == [BITCOIN]
     assert list(found.accepted[0].markets) == ["kraken", "bitstamp"]
     assert found.accepted[0].lacking == ("gemini",)
-    assert [(listing.symbol, listing.lacking) for listing in found.dropped] == [
+    assert [(choice.symbol, choice.lacking) for choice in found.dropped] == [
         (ETHER, ("bitstamp", "gemini"))
     ]
     assert found.undecided == ()
@@ -85,13 +86,13 @@ def test_a_quote_alias_lets_another_market_stand_in_where_the_symbol_is_missing(
 
     found = check_availability([BITCOIN], markets, 2, [("USD", "USDT")])
 
-    (listing,) = found.accepted
-    assert {e: m.symbol for e, m in listing.markets.items()} == {
+    (choice,) = found.accepted
+    assert {e: m.symbol for e, m in choice.markets.items()} == {
         "kraken": BITCOIN,
         "binance": TETHERED,
     }
-    assert listing.stand_ins == {"binance": TETHERED}
-    assert listing.lacking == ("gemini",)
+    assert choice.stand_ins == {"binance": TETHERED}
+    assert choice.lacking == ("gemini",)
 
 
 def test_quotes_are_never_mixed_without_an_alias() -> None:
@@ -107,9 +108,9 @@ def test_of_several_stand_ins_the_first_given_serves() -> None:
     markets = listed(binance=[TETHERED, coin])
     aliases = [("USD", "USDC"), ("USD", "USDT")]
 
-    (listing,) = check_availability([BITCOIN], markets, 1, aliases).accepted
+    (choice,) = check_availability([BITCOIN], markets, 1, aliases).accepted
 
-    assert listing.stand_ins == {"binance": coin}
+    assert choice.stand_ins == {"binance": coin}
 
 
 def test_an_exchange_that_does_not_answer_drops_no_symbol() -> None:
@@ -117,9 +118,9 @@ def test_an_exchange_that_does_not_answer_drops_no_symbol() -> None:
 
     found = check_availability([BITCOIN, ETHER], markets, 2)
 
-    assert [listing.symbol for listing in found.accepted] == [BITCOIN]
+    assert [choice.symbol for choice in found.accepted] == [BITCOIN]
     assert found.accepted[0].unknown == ("bitstamp",)
-    assert [listing.symbol for listing in found.dropped] == [ETHER]
+    assert [choice.symbol for choice in found.dropped] == [ETHER]
 
 
 def test_a_symbol_that_only_a_silent_exchange_may_list_is_undecided() -> None:
@@ -128,7 +129,7 @@ def test_a_symbol_that_only_a_silent_exchange_may_list_is_undecided() -> None:
     found = check_availability([ETHER], markets, 1)
 
     assert found.accepted == found.dropped == ()
-    assert found.undecided == (Listing(ETHER, {}, ("kraken",), ("bitstamp",)),)
+    assert found.undecided == (MarketChoice(ETHER, {}, ("kraken",), ("bitstamp",)),)
 
 
 @asynccontextmanager
@@ -141,7 +142,7 @@ async def session_of(
     try:
         yield session
     finally:
-        await close_all([session])
+        await close_all([session.client])
 
 
 StartSimulator = Callable[..., Awaitable[ExchangeSimulator]]
@@ -262,6 +263,34 @@ async def test_a_cache_that_cannot_be_written_is_only_warned_about(
     assert "cannot keep the markets of bitstamp" in caplog.text
 
 
+@pytest.mark.parametrize("slow", ["read", "write"])
+async def test_a_slow_cache_does_not_keep_the_event_loop_from_hearing_a_signal(
+    start_simulator: StartSimulator, tmp_path: Path, slow: str
+) -> None:
+    loop = asyncio.get_running_loop()
+    heard = threading.Event()
+
+    class SlowCache(DiskMarketsCache):
+        def read(self, exchange: str, address: str) -> CachedMarkets | None:
+            self._wait("read")
+            return super().read(exchange, address)
+
+        def write(self, exchange: str, address: str, cached: CachedMarkets) -> str | None:
+            self._wait("write")
+            return super().write(exchange, address, cached)
+
+        def _wait(self, call: str) -> None:
+            if call == slow:
+                loop.call_soon_threadsafe(heard.set)
+                assert heard.wait(10)
+
+    simulator = await start_simulator(exchanges=("bitstamp",))
+    async with session_of("bitstamp", simulator.base_url("bitstamp")) as session:
+        markets, _ = await learn_markets([session], SlowCache(tmp_path), NOW_MS, 24)
+
+    assert markets["bitstamp"]
+
+
 async def test_exchanges_are_asked_at_the_same_time(
     serve: Callable[..., Awaitable[str]], tmp_path: Path
 ) -> None:
@@ -284,3 +313,21 @@ async def test_exchanges_are_asked_at_the_same_time(
         _, errors = await asyncio.wait_for(learning, timeout=20)
 
     assert {type(error) for error in errors.values()} == {ServerFaultError}
+
+
+async def test_markets_that_the_end_of_the_run_cuts_short_are_unknown_without_a_failure(
+    tmp_path: Path,
+) -> None:
+    class Over(StopSignal):
+        def seconds_left(self) -> float | None:
+            return 0.0
+
+    client = CcxtClient("kraken", ExchangeSettings("http://127.0.0.1:9/kraken"))
+    session = ExchangeSession(client, RetryPolicy(), Over())
+    try:
+        markets, errors = await learn_markets([session], DiskMarketsCache(tmp_path), NOW_MS, 1.0)
+    finally:
+        await close_all([session.client])
+
+    assert markets == {"kraken": None}
+    assert errors == {}

@@ -1,8 +1,8 @@
 import ccxt.async_support as ccxt_async
 import pytest
 
-from candle_ingestor.exchanges.client import CcxtClient
-from candle_ingestor.exchanges.habits import HABITS, ExchangeHabits, VolumeUnit, habits_of
+from candle_ingestor.exchanges.ccxt.client import CcxtClient
+from candle_ingestor.exchanges.habits import HABITS, ExchangeHabits, habits_of
 from candle_ingestor.exchanges.settings import ExchangeSettings
 from exchange_simulator import DIALECTS
 
@@ -19,13 +19,18 @@ async def test_every_row_describes_an_exchange_that_ccxt_asks_for_spot_candles(
     assert client.has["spot"] is not False
     assert stated is None or 2 < habits.page_candles <= stated
     assert habits.reach_candles is None or habits.reach_candles >= 2
-    assert habits.volume_unit is VolumeUnit.BASE
+    assert 2009 <= habits.opened_year <= 2020
 
 
 def test_every_simulated_exchange_is_described() -> None:
     assert set(DIALECTS) <= set(HABITS)
     for exchange, dialect in DIALECTS.items():
         assert HABITS[exchange].page_candles <= dialect.page_limit
+
+
+def test_an_exchange_opened_on_the_first_of_january_of_its_year() -> None:
+    assert HABITS["binance"].opened_ms == 1_483_228_800_000  # 2017-01-01
+    assert habits_of("nobody", None).opened_ms == 1_230_768_000_000  # 2009-01-01
 
 
 def test_an_exchange_that_nobody_described_is_asked_cautiously() -> None:

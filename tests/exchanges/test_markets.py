@@ -1,5 +1,6 @@
 import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,21 @@ def test_the_newest_markets_replace_the_former(cache: DiskMarketsCache) -> None:
     assert cache.read("kraken", ADDRESS) == newer
 
 
+BROKEN_CHANGES: tuple[dict[str, Any], ...] = (
+    {"markets": None},
+    {"markets": []},
+    {"markets": [1]},
+    {"markets": ["BTC/USD"]},
+    {"markets": [{"symbol": "BTC/USD"}]},
+    {"markets": [market("BTC/USD"), None]},
+    {"markets": [market("BTC/USD")], "format_version": 2},
+    {"markets": [market("BTC/USD")], "format_version": None},
+    {"markets": [market("BTC/USD")], "fetched_ms": "soon"},
+    {"markets": [market("BTC/USD")], "fetched_ms": None},
+    {"markets": [market("BTC/USD")], "fetched_ms": float("inf")},
+)
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -85,19 +101,7 @@ def test_the_newest_markets_replace_the_former(cache: DiskMarketsCache) -> None:
             json.dumps(
                 {"format_version": 1, "address": ADDRESS, "fetched_ms": 1, **change}
             ).encode()
-            for change in (
-                {"markets": None},
-                {"markets": []},
-                {"markets": [1]},
-                {"markets": ["BTC/USD"]},
-                {"markets": [{"symbol": "BTC/USD"}]},
-                {"markets": [market("BTC/USD"), None]},
-                {"markets": [market("BTC/USD")], "format_version": 2},
-                {"markets": [market("BTC/USD")], "format_version": None},
-                {"markets": [market("BTC/USD")], "fetched_ms": "soon"},
-                {"markets": [market("BTC/USD")], "fetched_ms": None},
-                {"markets": [market("BTC/USD")], "fetched_ms": float("inf")},
-            )
+            for change in BROKEN_CHANGES
         ),
     ],
 )
@@ -131,7 +135,7 @@ def test_a_full_disk_leaves_the_former_markets_and_nothing_half_written(
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(json, "dump", full)
+    monkeypatch.setattr(os, "fsync", full)
     complaint = cache.write("kraken", ADDRESS, CachedMarkets([market("SOL/USD")], 2))
     monkeypatch.undo()
 
@@ -145,7 +149,7 @@ def test_only_plain_spot_pairs_are_markets() -> None:
     found = markets_by_symbol(
         "kraken",
         [
-            market("BTC/USD", created=5),
+            market("BTC/USD"),
             market("ETH/USD", precision=None),
             market("SOL/USD") | {"symbol": "SOL/USD:USD"},
             {"symbol": "X/Y"},
@@ -153,6 +157,6 @@ def test_only_plain_spot_pairs_are_markets() -> None:
     )
 
     assert found == {
-        Symbol("BTC", "USD"): Market("kraken", Symbol("BTC", "USD"), 0.1, 1e-8, 5),
+        Symbol("BTC", "USD"): Market("kraken", Symbol("BTC", "USD"), 0.1, 1e-8),
         Symbol("ETH", "USD"): Market("kraken", Symbol("ETH", "USD")),
     }

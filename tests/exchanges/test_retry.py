@@ -11,6 +11,7 @@ from candle_ingestor.exchanges.errors import (
     NetworkFaultError,
     RateLimitedError,
     RequestRejectedError,
+    RunEndedError,
     ServerFaultError,
     TransientExchangeError,
 )
@@ -157,7 +158,7 @@ async def test_without_an_end_of_the_run_patience_has_one() -> None:
 async def test_nothing_is_waited_for_that_ends_after_the_run(error: ExchangeError) -> None:
     asked = Asked([error] * 9, RetryPolicy(first_wait_seconds=1.0), seconds_left=0.0)
 
-    with pytest.raises(type(error)):
+    with pytest.raises(RunEndedError, match=str(error)):
         await asked.run()
     assert asked.tries == 1
     assert asked.slept == []
@@ -166,9 +167,27 @@ async def test_nothing_is_waited_for_that_ends_after_the_run(error: ExchangeErro
 async def test_a_wait_longer_than_what_is_left_of_the_run_is_not_begun() -> None:
     asked = Asked([RateLimitedError("429", 30.0)], seconds_left=29.0)
 
-    with pytest.raises(RateLimitedError):
+    with pytest.raises(RunEndedError) as caught:
         await asked.run()
     assert asked.slept == []
+    assert not isinstance(caught.value, ExchangeError)
+
+
+async def test_tries_that_are_used_up_are_a_failure_even_when_the_time_is_up() -> None:
+    asked = Asked([SERVER] * 9, RetryPolicy(0.0, 0.0), seconds_left=3600.0)
+
+    async def sleep_to_the_end(seconds: float) -> None:
+        asked.slept.append(seconds)
+        if len(asked.slept) == SERVER_FAULT_TRIES - 1:
+            asked.left = 0.0
+
+    with pytest.raises(ServerFaultError):
+        await asked.policy.run(
+            asked.ask,
+            seconds_left=lambda: asked.left,
+            sleep=sleep_to_the_end,
+            on_retry=asked.on_retry,
+        )
 
 
 async def test_an_error_that_is_no_error_of_an_exchange_passes_at_once() -> None:

@@ -12,8 +12,8 @@ from candle_ingestor.exchanges import session as session_module
 from candle_ingestor.exchanges.errors import (
     ExchangeError,
     ExchangeRefusedError,
-    NetworkFaultError,
     RateLimitedError,
+    RunEndedError,
     ServerFaultError,
 )
 from candle_ingestor.exchanges.habits import ExchangeHabits
@@ -141,7 +141,6 @@ async def test_after_a_refusal_nothing_more_is_asked(
 ) -> None:
     client = Client([ExchangeRefusedError("kraken answered 403: go away")], time)
     session = session_of(client, time)
-    assert not session.is_left_alone()
 
     with caplog.at_level(logging.CRITICAL):
         for _ in range(3):
@@ -150,7 +149,7 @@ async def test_after_a_refusal_nothing_more_is_asked(
         with pytest.raises(ExchangeRefusedError):
             await session.fetch_markets(RequestCounts())
 
-    assert session.is_left_alone()
+    assert session.refusal is not None
     assert len(client.asked_at) == 1
     assert [record.levelname for record in caplog.records] == ["CRITICAL"]
     assert "kraken refuses requests and is left alone" in caplog.records[0].getMessage()
@@ -176,15 +175,33 @@ async def test_markets_are_asked_for_like_candles(time: VirtualTime) -> None:
 
 async def test_a_stop_ends_waiting_and_the_request_is_not_tried_again() -> None:
     stop = StopSignal()
-    client = Client([RateLimitedError("429", 3600.0)])
+    client = Client([RateLimitedError("429", 60.0)])
     waiting = asyncio.create_task(fetch(session_of(client, stop)))
     for _ in range(5):
         await asyncio.sleep(0)
 
     stop.request("SIGTERM", is_urgent=True)
-    await asyncio.wait_for(asyncio.gather(waiting, return_exceptions=True), timeout=5)
+    with pytest.raises(RunEndedError, match="kraken: gave up waiting"):
+        await asyncio.wait_for(waiting, timeout=5)
 
-    assert len(client.asked_at) <= 2
+    assert len(client.asked_at) == 1
+
+
+async def test_a_request_that_waits_for_a_pause_to_end_is_not_sent_after_the_stop() -> None:
+    stop = StopSignal()
+    client = Client([RateLimitedError("429", 60.0)])
+    session = session_of(client, stop)
+    first = asyncio.create_task(fetch(session))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    markets = asyncio.create_task(session.fetch_markets(RequestCounts()))
+    await asyncio.sleep(0)
+
+    stop.request("SIGTERM", is_urgent=True)
+
+    results = await asyncio.gather(first, markets, return_exceptions=True)
+    assert [type(result) for result in results] == [RunEndedError, RunEndedError]
+    assert len(client.asked_at) == 1
 
 
 async def test_a_request_that_hangs_is_given_up_soon_after_the_stop() -> None:
@@ -197,7 +214,7 @@ async def test_a_request_that_hangs_is_given_up_soon_after_the_stop() -> None:
 
     stop.request("SIGTERM", is_urgent=True)
 
-    with pytest.raises(NetworkFaultError, match="kraken: gave up waiting"):
+    with pytest.raises(RunEndedError, match="kraken: gave up waiting"):
         await asyncio.wait_for(waiting, timeout=5)
 
 
@@ -219,6 +236,6 @@ async def test_all_clients_are_closed_whatever_happens_to_one() -> None:
 
     clients = [Client(), Stubborn(), Client()]
 
-    await close_all([session_of(client, StopSignal()) for client in clients])
+    await close_all(clients)
 
     assert [client.closed for client in clients] == [1, 1, 1]

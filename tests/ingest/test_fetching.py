@@ -1,303 +1,345 @@
-"""Planning and fetching with the real ccxt, simulated exchanges and the real SQLite store."""
+"""Fetching, keeping and merging beside it, with scripted sources and the real SQLite store."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from crashing_store import CrashingStore
+from minutes import BITCOIN, BITSTAMP, KRAKEN, MERGED, MINUTE, ms, span, stored
+from scripted_source import ScriptedSource
+from settling import break_replacing, settling_of, ticker_of
 
-from candle_ingestor.exchanges.client import CcxtClient
-from candle_ingestor.exchanges.errors import ExchangeError
-from candle_ingestor.exchanges.retry import RetryPolicy
-from candle_ingestor.exchanges.session import ExchangeSession, RequestCounts, close_all
-from candle_ingestor.exchanges.settings import ExchangeSettings
-from candle_ingestor.ingest.fetching import Fetcher, SeriesWork
-from candle_ingestor.ingest.ledger import Ledger
-from candle_ingestor.ingest.listing import can_be_sought, first_day_ms
-from candle_ingestor.ingest.pager import PageCounts, Pager
-from candle_ingestor.ingest.plan import Phase, Window
+from candle_ingestor.exchanges.errors import ExchangeRefusedError, ServerFaultError
+from candle_ingestor.ingest.fetching import Fetcher
+from candle_ingestor.ingest.keeping import LONGEST_HELD_SECONDS, PageKeeper
+from candle_ingestor.ingest.merge_schedule import MergeSchedule
+from candle_ingestor.ingest.plan import Window, plan_series
 from candle_ingestor.ingest.report import SourceReport
 from candle_ingestor.ingest.store_thread import StoreThread
+from candle_ingestor.ingest.work import SeriesWork
+from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.gaps import GapReason
-from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
+from candle_ingestor.model.intervals import EMPTY, Interval
 from candle_ingestor.model.series import Series
+from candle_ingestor.model.series_record import SeriesRecord
 from candle_ingestor.model.symbol import Symbol
-from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.operations.progress import NoProgress
 from candle_ingestor.operations.stopping import StopSignal
-from candle_ingestor.stores.base import CoverageRecord
-from candle_ingestor.stores.sqlite import SqliteStore
-from exchange_simulator import ExchangeSimulator, Fault, SimulatorClock, SimulatorConfig
+from candle_ingestor.settle.ticker import Ticker
+from candle_ingestor.stores.base import StoreUnavailableError
+from candle_ingestor.stores.sqlite.store import SqliteStore
 
-# 2024-03-05T12:34:50Z
-NOW_MS = 1_709_642_090_000
-MINUTE_MS = 60_000
-DAY_MS = 86_400_000
-END_MS = NOW_MS // MINUTE_MS * MINUTE_MS
-TODAY_MS = NOW_MS // DAY_MS * DAY_MS
-BITCOIN = Symbol("BTC", "USD")
+BOTH = ticker_of(KRAKEN, BITSTAMP, minimum=2)
+ETHER = Series("kraken", Symbol("ETH", "USD"), MINUTE)
+OTHER = ticker_of(ETHER, merged=Series.merged(ETHER.symbol, MINUTE))
 
 
 @dataclass
-class Setting:
-    simulator: ExchangeSimulator
-    sessions: dict[str, ExchangeSession]
-    ledger: Ledger
+class Run:
+    """One fetch of tickers from scripted sources into a store."""
+
+    store: CrashingStore
+    tickers: list[Ticker]
+    window: Window
+    sources: dict[str, ScriptedSource]
     store_thread: StoreThread
-    failures: list[tuple[str, str]] = field(default_factory=list)
-    tasks_done: list[str] = field(default_factory=list)
-    works: dict[str, SeriesWork] = field(default_factory=dict)
+    seconds: Callable[[], float] = lambda: 0.0
+    stop: StopSignal = field(default_factory=StopSignal)
+    failures: list[tuple[Series, str]] = field(default_factory=list)
+    works: dict[Series, SeriesWork] = field(default_factory=dict)
 
-    def fetcher(self) -> Fetcher:
-        async def on_task_done(series: Series) -> None:
-            self.tasks_done.append(series.exchange)
-
-        return Fetcher(
-            self.ledger,
-            self.store_thread,
-            NoProgress(),
-            on_task_done=on_task_done,
-            on_failure=lambda series, message: self.failures.append((series.exchange, message)),
+    def __post_init__(self) -> None:
+        self.ledger = Ledger(self.store)
+        settling = settling_of(self.ledger, *self.tickers)
+        settling.adopt({})
+        self.store.batches.clear()
+        for series in {source: None for each in self.tickers for source in each.sources}:
+            source = self.sources[series.exchange]
+            source.is_to_stop = self.stop.is_set
+            plan = plan_series(self.window, self.ledger.record(series), MINUTE, None)
+            report = SourceReport(series.exchange, str(series.symbol))
+            self.works[series] = SeriesWork(series, source, plan, report)
+        self.merging = MergeSchedule(
+            self.ledger, self.store_thread, settling.outcomes, self.works, self.stop
+        )
+        self.keeper = PageKeeper(
+            self.ledger, self.store_thread, self.merging.on_kept, self.note_failure, self.seconds
         )
 
-    async def run(self, start_ms: int, end_ms: int = END_MS) -> None:
-        window = Window(start_ms, end_ms, False, DAY_MS // 4, 2 * MINUTE_MS)
-        self.works = {
-            exchange: SeriesWork(
-                series_of(exchange),
-                window,
-                Pager(session, lambda: NOW_MS),
-                SourceReport(exchange, "BTC/USD"),
-            )
-            for exchange, session in self.sessions.items()
-        }
-        fetcher = self.fetcher()
-        for phase in Phase:
-            await fetcher.fetch(self.works.values(), phase)
+    def note_failure(self, work: SeriesWork, error: Exception) -> None:
+        self.failures.append((work.series, str(error)))
 
-    def record(self, exchange: str) -> CoverageRecord:
-        return self.ledger.record(series_of(exchange))
-
-    def stored(self, exchange: str) -> list[tuple[float, ...]]:
-        whole = Interval(0, 2**60)
-        return list(self.ledger.store.read_candles(series_of(exchange), whole).iter_rows())
-
-    def truth(self, exchange: str, span: IntervalSet) -> list[tuple[float, ...]]:
-        return [
-            (row.open_ms, *map(float, (row.open, row.high, row.low, row.close, row.volume)))
-            for interval in span
-            for row in self.simulator.true_candles(exchange, "BTC/USD", MINUTE_MS, *interval)
-        ]
-
-
-def series_of(exchange: str) -> Series:
-    return Series(exchange, BITCOIN, Timeframe(1))
-
-
-Arranged = Callable[..., AbstractAsyncContextManager[Setting]]
+    async def fetch(self) -> None:
+        fetcher = Fetcher(
+            self.ledger,
+            self.store_thread,
+            self.keeper,
+            NoProgress(),
+            self.stop.is_set,
+            self.note_failure,
+        )
+        try:
+            await fetcher.fetch(self.works.values())
+            await self.merging.finish()
+        except BaseException:
+            await self.keeper.abandon()
+            await self.merging.abandon()
+            raise
 
 
 @pytest.fixture
-def arranged(tmp_path: Path) -> Arranged:
-    """`arranged(*exchanges, listed_ms=…)`: simulated exchanges and an empty store."""
-
-    @asynccontextmanager
-    async def arrange(*exchanges: str, listed_ms: int | None = None) -> AsyncIterator[Setting]:
-        listed = {} if listed_ms is None else {"BTC": listed_ms}
-        config = SimulatorConfig(exchanges=exchanges, listed_since_ms=listed)
-        clock = SimulatorClock(NOW_MS, frozen=True)
-        stop = StopSignal()
-        store = SqliteStore(tmp_path / "candles.sqlite")
-        store_thread = StoreThread()
-        async with ExchangeSimulator(config, clock=clock) as simulator:
-            sessions = {
-                exchange: ExchangeSession(
-                    CcxtClient(
-                        exchange,
-                        ExchangeSettings(simulator.base_url(exchange), requests_per_minute=0),
-                    ),
-                    RetryPolicy(first_wait_seconds=0.001, longest_wait_seconds=0.002),
-                    stop,
-                )
-                for exchange in exchanges
-            }
-            try:
-                for session in sessions.values():
-                    await session.fetch_markets(RequestCounts())
-                simulator.requests.reset()
-                ledger = Ledger(store, {series_of(exchange): () for exchange in exchanges})
-                yield Setting(simulator, sessions, ledger, store_thread)
-            finally:
-                await close_all(list(sessions.values()))
-                store_thread.close()
-                store.close()
-
-    return arrange
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    store = SqliteStore(tmp_path / "candles.sqlite")
+    yield store
+    store.close()
 
 
-async def test_a_listing_is_found_to_the_day_and_not_sought_again(
-    arranged: Arranged,
+@pytest.fixture
+def thread() -> Iterator[StoreThread]:
+    thread = StoreThread()
+    yield thread
+    thread.close()
+
+
+def window(start: int, end: int, initial: int = 20) -> Window:
+    return Window(ms(start), ms(end), False, ms(initial) - ms(0))
+
+
+def both_sources() -> dict[str, ScriptedSource]:
+    return {"kraken": ScriptedSource("kraken"), "bitstamp": ScriptedSource("bitstamp", price=20.0)}
+
+
+async def test_everything_planned_is_fetched_and_kept(
+    store: SqliteStore, thread: StoreThread
 ) -> None:
-    listed_ms = TODAY_MS - 3 * DAY_MS + 5 * 60 * MINUTE_MS
-    async with arranged("coinbaseexchange", "bitstamp", listed_ms=listed_ms) as setting:
-        await setting.run(TODAY_MS - 40 * DAY_MS)
+    run = Run(CrashingStore(store), [BOTH], window(0, 500), both_sources(), thread)
 
-        day_ms = TODAY_MS - 3 * DAY_MS
-        for exchange in setting.sessions:
-            record = setting.record(exchange)
-            assert record.listed_from_ms == day_ms
-            assert record.covered == IntervalSet.of(day_ms, END_MS)
-            assert record.reasons == {
-                GapReason.NOT_LISTED_YET: IntervalSet.of(TODAY_MS - 40 * DAY_MS, day_ms)
-            }
-            assert setting.stored(exchange) == setting.truth(exchange, record.covered)
-        setting.simulator.requests.reset()
-        await setting.run(TODAY_MS - 40 * DAY_MS)
-        assert setting.simulator.requests.candle_request_count("bitstamp") == 1
+    await run.fetch()
+
+    for series, price in ((KRAKEN, 10.0), (BITSTAMP, 20.0)):
+        assert stored(store, series) == dict.fromkeys(range(500), price)
+        assert run.ledger.record(series).covered == span(0, 500)
+        assert run.works[series].remaining == EMPTY
+        assert run.works[series].report.candles == 500
+    assert run.failures == []
 
 
-async def test_what_kraken_no_longer_reaches_is_beyond_reach_and_not_unlisted(
-    arranged: Arranged,
+async def test_the_newest_minutes_of_many_series_are_a_handful_of_writes(
+    store: SqliteStore, thread: StoreThread
 ) -> None:
-    async with arranged("kraken") as setting:
-        await setting.run(TODAY_MS - 40 * DAY_MS)
+    tickers = [
+        ticker_of(Series("kraken", symbol, MINUTE), merged=Series.merged(symbol, MINUTE))
+        for symbol in (Symbol(f"A{number}", "USD") for number in range(200))
+    ]
+    sources = {"kraken": ScriptedSource("kraken")}
+    run = Run(CrashingStore(store), tickers, window(0, 5), sources, thread)
 
-        record = setting.record("kraken")
-        reach_ms = END_MS - 719 * MINUTE_MS
-        assert record.covered == IntervalSet.of(reach_ms, END_MS)
-        assert record.reasons == {
-            GapReason.BEYOND_REACH: IntervalSet.of(TODAY_MS - 40 * DAY_MS, reach_ms)
-        }
-        assert record.listed_from_ms is None
+    await run.fetch()
+
+    assert all(run.ledger.record(each.sources[0]).covered == span(0, 5) for each in tickers)
+    assert len(run.store.batches) <= 4
 
 
-async def test_a_market_that_is_older_than_the_window_gets_no_listing_date(
-    arranged: Arranged,
+async def test_a_page_is_not_held_for_long(store: SqliteStore, thread: StoreThread) -> None:
+    now = [0.0]
+    run = Run(CrashingStore(store), [BOTH], window(0, 500), both_sources(), thread, lambda: now[0])
+    written: list[int] = []
+
+    def wait(series: Series, interval: Interval) -> None:
+        written.append(len(run.store.batches))
+        if interval.start_ms == ms(200):
+            now[0] += LONGEST_HELD_SECONDS
+
+    run.sources["kraken"].before_page = wait
+    await run.fetch()
+
+    assert written[0] == 0
+    assert len(run.store.batches) > 1
+    assert run.ledger.record(KRAKEN).covered == span(0, 500)
+
+
+async def test_the_newest_minutes_are_merged_before_the_history_is_there(
+    store: SqliteStore, thread: StoreThread
 ) -> None:
-    async with arranged("coinbaseexchange") as setting:
-        await setting.run(TODAY_MS - DAY_MS + 7 * MINUTE_MS)
+    now = [0.0]
+    run = Run(
+        CrashingStore(store), [BOTH], window(-9_000, 20), both_sources(), thread, lambda: now[0]
+    )
+    merged: list[bool] = []
 
-        record = setting.record("coinbaseexchange")
-        assert record.listed_from_ms is None
-        assert record.listing_sought_from_ms == TODAY_MS - DAY_MS + 7 * MINUTE_MS
-        assert record.covered == IntervalSet.of(TODAY_MS - DAY_MS + 7 * MINUTE_MS, END_MS)
+    def tick(series: Series, interval: Interval) -> None:
+        now[0] += LONGEST_HELD_SECONDS
+        merged.append(run.ledger.record(MERGED).covered.covers((ms(0), ms(20))))
+
+    run.sources["kraken"].before_page = tick
+    await run.fetch()
+
+    assert merged[0] is False
+    assert merged[-1] is True
+    # No minute that was awaited is merged before all its exchanges are there.
+    assert set(stored(store, MERGED).values()) == {15.0}
 
 
-async def test_a_listing_found_from_an_earlier_start_replaces_none(
-    arranged: Arranged,
+async def test_a_failed_page_is_told_and_the_next_is_fetched(
+    store: SqliteStore, thread: StoreThread
 ) -> None:
-    listed_ms = TODAY_MS - 10 * DAY_MS
-    async with arranged("bitstamp", listed_ms=listed_ms) as setting:
-        await setting.run(TODAY_MS - DAY_MS)
-        assert setting.record("bitstamp").listed_from_ms is None
+    run = Run(CrashingStore(store), [BOTH], window(0, 500, 500), both_sources(), thread)
+    run.sources["kraken"].failing = lambda piece: (
+        ServerFaultError("kraken: 503") if piece.start_ms == ms(100) else None
+    )
 
-        await setting.run(TODAY_MS - 20 * DAY_MS)
+    await run.fetch()
 
-        record = setting.record("bitstamp")
-        assert record.listed_from_ms == listed_ms
-        assert record.covered == IntervalSet.of(listed_ms, END_MS)
+    record = run.ledger.record(KRAKEN)
+    assert record.covered == span(0, 500) - span(100, 200)
+    assert record.coverage.reasons == {GapReason.FETCH_FAILED: span(100, 200)}
+    assert run.works[KRAKEN].failed == span(100, 200)
+    assert run.works[KRAKEN].report.failed_pages == 1
+    assert run.failures == [(KRAKEN, "kraken: 503")]
+    assert run.ledger.record(BITSTAMP).covered == span(0, 500)
 
 
-async def test_a_market_that_shows_no_candle_at_all_is_not_listed_yet(
-    arranged: Arranged,
+async def test_an_exchange_that_refuses_owes_the_rest_and_is_asked_no_more(
+    store: SqliteStore, thread: StoreThread
 ) -> None:
-    async with arranged("bitstamp", listed_ms=TODAY_MS + DAY_MS) as setting:
-        await setting.run(TODAY_MS - DAY_MS)
+    run = Run(CrashingStore(store), [BOTH], window(0, 5_000, 5_000), both_sources(), thread)
+    kraken = run.sources["kraken"]
 
-        record = setting.record("bitstamp")
-        assert record.covered == EMPTY
-        assert record.reasons == {
-            GapReason.NOT_LISTED_YET: IntervalSet.of(TODAY_MS - DAY_MS, END_MS)
-        }
-        assert not setting.failures
+    def refuse(series: Series, interval: Interval) -> None:
+        if len(kraken.asked) == 2:
+            kraken.refusal = ExchangeRefusedError("kraken: 403")
+
+    kraken.before_page = refuse
+    await run.fetch()
+
+    work = run.works[KRAKEN]
+    assert len(kraken.asked) <= 6
+    assert work.remaining == EMPTY
+    assert work.failed == span(0, 5_000) - run.ledger.record(KRAKEN).covered
+    assert run.ledger.record(KRAKEN).coverage.reasons == {GapReason.FETCH_FAILED: work.failed}
+    assert run.ledger.record(BITSTAMP).covered == span(0, 5_000)
 
 
-async def test_a_listing_that_cannot_be_told_fails_the_series_for_this_run(
-    arranged: Arranged,
+async def test_what_nobody_foresaw_in_one_series_does_not_stop_the_others(
+    store: SqliteStore, thread: StoreThread
 ) -> None:
-    async with arranged("bitstamp") as setting:
-        setting.simulator.set_faults([Fault("bitstamp", "html", 1.0)])
-        await setting.run(TODAY_MS - DAY_MS)
+    run = Run(CrashingStore(store), [BOTH, OTHER], window(0, 50), both_sources(), thread)
 
-        assert setting.record("bitstamp").covered == EMPTY
-        assert setting.record("bitstamp").reasons == {
-            GapReason.FETCH_FAILED: IntervalSet.of(TODAY_MS - DAY_MS, END_MS)
-        }
-        assert [exchange for exchange, _ in setting.failures] == ["bitstamp"]
-        setting.simulator.set_faults([])
-        await setting.run(TODAY_MS - DAY_MS)
-        assert setting.record("bitstamp").covered == IntervalSet.of(TODAY_MS - DAY_MS, END_MS)
-        assert setting.record("bitstamp").reasons == {}
+    def break_bitcoin(series: Series, interval: Interval) -> None:
+        if series.symbol == BITCOIN:
+            raise ZeroDivisionError("a bug")
+
+    run.sources["kraken"].before_page = break_bitcoin
+    await run.fetch()
+
+    assert {series for series, _ in run.failures} == {KRAKEN}
+    assert run.works[KRAKEN].failed == span(0, 50)
+    assert run.ledger.record(ETHER).covered == span(0, 50)
+    assert run.ledger.record(BITSTAMP).covered == span(0, 50)
 
 
-async def test_an_exchange_that_refuses_halfway_leaves_all_it_owes_as_failed(
-    arranged: Arranged,
+@pytest.mark.parametrize("minutes", [50, 20_000], ids=["one batch", "many batches"])
+async def test_what_nobody_foresaw_in_keeping_one_series_costs_no_other_a_page(
+    store: SqliteStore, thread: StoreThread, monkeypatch: pytest.MonkeyPatch, minutes: int
 ) -> None:
-    async with arranged("coinbaseexchange", "bitstamp") as setting:
-        await setting.run(TODAY_MS)
-        setting.simulator.requests.reset()
-        setting.simulator.set_faults([Fault("coinbaseexchange", "403", 1.0)])
-        await setting.run(TODAY_MS - 3 * DAY_MS)
+    run = Run(CrashingStore(store), [BOTH, OTHER], window(0, minutes), both_sources(), thread)
+    break_replacing(run.ledger, ETHER, monkeypatch)
 
-        early = IntervalSet.of(TODAY_MS - 3 * DAY_MS, TODAY_MS)
-        assert setting.record("coinbaseexchange").covered == IntervalSet.of(TODAY_MS, END_MS)
-        assert setting.record("bitstamp").covered == early | IntervalSet.of(TODAY_MS, END_MS)
-        assert setting.simulator.requests.candle_request_count("coinbaseexchange") <= 4
-        assert {exchange for exchange, _ in setting.failures} == {"coinbaseexchange"}
-        assert setting.works["coinbaseexchange"].remaining == EMPTY
+    await run.fetch()
+
+    assert {series for series, _ in run.failures} == {ETHER}
+    assert run.works[ETHER].failed == span(0, minutes)
+    for series in (KRAKEN, BITSTAMP):
+        assert run.ledger.record(series).covered == span(0, minutes)
+        assert run.works[series].report.candles == minutes
+    assert all(work.remaining == EMPTY for work in run.works.values())
 
 
-async def test_all_of_a_run_that_is_stopped_is_fetched_by_the_next_one(
-    arranged: Arranged,
+async def test_what_nobody_foresaw_in_merging_one_ticker_is_left_to_settling(
+    store: SqliteStore, thread: StoreThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start_ms = TODAY_MS - 2 * DAY_MS
-    async with arranged("coinbaseexchange") as setting:
-        session = setting.sessions["coinbaseexchange"]
-        log = setting.simulator.requests
-        note = log.add_candle_request
+    now = [0.0]
+    tickers = [OTHER, BOTH]
+    run = Run(
+        CrashingStore(store), tickers, window(-9_000, 20), both_sources(), thread, lambda: now[0]
+    )
+    break_replacing(run.ledger, OTHER.merged, monkeypatch)
 
-        def stop_at_the_fourth(exchange: str, url: str, fault: str | None) -> None:
-            note(exchange, url, fault)
-            if log.candle_request_count(exchange) == 4:
-                session.stop.request("SIGTERM", is_urgent=True)
+    def tick(series: Series, interval: Interval) -> None:
+        now[0] += LONGEST_HELD_SECONDS
 
-        log.add_candle_request = stop_at_the_fourth
-        await setting.run(start_ms)
-        covered = setting.record("coinbaseexchange").covered
-        assert EMPTY != covered != IntervalSet.of(start_ms, END_MS)
-        assert setting.stored("coinbaseexchange") == setting.truth("coinbaseexchange", covered)
-        assert not setting.failures
+    run.sources["kraken"].before_page = tick
+    await run.fetch()
 
-        session.stop = StopSignal()
-        await setting.run(start_ms)
-        covered = setting.record("coinbaseexchange").covered
-        assert covered == IntervalSet.of(start_ms, END_MS)
-        assert setting.stored("coinbaseexchange") == setting.truth("coinbaseexchange", covered)
+    assert run.failures == []
+    assert run.ledger.record(MERGED).covered.covers((ms(0), ms(20)))
+    assert run.ledger.record(OTHER.merged).covered == EMPTY
+    assert run.ledger.record(ETHER).covered == span(-9_000, 20)
 
 
-@pytest.mark.parametrize("exchange", ["coinbaseexchange", "cryptocom"])
-async def test_the_first_day_is_found_wherever_it_lies_in_a_page(
-    arranged: Arranged, exchange: str
+@pytest.mark.parametrize("fail_at", [1, 3, 9])
+async def test_a_store_that_fails_ends_the_fetch_with_its_error(
+    store: SqliteStore, thread: StoreThread, fail_at: int
 ) -> None:
-    listed_ms = TODAY_MS - 9 * DAY_MS
-    async with arranged(exchange, listed_ms=listed_ms) as setting:
-        pager = Pager(setting.sessions[exchange], lambda: NOW_MS)
-        assert can_be_sought(pager)
-        page_days = setting.sessions[exchange].client.habits.page_candles
-        for back in (0, 1, page_days - 1, page_days, page_days + 1, 3 * page_days):
-            window = Interval(listed_ms - back * DAY_MS, END_MS)
-            found = await first_day_ms(pager, series_of(exchange), window, PageCounts())
-            assert found == listed_ms
+    run = Run(CrashingStore(store), [BOTH], window(-15_000, 20), both_sources(), thread)
+    run.store.fail_from_now(fail_at)
+
+    with pytest.raises(StoreUnavailableError, match="went away"):
+        await run.fetch()
 
 
-async def test_a_part_of_the_window_without_an_answer_tells_no_listing(
-    arranged: Arranged,
+async def test_a_stop_ends_the_fetch_and_keeps_what_was_answered(
+    store: SqliteStore, thread: StoreThread
 ) -> None:
-    async with arranged("bitstamp") as setting:
-        setting.simulator.set_faults([Fault("bitstamp", "cut_json", 1.0)])
-        pager = Pager(setting.sessions["bitstamp"], lambda: NOW_MS)
-        with pytest.raises(ExchangeError):
-            await first_day_ms(
-                pager, series_of("bitstamp"), Interval(TODAY_MS - DAY_MS, END_MS), PageCounts()
-            )
+    run = Run(CrashingStore(store), [BOTH], window(0, 5_000, 5_000), both_sources(), thread)
+    kraken = run.sources["kraken"]
+
+    def stop(series: Series, interval: Interval) -> None:
+        if len(kraken.asked) == 5:
+            run.stop.request("SIGTERM", is_urgent=True)
+
+    kraken.before_page = stop
+    await run.fetch()
+
+    work = run.works[KRAKEN]
+    assert run.failures == []
+    assert work.failed == EMPTY
+    assert len(kraken.asked) <= 9
+    assert run.ledger.record(KRAKEN).covered.duration_ms == (
+        sum(interval.duration_ms for _, interval in kraken.asked)
+    )
+    assert work.remaining == span(0, 5_000) - run.ledger.record(KRAKEN).covered
+
+    again = Run(CrashingStore(store), [BOTH], window(0, 5_000), both_sources(), thread)
+    await again.fetch()
+    assert again.ledger.record(KRAKEN).covered == span(0, 5_000)
+
+
+async def test_a_source_hears_what_is_known(store: SqliteStore, thread: StoreThread) -> None:
+    await Run(CrashingStore(store), [BOTH], window(0, 50), both_sources(), thread).fetch()
+    run = Run(CrashingStore(store), [BOTH], window(0, 60), both_sources(), thread)
+
+    await run.fetch()
+
+    (known,) = run.sources["kraken"].known
+    assert known.last_open_ms == ms(49)
+    assert known.provisional == EMPTY
+
+
+async def test_the_ledger_is_asked_on_the_store_s_thread_only(
+    store: SqliteStore, thread: StoreThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(CrashingStore(store), [BOTH], window(0, 500), both_sources(), thread)
+    record = run.ledger.record
+    threads: set[str] = set()
+
+    def noting(series: Series) -> SeriesRecord:
+        threads.add(threading.current_thread().name.partition("_")[0])
+        return record(series)
+
+    monkeypatch.setattr(run.ledger, "record", noting)
+    await run.fetch()
+
+    assert threads == {"store"}

@@ -1,29 +1,38 @@
 """What a run makes of exchanges whose markets cannot be learnt. Real ccxt, HTTP and SQLite."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from crashing_store import CrashingStore
 
 from candle_ingestor.config import Config, config_from_flags
 from candle_ingestor.errors import DependencyError
-from candle_ingestor.exchanges.client import CcxtClient
+from candle_ingestor.exchanges.ccxt.client import CcxtClient
+from candle_ingestor.exchanges.errors import RateLimitedError
 from candle_ingestor.exchanges.markets import DiskMarketsCache
 from candle_ingestor.exchanges.retry import RetryPolicy
 from candle_ingestor.exchanges.settings import ExchangeSettings
 from candle_ingestor.flags import FLAGS, GROUPS
 from candle_ingestor.ingest.report import RunReport, RunStatus
-from candle_ingestor.ingest.run import RunParts, run_ingest
+from candle_ingestor.ingest.run import RunParts, run_once
+from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.operations.progress import NoProgress
-from candle_ingestor.operations.stopping import StopSignal
-from candle_ingestor.stores.sqlite import SqliteStore
+from candle_ingestor.operations.stopping import TIME_LIMIT, StopSignal
+from candle_ingestor.stores.base import StoreUnavailableError
+from candle_ingestor.stores.sqlite.store import SqliteStore
 from candle_ingestor.symbols.sources import from_flag
-from exchange_simulator import ExchangeSimulator, SimulatorClock, SimulatorConfig
+from exchange_simulator import ExchangeSimulator, Fault, SimulatorClock, SimulatorConfig
 
 # 2024-03-05T00:30:20Z
 NOW_MS = 1_709_598_620_000
@@ -38,21 +47,43 @@ class Setting:
         self.simulator = simulator
         self.closed_port = closed_port
 
-    def config(self, exchanges: list[str], minimum: int) -> Config:
+    def config(
+        self,
+        exchanges: list[str],
+        minimum: int,
+        start: str = "2024-03-05",
+        *,
+        fail_fast: bool = False,
+    ) -> Config:
         names = [name for group in GROUPS.values() for name in group]
         flags = {
             "exchanges": exchanges,
             "min_exchanges_required": minimum,
-            "backfill_start_date": "2024-03-05",
+            "backfill_start_date": start,
             "export_csv": False,
+            "fail_fast": fail_fast,
             "sqlite_path": str(self.folder / "candles.sqlite"),
         }
         values = {name: FLAGS[name].default for name in names} | flags
-        return config_from_flags(SimpleNamespace(**values), {}, NOW_MS)
+        given: Any = SimpleNamespace(**values)
+        return config_from_flags(given, {})
 
     async def run(
-        self, symbols: str, exchanges: list[str], *, down: str = "", minimum: int = 1
+        self,
+        symbols: str,
+        exchanges: list[str],
+        *,
+        down: str = "",
+        minimum: int = 1,
+        fail_fast: bool = False,
     ) -> RunReport:
+        """One run, as the job does it: with clients and a store of its own."""
+        async with self.parts(exchanges, down=down) as parts:
+            config = self.config(exchanges, minimum, fail_fast=fail_fast)
+            return await run_once(config, from_flag(symbols), parts)
+
+    @asynccontextmanager
+    async def parts(self, exchanges: list[str], *, down: str = "") -> AsyncIterator[RunParts]:
         nobody = f"http://127.0.0.1:{self.closed_port}"
         clients = [
             CcxtClient(
@@ -74,14 +105,12 @@ class Setting:
             StopSignal(),
             RetryPolicy(0.001, 0.002),
         )
-        reports: list[RunReport] = []
         try:
-            await run_ingest(
-                self.config(exchanges, minimum), from_flag(symbols), parts, reports.append
-            )
+            yield parts
         finally:
+            for client in clients:
+                await client.close()
             store.close()
-        return reports[0]
 
     def merged(self, symbol: str) -> dict[int, str]:
         """The source exchanges of each merged minute."""
@@ -115,15 +144,18 @@ async def test_a_symbol_that_only_a_silent_exchange_may_list_fails_and_is_not_dr
     tether = next(ticker for ticker in report.tickers if ticker.symbol == "BTC/USDT")
     assert tether.errors[0].startswith("whether kraken has BTC/USDT cannot be told: ")
     bitcoin = next(ticker for ticker in report.tickers if ticker.symbol == "BTC/USD")
-    assert bitcoin.covered_candles == bitcoin.wanted_candles == 30
+    assert bitcoin.outcome.covered_candles == bitcoin.outcome.wanted_candles == 30
     assert len(report.to_json()["tickers"]) == 2
 
 
 async def test_symbols_that_cannot_be_told_at_all_are_no_bad_configuration(
     setting: Setting,
 ) -> None:
-    with pytest.raises(DependencyError, match="whether kraken has BTC/USDT cannot be told"):
-        await setting.run("BTC/USDT", BOTH, down="kraken")
+    report = await setting.run("BTC/USDT", BOTH, down="kraken")
+
+    assert isinstance(report.failure, DependencyError)
+    assert "whether kraken has BTC/USDT cannot be told" in str(report.failure)
+    assert report.status is RunStatus.FAILED
 
 
 async def test_what_is_stored_of_a_silent_exchange_goes_into_what_is_merged_without_it(
@@ -133,8 +165,198 @@ async def test_what_is_stored_of_a_silent_exchange_goes_into_what_is_merged_with
     assert set(setting.merged("BTC/USD").values()) == {"kraken"}
 
     report = await setting.run("BTC/USD", BOTH, down="kraken")
-    assert "kraken" in report.tickers[0].errors[0]
+    assert report.status is RunStatus.DEGRADED
+    assert list(report.unavailable_exchanges) == ["kraken"]
     found = setting.merged("BTC/USD")
     await setting.run("BTC/USD", BOTH)
     assert setting.merged("BTC/USD") == found
     assert "kraken,bitstamp" in found.values()
+
+
+async def test_the_same_parts_serve_one_run_after_the_other(setting: Setting) -> None:
+    config, symbols = setting.config(BOTH, 2), from_flag("BTC/USD")
+    async with setting.parts(BOTH) as parts:
+        first = await run_once(config, symbols, parts)
+        setting.simulator.clock.advance(5 * MINUTE_MS)
+        second = await run_once(config, symbols, parts)
+        kept = parts.store.read_runs(5)
+
+    assert (first.status, second.status) == (RunStatus.OK, RunStatus.OK)
+    assert first.run_id != second.run_id
+    assert {run["run_id"] for run in kept} == {first.run_id, second.run_id}
+    outcome = second.tickers[0].outcome
+    assert outcome.covered_candles == outcome.wanted_candles == 35
+    # Two provisional minutes, read again, and five others, each at most.
+    assert 0 < second.tickers[0].outcome.merged.candles <= 7
+
+
+@pytest.mark.parametrize("fail_at", [1, 3])
+async def test_a_store_that_fails_is_the_failure_of_the_report_and_the_next_run_mends_it(
+    setting: Setting, fail_at: int
+) -> None:
+    config, symbols = setting.config(BOTH, 2), from_flag("BTC/USD")
+    async with setting.parts(BOTH) as parts:
+        assert isinstance(parts.store, SqliteStore)
+        failing = replace(parts, store=CrashingStore(parts.store, fail_at))
+        report = await run_once(config, symbols, failing)
+
+        assert isinstance(report.failure, DependencyError)
+        assert report.error == str(report.failure) == "the store went away"
+        assert report.status is RunStatus.FAILED
+        again = await run_once(config, symbols, parts)
+        assert again.failure is None
+        assert again.status is RunStatus.OK
+        assert again.tickers[0].outcome.gaps == []
+
+
+async def test_an_exchange_too_many_that_is_down_degrades_the_run_with_one_line(
+    setting: Setting,
+) -> None:
+    await setting.run("BTC/USD,ETH/USD", BOTH, minimum=1)
+    report = await setting.run("BTC/USD,ETH/USD", BOTH, down="bitstamp", minimum=1)
+
+    assert report.status is RunStatus.DEGRADED
+    assert list(report.troubles) == ["bitstamp"]
+    assert report.failed_tickers == []
+
+
+class BusyClient(CcxtClient):
+    """Has its markets asked for again after the run's end."""
+
+    async def fetch_markets(self) -> list[dict[str, Any]]:
+        raise RateLimitedError(f"{self.exchange}: 429", retry_after_seconds=3_600)
+
+
+@pytest.mark.parametrize("busy", [BOTH, ["kraken"]])
+async def test_a_run_that_ends_before_it_knows_who_lists_its_symbol_is_stopped_and_no_failure(
+    setting: Setting, busy: list[str]
+) -> None:
+    # Only kraken has it.
+    config, symbols = setting.config(BOTH, 1), from_flag("BTC/USDT")
+    async with setting.parts(BOTH) as parts:
+        clients = [
+            BusyClient(client.exchange, ExchangeSettings(client.address))
+            if client.exchange in busy
+            else client
+            for client in parts.clients
+        ]
+        report = await run_once(
+            config, symbols, replace(parts, clients=clients, stop=StopSignal(600))
+        )
+
+        assert report.status is RunStatus.STOPPED
+        assert report.stop_reason == TIME_LIMIT
+        assert report.tickers == []
+        assert report.unavailable_exchanges == {}
+        assert report.troubles == {}
+        assert report.dropped == {}
+        assert parts.store.read_records() == {}
+        for client in clients:
+            await client.close()
+
+
+async def test_a_run_goes_on_with_the_exchanges_that_told_in_time(setting: Setting) -> None:
+    config, symbols = setting.config(BOTH, 1), from_flag("BTC/USD,BTC/USDT")
+    async with setting.parts(BOTH) as parts:
+        busy = BusyClient("kraken", ExchangeSettings("default"))
+        report = await run_once(
+            config,
+            symbols,
+            replace(parts, clients=[busy, parts.clients[1]], stop=StopSignal(600)),
+        )
+        await busy.close()
+
+    assert report.status is RunStatus.STOPPED
+    (ticker,) = report.tickers
+    assert ticker.symbol == "BTC/USD"
+    assert ticker.outcome.covered_candles == ticker.outcome.wanted_candles == 30
+
+
+async def test_the_first_failure_that_costs_a_symbol_its_minimum_ends_a_run_that_is_to_fail_fast(
+    setting: Setting,
+) -> None:
+    setting.simulator.set_faults([Fault("kraken", "403", 1)])
+    spared = await setting.run("BTC/USD", BOTH, minimum=1, fail_fast=True)
+    ended = await setting.run("ETH/USD", BOTH, minimum=2, fail_fast=True)
+    not_fast = await setting.run("ETH/USD", BOTH, minimum=2)
+
+    assert (spared.status, spared.stop_reason) == (RunStatus.DEGRADED, None)
+    assert (ended.status, ended.stop_reason) == (RunStatus.FAILED, "--fail_fast")
+    assert (not_fast.status, not_fast.stop_reason) == (RunStatus.FAILED, None)
+
+
+async def test_the_first_write_of_a_run_holds_all_that_it_learns_before_it_fetches(
+    setting: Setting,
+) -> None:
+    config, symbols = setting.config(BOTH, 2, start="2024-03-03"), from_flag("BTC/USD")
+    async with setting.parts(BOTH) as parts:
+        assert isinstance(parts.store, SqliteStore)
+        store = CrashingStore(parts.store)
+        await run_once(config, symbols, replace(parts, store=store))
+
+    first = {change.series.exchange: change.record for change in store.batches[0]}
+    assert first.keys() == {"kraken", "bitstamp", "aggregated"}
+    assert first["kraken"].precision is not None
+    assert GapReason.BEYOND_REACH in first["kraken"].coverage.reasons
+    assert first["aggregated"].merging is not None
+    assert any(change.candles is not None for change in store.batches[1])
+
+
+class ReportingStore(CrashingStore):
+    """Counts the reports it is given; `before_report` may block or raise."""
+
+    def __init__(
+        self,
+        store: SqliteStore,
+        fail_at: int | None = None,
+        before_report: Callable[[], object] = lambda: None,
+    ) -> None:
+        super().__init__(store, fail_at)
+        self._before_report = before_report
+        self.reports: list[Mapping[str, Any]] = []
+
+    def write_run(self, report: Mapping[str, Any]) -> None:
+        self.reports.append(report)
+        self._before_report()
+
+
+async def test_signals_are_heard_while_the_report_waits_for_the_store(setting: Setting) -> None:
+    loop = asyncio.get_running_loop()
+    heard = threading.Event()
+
+    def wait() -> None:
+        loop.call_soon_threadsafe(heard.set)
+        assert heard.wait(10)
+
+    config, symbols = setting.config(BOTH, 2), from_flag("BTC/USD")
+    async with setting.parts(BOTH) as parts:
+        assert isinstance(parts.store, SqliteStore)
+        store = ReportingStore(parts.store, before_report=wait)
+        report = await run_once(config, symbols, replace(parts, store=store))
+
+    assert report.status is RunStatus.OK
+    assert len(store.reports) == 1
+
+
+async def test_a_store_that_went_away_is_not_waited_for_once_more(setting: Setting) -> None:
+    config, symbols = setting.config(BOTH, 2), from_flag("BTC/USD")
+    async with setting.parts(BOTH) as parts:
+        assert isinstance(parts.store, SqliteStore)
+        store = ReportingStore(parts.store, fail_at=3)
+        report = await run_once(config, symbols, replace(parts, store=store))
+
+    assert isinstance(report.failure, StoreUnavailableError)
+    assert store.reports == []
+
+
+async def test_a_run_that_is_stopped_before_its_symbols_are_known_leaves_its_record(
+    setting: Setting,
+) -> None:
+    config, symbols = setting.config(BOTH, 2), from_flag("BTC/USD")
+    async with setting.parts(BOTH) as parts:
+        parts.stop.request("SIGTERM", is_urgent=True)
+        report = await run_once(config, symbols, parts)
+        (kept,) = parts.store.read_runs(5)
+
+    assert report.status is RunStatus.STOPPED
+    assert (kept["status"], kept["stop_reason"], kept["tickers"]) == ("stopped", "SIGTERM", [])

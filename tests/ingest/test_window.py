@@ -1,8 +1,6 @@
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
-
 from candle_ingestor.config import Config, config_from_flags
 from candle_ingestor.flags import FLAGS, GROUPS
 from candle_ingestor.ingest.plan import Window
@@ -21,13 +19,13 @@ BITCOIN = Symbol("BTC", "USD")
 
 def config(**flags: Any) -> Config:
     names = [name for group in GROUPS.values() for name in group]
-    values = SimpleNamespace(**{name: FLAGS[name].default for name in names} | flags)
-    return config_from_flags(values, {}, NOW_MS)
+    values: Any = SimpleNamespace(**{name: FLAGS[name].default for name in names} | flags)
+    return config_from_flags(values, {})
 
 
 def window(history_start: str | None = None, now_ms: int = NOW_MS, **flags: Any) -> Window:
     day = None if history_start is None else parse_day(history_start)
-    return window_of(config(**flags), SymbolRequest(BITCOIN, history_start=day), now_ms)
+    return window_of(config(**flags).candles, SymbolRequest(BITCOIN, history_start=day), now_ms)
 
 
 def test_the_end_is_that_of_the_newest_candle_closed_and_settled() -> None:
@@ -44,7 +42,6 @@ def test_the_start_is_the_configured_day() -> None:
 
     assert found.start_ms == parse_time_ms("2024-01-31T00:00:00Z")
     assert not found.is_bounded
-    assert found.refetch_ms == 2 * MINUTE_MS
     assert found.catch_up_initial_ms == 7 * DAY_MS
 
 
@@ -61,20 +58,11 @@ def test_without_backfill_no_history_start_counts() -> None:
     assert window("2020-02-03", backfill_start_date="skip").start_ms is None
 
 
-def test_an_end_date_makes_a_bounded_download_without_rereading_old_candles() -> None:
+def test_an_end_date_makes_a_bounded_download() -> None:
     found = window(backfill_start_date="2024-01-01", backfill_end_date="2024-02-01")
 
     assert found.is_bounded
     assert found.end_ms == parse_time_ms("2024-02-01T00:00:00Z")
-    assert found.refetch_ms == 0
-
-
-@pytest.mark.parametrize(("after", "refetch"), [(30 * MINUTE_MS, 2), (2 * HOUR_MS, 0)])
-def test_a_bounded_download_that_ended_just_now_is_read_again(after: int, refetch: int) -> None:
-    flags = {"backfill_start_date": "2024-01-01", "backfill_end_date": "2024-02-01"}
-    now_ms = parse_time_ms("2024-02-01T00:00:00Z") + after
-
-    assert window(now_ms=now_ms, **flags).refetch_ms == refetch * MINUTE_MS
 
 
 def test_a_bounded_download_ends_no_later_than_the_newest_closed_candle() -> None:

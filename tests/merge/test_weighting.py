@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from candle_ingestor.merge.rules import HighLow, MergeRules
 from candle_ingestor.merge.weighting import MergedCandles, merge_candles
 from candle_ingestor.model.candles import EXCHANGE_CANDLES, MERGED_CANDLES
 from candle_ingestor.model.intervals import Interval, IntervalSet
+from candle_ingestor.model.merge_rules import HighLow, MergeRules
 from candle_ingestor.model.timeframe import Timeframe
 
 MINUTE_MS = 60_000
@@ -60,12 +60,15 @@ def expected_minute(candles: Mapping[str, Candle], rules: MergeRules) -> Expecte
     stay = {name: candle for name, candle in exact.items() if name not in out}
     volume = sum((candle[4] for candle in stay.values()), Fraction(0))
     weights = {name: candle[4] if volume else Fraction(1) for name, candle in stay.items()}
-    weight = sum(weights.values())
-    prices = [sum(weights[name] * stay[name][i] for name in stay) / weight for i in range(4)]
+    weight = sum(weights.values(), Fraction(0))
+    prices = [
+        sum((weights[name] * stay[name][i] for name in stay), Fraction(0)) / weight
+        for i in range(4)
+    ]
     if rules.high_low is HighLow.EXTREMES:
         prices[1] = max(candle[1] for candle in stay.values())
         prices[2] = min(candle[2] for candle in stay.values())
-    return Expected((*map(Fraction, prices), volume), tuple(stay), tuple(out), disagrees)
+    return Expected((*prices, volume), tuple(stay), tuple(out), disagrees)
 
 
 def expected_minutes(
@@ -404,7 +407,14 @@ def recorded_market() -> Market:
     for exchange, name in RECORDED_FILES.items():
         rows = pl.read_csv(RECORDED / f"{name}.csv.gz", infer_schema=False)
         market[exchange] = {
-            int(time) // MINUTE_MS: tuple(map(float, values)) for time, *values in rows.iter_rows()
+            int(row[0]) // MINUTE_MS: (
+                float(row[1]),
+                float(row[2]),
+                float(row[3]),
+                float(row[4]),
+                float(row[5]),
+            )
+            for row in rows.iter_rows()
         }
     return market
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet, covered_at_least
@@ -14,6 +14,19 @@ LAST = 30
 
 spans = st.lists(st.tuples(st.integers(0, LAST), st.integers(0, LAST)), max_size=8)
 interval_sets = spans.map(IntervalSet)
+
+WIDE = 400
+"""Room for many intervals, which meet few in another way than as many."""
+
+many_intervals = st.sets(st.integers(0, WIDE), min_size=100, max_size=200).map(
+    lambda chosen: IntervalSet((point, point + 1) for point in chosen)
+)
+wide_spans = st.lists(st.tuples(st.integers(0, WIDE), st.integers(0, WIDE)), max_size=4)
+narrow_spans = st.lists(
+    st.integers(0, WIDE).flatmap(lambda start: st.tuples(st.just(start), st.just(start + 2))),
+    max_size=4,
+)
+few_intervals = st.one_of(wide_spans, narrow_spans).map(IntervalSet)
 
 
 def points(intervals: Iterable[tuple[int, int]]) -> set[int]:
@@ -47,6 +60,37 @@ def test_what_the_operators_make_equals_a_set_made_anew(
     for made in (left | right, left & right, left - right):
         assert made == IntervalSet(reversed(made.intervals))
         assert hash(made) == hash(IntervalSet(made.intervals))
+
+
+@given(few_intervals, many_intervals)
+def test_the_operators_are_those_of_sets_for_few_intervals_and_many(
+    few: IntervalSet, many: IntervalSet
+) -> None:
+    expected = [
+        (few | many, points(few) | points(many)),
+        (many | few, points(few) | points(many)),
+        (few & many, points(few) & points(many)),
+        (many & few, points(few) & points(many)),
+        (few - many, points(few) - points(many)),
+        (many - few, points(many) - points(few)),
+    ]
+    for made, its_points in expected:
+        assert points(made) == its_points
+        assert made == IntervalSet((point, point + 1) for point in its_points)
+    for span in few:
+        assert many.covers(span) == (points([span]) <= points(many))
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(many_intervals, many_intervals)
+def test_the_operators_are_those_of_sets_for_many_intervals_each(
+    left: IntervalSet, right: IntervalSet
+) -> None:
+    assert points(left | right) == points(left) | points(right)
+    assert points(left & right) == points(left) & points(right)
+    assert points(left - right) == points(left) - points(right)
+    for made in (left | right, left & right, left - right):
+        assert made == IntervalSet(made.intervals)
 
 
 @given(interval_sets, interval_sets)
@@ -83,16 +127,6 @@ def test_pieces_of_a_cut_follow_each_other_and_are_short(
     pieces = list(Interval(start, end).cut(longest))
     assert [point for piece in pieces for point in range(*piece)] == list(range(start, end))
     assert all(0 < piece.duration_ms <= longest for piece in pieces)
-
-
-@given(st.tuples(st.integers(0, LAST), st.integers(0, LAST)), spans)
-def test_an_intersection_of_intervals_holds_their_common_points(
-    span: tuple[int, int], others: list[tuple[int, int]]
-) -> None:
-    for other in others:
-        common = Interval(*span).intersection(Interval(*other))
-        assert points([common]) == points([span]) & points([other])
-        assert common.duration_ms == len(points([common]))
 
 
 def test_first_and_last_point_of_a_set() -> None:

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from candle_ingestor.model.symbol import KNOWN_QUOTES, Symbol, SymbolError
+from candle_ingestor.model.symbol import (
+    KNOWN_QUOTES,
+    Symbol,
+    SymbolError,
+    stand_ins_of,
+    symbol_choices,
+)
 
 assets = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", min_size=1, max_size=20)
 
@@ -73,3 +79,17 @@ def test_a_long_text_is_quoted_in_part() -> None:
     with pytest.raises(SymbolError) as caught:
         Symbol.parse("x" * 100_000)
     assert len(str(caught.value)) < 200
+
+
+DOLLAR, TETHER, COIN = Symbol("BTC", "USD"), Symbol("BTC", "USDT"), Symbol("BTC", "USDC")
+
+
+def test_a_symbol_comes_before_its_stand_ins_in_their_order() -> None:
+    aliases = (("USD", "USDT"), ("USD", "USDC"))
+
+    assert symbol_choices(DOLLAR, aliases) == [DOLLAR, TETHER, COIN]
+    assert symbol_choices(TETHER, aliases) == [TETHER]
+
+
+def test_a_stand_in_is_what_serves_under_another_quote() -> None:
+    assert stand_ins_of(DOLLAR, {"kraken": DOLLAR, "binance": TETHER}) == {"binance": TETHER}

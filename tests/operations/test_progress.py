@@ -2,7 +2,8 @@ import io
 
 from rich.console import Console
 
-from candle_ingestor.operations.progress import NoProgress, ProgressBars, RunProgress
+from candle_ingestor.operations.progress import NoProgress, RunProgress
+from candle_ingestor.operations.progress_bars import ProgressBars
 
 
 def console() -> Console:

@@ -124,6 +124,14 @@ class Checkout:
     def stamp(self) -> Path:
         return self.path / ".venv" / "installed" / "requirements.txt"
 
+    @property
+    def development_stamp(self) -> Path:
+        return self.stamp.with_name("requirements-dev.txt")
+
+    @property
+    def set_up(self) -> Path:
+        return self.path / "tools" / "setup_venv"
+
     def environment(self, **changes: str) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("PIP_", "PYTHON"))}
         kept.pop("CANDLE_INGESTOR_PYTHON", None)
@@ -188,19 +196,27 @@ def checkout(tmp_path: Path, package_index: PackageIndex) -> Checkout:
     return write_checkout(tmp_path / "a checkout", package_index)
 
 
+@dataclass
+class FirstUse:
+    """A checkout after its first use, and how that went. Making a venv takes seconds."""
+
+    folder: Path
+    ended: subprocess.CompletedProcess[str]
+
+
 @pytest.fixture(scope="session")
-def set_up_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def first_use(tmp_path_factory: pytest.TempPathFactory) -> FirstUse:
     folder = tmp_path_factory.mktemp("set-up")
     (folder / "index").mkdir()
     with serving(folder / "index") as index:
-        checkout = write_checkout(folder / "checkout", index)
-        assert checkout.run().returncode == 0
-    return folder
+        checkout = write_checkout(folder / "a checkout", index)
+        return FirstUse(folder, checkout.run("ingest", "--symbols=BTC/USD", "two words", ""))
 
 
 @pytest.fixture
-def used_checkout(tmp_path: Path, set_up_once: Path) -> Iterator[Checkout]:
+def used_checkout(tmp_path: Path, first_use: FirstUse) -> Iterator[Checkout]:
     """A checkout that was set up before, and then copied here."""
-    shutil.copytree(set_up_once, tmp_path, symlinks=True, dirs_exist_ok=True)
+    assert first_use.ended.returncode == 0, first_use.ended.stderr
+    shutil.copytree(first_use.folder, tmp_path, symlinks=True, dirs_exist_ok=True)
     with serving(tmp_path / "index") as index:
-        yield Checkout(tmp_path / "checkout", index)
+        yield Checkout(tmp_path / "a checkout", index)

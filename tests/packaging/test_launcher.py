@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Checkout
+    from tests.packaging.conftest import Checkout, FirstUse
 
+DEVELOPMENT = "requirements-dev.txt"
+ADDING = "Adding the development packages to .venv ...\n"
+WAITING = "Another set-up of .venv is running; waiting for it ...\n"
 SETTING_UP = re.compile(r"^Setting up \.venv \((?P<why>.*), about a minute\) \.\.\.$", re.MULTILINE)
 
 
@@ -28,31 +31,42 @@ def finish(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
 
-def test_first_use_sets_up_and_later_starts_only_run(checkout: "Checkout", tmp_path: Path) -> None:
-    first = checkout.run("ingest", "--symbols=BTC/USD", "two words", "")
-    assert reported(first)["arguments"] == ["ingest", "--symbols=BTC/USD", "two words", ""]
-    assert reported(first)["installed"] == {"tiny": "1.0"}
-    assert first.stderr == "Setting up .venv (first use, about a minute) ...\n"
-    made = checkout.stamp.stat()
+def test_first_use_sets_up_and_hands_the_arguments_on(first_use: "FirstUse") -> None:
+    assert reported(first_use.ended)["arguments"] == [
+        "ingest",
+        "--symbols=BTC/USD",
+        "two words",
+        "",
+    ]
+    assert reported(first_use.ended)["installed"] == {"tiny": "1.0"}
+    assert first_use.ended.stderr == "Setting up .venv (first use, about a minute) ...\n"
 
-    second = checkout.run("again")
-    assert reported(second)["arguments"] == ["again"]
-    assert second.stderr == ""
 
-    failed = checkout.run("--fail")
-    assert failed.returncode == 7
+def test_later_starts_only_run(used_checkout: "Checkout") -> None:
+    made = used_checkout.stamp.stat()
 
+    again = used_checkout.run("again")
+    assert reported(again)["arguments"] == ["again"]
+    assert again.stderr == ""
+    assert used_checkout.run("--fail").returncode == 7
+
+    after = used_checkout.stamp.stat()
+    assert (after.st_mtime_ns, after.st_ino) == (made.st_mtime_ns, made.st_ino)
+
+
+def test_it_runs_through_links_and_takes_no_module_from_the_caller_s_folder(
+    used_checkout: "Checkout", tmp_path: Path
+) -> None:
     link = tmp_path / "elsewhere" / "ingest"
     link.parent.mkdir()
     link.symlink_to("../links-to-it")
-    (tmp_path / "links-to-it").symlink_to(checkout.path / "candle-ingestor")
+    (tmp_path / "links-to-it").symlink_to(used_checkout.path / "candle-ingestor")
     (link.parent / "candle_ingestor.py").write_text("raise SystemExit('the wrong one')\n")
-    through_link = checkout.run(program=link, cwd=link.parent)
-    assert reported(through_link)["cwd"] == str(link.parent)
-    assert through_link.stderr == ""
 
-    after = checkout.stamp.stat()
-    assert (after.st_mtime_ns, after.st_ino) == (made.st_mtime_ns, made.st_ino)
+    ended = used_checkout.run(program=link, cwd=link.parent)
+
+    assert reported(ended)["cwd"] == str(link.parent)
+    assert ended.stderr == ""
 
 
 def test_a_moved_checkout_runs_without_a_new_set_up(used_checkout: "Checkout") -> None:
@@ -62,16 +76,28 @@ def test_a_moved_checkout_runs_without_a_new_set_up(used_checkout: "Checkout") -
     assert ended.stderr == ""
 
 
-def test_a_changed_lock_is_installed_anew(used_checkout: "Checkout") -> None:
+def test_a_changed_lock_is_installed_anew_also_when_the_first_try_is_killed(
+    used_checkout: "Checkout",
+) -> None:
     newer = used_checkout.index.add("tiny", "1.1")
     (used_checkout.path / "requirements.txt").write_text(newer, encoding="utf-8")
-
-    ended = used_checkout.run()
-
-    assert reported(ended)["installed"] == {"tiny": "1.1"}
-    found = SETTING_UP.search(ended.stderr)
+    used_checkout.index.gate.clear()
+    with used_checkout.start("first") as first:
+        assert used_checkout.index.asked.wait(timeout=60)
+        os.killpg(first.pid, signal.SIGKILL)
+        killed = finish(first)
+    assert killed.returncode != 0
+    assert killed.stdout == ""
+    found = SETTING_UP.search(killed.stderr)
     assert found
     assert found["why"] == "the lock or Python changed"
+    assert not used_checkout.stamp.exists()
+    used_checkout.index.gate.set()
+
+    ended = used_checkout.run("again")
+
+    assert reported(ended)["installed"] == {"tiny": "1.1"}
+    assert SETTING_UP.search(ended.stderr)
     assert used_checkout.run().stderr == ""
 
 
@@ -99,13 +125,12 @@ def test_the_interpreter_of_the_venv_is_named_by_its_resolved_path(
 
 def test_development_packages_are_added_to_a_current_venv(used_checkout: "Checkout") -> None:
     made = (used_checkout.path / ".venv" / "pyvenv.cfg").stat().st_mtime_ns
-    setup = used_checkout.path / "tools" / "setup_venv"
 
-    added = used_checkout.run("requirements-dev.txt", program=setup)
+    added = used_checkout.run(DEVELOPMENT, program=used_checkout.set_up)
     assert added.returncode == 0
-    assert added.stderr == "Adding the development packages to .venv ...\n"
+    assert added.stderr == ADDING
 
-    again = used_checkout.run("requirements-dev.txt", program=setup)
+    again = used_checkout.run(DEVELOPMENT, program=used_checkout.set_up)
     assert (again.returncode, again.stderr) == (0, "")
     job = used_checkout.run()
     assert reported(job)["installed"] == {"tiny": "1.0", "tinydev": "2.0"}
@@ -113,81 +138,102 @@ def test_development_packages_are_added_to_a_current_venv(used_checkout: "Checko
     assert (used_checkout.path / ".venv" / "pyvenv.cfg").stat().st_mtime_ns == made
 
 
+# A set-up that adds packages to a venv is locked, cut short and explained as one that makes the
+# venv first, and takes a tenth of the time.
+
+
 @pytest.fixture
-def stuck_set_up(checkout: "Checkout") -> Iterator[subprocess.Popen[str]]:
-    """A first use whose pip waits for an answer of the index."""
-    checkout.index.gate.clear()
-    with checkout.start("first") as process:
-        assert checkout.index.asked.wait(timeout=60)
+def stuck_set_up(used_checkout: "Checkout") -> Iterator[subprocess.Popen[str]]:
+    """A set-up whose pip waits for an answer of the index."""
+    used_checkout.index.gate.clear()
+    with used_checkout.start(DEVELOPMENT, program=used_checkout.set_up) as process:
+        assert used_checkout.index.asked.wait(timeout=60)
         yield process
-        checkout.index.gate.set()
+        used_checkout.index.gate.set()
 
 
-def test_of_two_first_uses_at_once_one_sets_up_and_both_run(
-    checkout: "Checkout", stuck_set_up: subprocess.Popen[str]
-) -> None:
-    second = checkout.start("second")
+def is_waiting(second: subprocess.Popen[str]) -> bool:
     assert second.stderr
-    assert second.stderr.readline() == "Another set-up of .venv is running; waiting for it ...\n"
-    checkout.index.gate.set()
+    return second.stderr.readline() == WAITING
 
-    assert reported(finish(stuck_set_up))["arguments"] == ["first"]
+
+def test_of_two_set_ups_at_once_the_second_waits_and_finds_it_done(
+    used_checkout: "Checkout", stuck_set_up: subprocess.Popen[str]
+) -> None:
+    second = used_checkout.start(DEVELOPMENT, program=used_checkout.set_up)
+    assert is_waiting(second)
+    used_checkout.index.gate.set()
+
+    first = finish(stuck_set_up)
+    assert (first.returncode, first.stderr) == (0, ADDING)
     ended = finish(second)
-    assert reported(ended)["arguments"] == ["second"]
-    assert ended.stderr == ""
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert used_checkout.development_stamp.exists()
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_an_interrupted_set_up_is_begun_anew(
-    checkout: "Checkout", stuck_set_up: subprocess.Popen[str], how: signal.Signals
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_interrupted_set_up_is_not_believed(
+    used_checkout: "Checkout", stuck_set_up: subprocess.Popen[str], how: signal.Signals
 ) -> None:
     os.killpg(stuck_set_up.pid, how)
-    interrupted = finish(stuck_set_up)
-    assert interrupted.returncode != 0
-    assert interrupted.stdout == ""
-    assert not checkout.stamp.exists()
-    checkout.index.gate.set()
+    assert finish(stuck_set_up).returncode != 0
+    assert not used_checkout.development_stamp.exists()
+    used_checkout.index.gate.set()
 
-    ended = checkout.run("after")
+    ended = used_checkout.run(DEVELOPMENT, program=used_checkout.set_up)
 
-    assert reported(ended)["installed"] == {"tiny": "1.0"}
-    assert SETTING_UP.search(ended.stderr)
+    assert (ended.returncode, ended.stderr) == (0, ADDING)
+    assert reported(used_checkout.run())["installed"] == {"tiny": "1.0", "tinydev": "2.0"}
 
 
-def test_a_set_up_waits_for_the_pip_that_a_killed_one_left_behind(checkout: "Checkout") -> None:
-    checkout.index.gate.clear()
-    # It becomes the Python that runs pip, so that the signal meets that and not pip.
-    set_up = checkout.start("requirements.txt", program=checkout.path / "tools" / "setup_venv")
-    assert checkout.index.asked.wait(timeout=60)
-    set_up.kill()
-    assert finish(set_up).returncode == -signal.SIGKILL
+def test_a_set_up_waits_for_the_pip_that_a_killed_one_left_behind(
+    used_checkout: "Checkout", stuck_set_up: subprocess.Popen[str]
+) -> None:
+    # The launcher has become the Python that runs pip, so that the signal meets that and not pip.
+    stuck_set_up.kill()
+    assert finish(stuck_set_up).returncode == -signal.SIGKILL
 
-    second = checkout.start("second")
-    assert second.stderr
-    assert second.stderr.readline() == "Another set-up of .venv is running; waiting for it ...\n"
-    checkout.index.gate.set()
+    second = used_checkout.start(DEVELOPMENT, program=used_checkout.set_up)
+    assert is_waiting(second)
+    used_checkout.index.gate.set()
 
-    assert reported(finish(second))["installed"] == {"tiny": "1.0"}
+    assert finish(second).returncode == 0
+    assert reported(used_checkout.run())["installed"] == {"tiny": "1.0", "tinydev": "2.0"}
 
 
 def test_a_failing_set_up_shows_what_pip_said_and_the_next_start_tries_again(
-    checkout: "Checkout",
+    used_checkout: "Checkout",
 ) -> None:
-    lock = checkout.path / "requirements.txt"
+    lock = used_checkout.path / DEVELOPMENT
     right = lock.read_text(encoding="utf-8")
-    lock.write_text(f"tiny==1.0 --hash=sha256:{'0' * 64}\n", encoding="utf-8")
+    lock.write_text(f"tinydev==2.0 --hash=sha256:{'0' * 64}\n", encoding="utf-8")
 
-    failed = checkout.run()
+    failed = used_checkout.run(DEVELOPMENT, program=used_checkout.set_up)
     assert failed.returncode == 3
     assert failed.stdout == ""
     assert "DO NOT MATCH THE HASHES" in failed.stderr
     assert "Setting up .venv failed at: pip install." in failed.stderr
-    assert str(checkout.path / ".venv-setup.log") in failed.stderr
+    assert str(used_checkout.path / ".venv-setup.log") in failed.stderr
     assert "Traceback" not in failed.stderr
-    assert not checkout.stamp.exists()
+    assert not used_checkout.development_stamp.exists()
 
     lock.write_text(right, encoding="utf-8")
-    assert reported(checkout.run())["installed"] == {"tiny": "1.0"}
+    ended = used_checkout.run(DEVELOPMENT, program=used_checkout.set_up)
+    assert (ended.returncode, ended.stderr) == (0, ADDING)
+
+
+def test_the_job_is_not_started_after_a_failed_set_up(used_checkout: "Checkout") -> None:
+    """A set-up that fails before it touches the venv: nothing can be written there."""
+    lock = used_checkout.path / "requirements.txt"
+    lock.write_text(lock.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
+    (used_checkout.path / ".venv.lock").unlink()
+    (used_checkout.path / ".venv.lock").mkdir()
+
+    failed = used_checkout.run()
+
+    assert failed.returncode == 3
+    assert failed.stdout == ""
+    assert "Setting up .venv failed: " in failed.stderr
 
 
 @pytest.fixture
@@ -235,6 +281,16 @@ def test_a_python_without_ensurepip_is_named_with_its_debian_package(
     assert "apt-get install python3-venv" in ended.stderr
 
 
-def test_a_python_can_be_named(checkout: "Checkout", bare_path: Path) -> None:
-    ended = checkout.run(PATH=str(bare_path), CANDLE_INGESTOR_PYTHON=sys.executable)
-    assert reported(ended)["installed"] == {"tiny": "1.0"}
+def test_a_python_can_be_named(checkout: "Checkout", bare_path: Path, tmp_path: Path) -> None:
+    named = tmp_path / "my-python"
+    named.write_text('#!/bin/sh\n[ "$2" = -c ] || echo "$@"\nexit 0\n', encoding="utf-8")
+    named.chmod(0o755)
+
+    ended = checkout.run(
+        "requirements.txt",
+        program=checkout.set_up,
+        PATH=str(bare_path),
+        CANDLE_INGESTOR_PYTHON=str(named),
+    )
+
+    assert ended.stdout == f"-I {checkout.path}/tools/setup_venv.py requirements.txt\n"

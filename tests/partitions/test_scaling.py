@@ -33,7 +33,15 @@ decimals = st.builds(
 numbers = st.one_of(st.floats(allow_nan=False, allow_infinity=False), near_ties, decimals)
 
 
-@given(st.lists(numbers, min_size=1, max_size=20), st.integers(0, 18))
+prices = st.lists(st.one_of(st.floats(0, 1e6), near_ties.map(abs)), min_size=1, max_size=4)
+quoted = st.lists(st.integers(0, 10**8).map(lambda cents: cents / 100), min_size=1, max_size=20)
+
+
+@given(st.one_of(st.lists(numbers, min_size=1, max_size=20), prices, quoted), st.integers(0, 18))
+@example([0.49999999999999994], 0)
+@example([2251799813685247.75], 0)
+@example([23143.714999999997], 2)
+@example([0.0, -0.0, 5e-324], 2)
 @example([0.49999999999999994, 0.5, 1.5, 2.5, -0.5], 0)
 @example([23143.714999999997, 23143.715], 2)
 @example([4503599627370497.5, 9007199254740993.0, 9.2e18], 0)

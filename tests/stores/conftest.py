@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from candle_ingestor.stores.base import Store
-from candle_ingestor.stores.influxdb import InfluxDbStore
-from candle_ingestor.stores.influxdb_connection import InfluxDbConnection
-from candle_ingestor.stores.sqlite import SqliteStore
+from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
+from candle_ingestor.stores.influxdb.store import InfluxDbStore
+from candle_ingestor.stores.sqlite.store import SqliteStore
 
 OpenStore = Callable[[], Store]
 

@@ -2,11 +2,13 @@
 
 import threading
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from storing import covering, keep, put, remove
 
 from candle_ingestor.model.candles import (
     EXCHANGE_CANDLES,
@@ -17,15 +19,22 @@ from candle_ingestor.model.candles import (
 )
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import Interval, IntervalSet
+from candle_ingestor.model.merge_rules import HighLow, MergeRules
+from candle_ingestor.model.months import Month
 from candle_ingestor.model.series import Series
+from candle_ingestor.model.series_record import (
+    NOTHING_KNOWN,
+    Coverage,
+    Exports,
+    Listing,
+    MergeBasis,
+    Merging,
+    Precision,
+    SeriesRecord,
+)
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
-from candle_ingestor.stores.base import (
-    CoverageRecord,
-    Store,
-    StoreRefusedError,
-    read_candles_in_parts,
-)
+from candle_ingestor.stores.base import SeriesChange, Store, StoreRefusedError
 
 OpenStore = Callable[[], Store]
 
@@ -77,7 +86,7 @@ def merged_candles(opens: Iterable[float], source_exchanges: Iterable[str]) -> p
 def test_exchange_candles_are_read_back_as_they_were_written(store: Store) -> None:
     written = candles([50_075.5, 50_100.25, 49_999.01])
 
-    store.write_candles(KRAKEN, written)
+    put(store, KRAKEN, written)
 
     assert store.read_candles(KRAKEN, EVERYTHING).equals(written)
 
@@ -85,7 +94,7 @@ def test_exchange_candles_are_read_back_as_they_were_written(store: Store) -> No
 def test_merged_candles_keep_their_provenance(store: Store) -> None:
     written = merged_candles([1.5, 2.5, 3.5], ["kraken,binance", "kraken", "binance,kraken"])
 
-    store.write_candles(MERGED, written)
+    put(store, MERGED, written)
 
     found = store.read_candles(MERGED, EVERYTHING)
     assert found.equals(written.select(MERGED_CANDLES.keys()))
@@ -96,13 +105,15 @@ def test_merged_candles_keep_their_provenance(store: Store) -> None:
 def test_odd_floats_are_read_back_to_the_bit(store: Store, column: str) -> None:
     written = candles([1.0] * len(ODD_FLOATS)).with_columns(pl.Series(column, ODD_FLOATS))
 
-    store.write_candles(KRAKEN, written)
+    put(store, KRAKEN, written)
 
     found = store.read_candles(KRAKEN, EVERYTHING)[column].to_list()
     assert [value.hex() for value in found] == [value.hex() for value in ODD_FLOATS]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
+)
 @given(
     st.lists(
         st.floats(allow_nan=False, allow_infinity=False).map(lambda value: value + 0.0),
@@ -115,7 +126,7 @@ def test_any_float_is_read_back_to_the_bit(store: Store, values: list[float]) ->
         pl.Series(name, values) for name in VALUE_COLUMNS
     )
 
-    store.write_candles(KRAKEN, written)
+    put(store, KRAKEN, written)
 
     found = store.read_candles(KRAKEN, minutes(0, len(values)))
     for name in VALUE_COLUMNS:
@@ -126,7 +137,7 @@ def test_any_float_is_read_back_to_the_bit(store: Store, values: list[float]) ->
 def test_pages_of_any_size_are_written_whole(store: Store, row_count: int) -> None:
     written = candles([50_000 + minute / 8 for minute in range(row_count)])
 
-    store.write_candles(KRAKEN, written)
+    put(store, KRAKEN, written)
 
     assert store.read_candles(KRAKEN, EVERYTHING).equals(written)
 
@@ -134,7 +145,7 @@ def test_pages_of_any_size_are_written_whole(store: Store, row_count: int) -> No
 def test_rows_in_any_order_are_read_ascending(store: Store) -> None:
     written = candles([float(minute) for minute in range(200)])
 
-    store.write_candles(KRAKEN, written.sample(fraction=1, shuffle=True, seed=3))
+    put(store, KRAKEN, written.sample(fraction=1, shuffle=True, seed=3))
 
     assert store.read_candles(KRAKEN, EVERYTHING).equals(written)
 
@@ -142,22 +153,22 @@ def test_rows_in_any_order_are_read_ascending(store: Store) -> None:
 def test_columns_in_any_order_are_told_apart_by_name(store: Store) -> None:
     written = candles([1.0, 2.0])
 
-    store.write_candles(KRAKEN, written.select(reversed(written.columns)))
+    put(store, KRAKEN, written.select(reversed(written.columns)))
 
     assert store.read_candles(KRAKEN, EVERYTHING).equals(written)
 
 
 def test_a_candle_of_the_same_open_time_replaces_the_earlier_one(store: Store) -> None:
-    store.write_candles(KRAKEN, candles([1.0, 2.0, 3.0]))
-    store.write_candles(KRAKEN, candles([20.0, 30.0, 40.0], first_minute=1))
+    put(store, KRAKEN, candles([1.0, 2.0, 3.0]))
+    put(store, KRAKEN, candles([20.0, 30.0, 40.0], first_minute=1))
 
     expected = candles([1.0, 20.0, 30.0, 40.0])
     assert store.read_candles(KRAKEN, EVERYTHING).equals(expected)
 
 
 def test_a_merged_candle_replaces_the_earlier_one_with_its_provenance(store: Store) -> None:
-    store.write_candles(MERGED, merged_candles([1.0, 2.0], ["kraken,binance", "kraken,binance"]))
-    store.write_candles(MERGED, merged_candles([9.0], ["kraken"]))
+    put(store, MERGED, merged_candles([1.0, 2.0], ["kraken,binance", "kraken,binance"]))
+    put(store, MERGED, merged_candles([9.0], ["kraken"]))
 
     expected = merged_candles([9.0, 2.0], ["kraken", "kraken,binance"])
     assert store.read_candles(MERGED, EVERYTHING).equals(expected.select(MERGED_CANDLES.keys()))
@@ -166,14 +177,14 @@ def test_a_merged_candle_replaces_the_earlier_one_with_its_provenance(store: Sto
 def test_writing_the_same_twice_changes_nothing(store: Store) -> None:
     written = candles([1.0, 2.0, 3.0])
 
-    store.write_candles(KRAKEN, written)
-    store.write_candles(KRAKEN, written)
+    put(store, KRAKEN, written)
+    put(store, KRAKEN, written)
 
     assert store.read_candles(KRAKEN, EVERYTHING).equals(written)
 
 
 def test_writing_no_candles_changes_nothing(store: Store) -> None:
-    store.write_candles(KRAKEN, no_candles(KRAKEN))
+    put(store, KRAKEN, no_candles(KRAKEN))
 
     assert store.read_candles(KRAKEN, EVERYTHING).is_empty()
 
@@ -183,35 +194,36 @@ def test_writing_no_candles_changes_nothing(store: Store) -> None:
 def test_a_value_that_is_no_number_is_refused_and_nothing_is_written(
     store: Store, column: str, value: float | None
 ) -> None:
-    store.write_candles(KRAKEN, candles([7.0]))
+    put(store, KRAKEN, candles([7.0]))
     broken = candles([1.0, 2.0, 3.0]).with_columns(
         pl.Series(column, [1.0, 2.0, value], dtype=pl.Float64())
     )
 
     with pytest.raises(StoreRefusedError, match="candles of kraken BTC/USD 1m"):
-        store.write_candles(KRAKEN, broken)
+        put(store, KRAKEN, broken)
 
     assert store.read_candles(KRAKEN, EVERYTHING).equals(candles([7.0]))
 
 
-def test_a_merged_candle_without_provenance_is_refused(store: Store) -> None:
+@pytest.mark.parametrize("text", [None, ""])
+def test_a_merged_candle_without_provenance_is_refused(store: Store, text: str | None) -> None:
     broken = merged_candles([1.0], ["kraken"]).with_columns(
-        pl.lit(None, pl.String()).alias("source_exchanges")
+        pl.lit(text, pl.String()).alias("source_exchanges")
     )
 
     with pytest.raises(StoreRefusedError, match="candles of aggregated BTC/USD 1m"):
-        store.write_candles(MERGED, broken)
+        put(store, MERGED, broken)
 
 
 def test_candles_of_other_columns_are_an_error(store: Store) -> None:
     with pytest.raises(ValueError, match="other columns"):
-        store.write_candles(MERGED, candles([1.0]))
+        put(store, MERGED, candles([1.0]))
     with pytest.raises(ValueError, match="other columns"):
-        store.write_candles(KRAKEN, candles([1.0]).with_columns(pl.col("open").cast(pl.Float32)))
+        put(store, KRAKEN, candles([1.0]).with_columns(pl.col("open").cast(pl.Float32)))
 
 
 def test_reads_take_the_start_and_leave_the_end_of_an_interval(store: Store) -> None:
-    store.write_candles(KRAKEN, candles([float(minute) for minute in range(10)]))
+    put(store, KRAKEN, candles([float(minute) for minute in range(10)]))
 
     found = store.read_candles(KRAKEN, minutes(3, 6))
 
@@ -219,7 +231,7 @@ def test_reads_take_the_start_and_leave_the_end_of_an_interval(store: Store) -> 
 
 
 def test_an_interval_of_no_duration_holds_no_candle(store: Store) -> None:
-    store.write_candles(KRAKEN, candles([1.0]))
+    put(store, KRAKEN, candles([1.0]))
 
     assert store.read_candles(KRAKEN, minutes(0, 0)).is_empty()
 
@@ -229,8 +241,8 @@ def test_what_was_never_written_is_read_as_a_frame_without_rows(
     store: Store, series: Series
 ) -> None:
     before_anything = store.read_candles(series, EVERYTHING)
-    store.write_candles(KRAKEN, candles([1.0]))
-    store.write_candles(MERGED, merged_candles([1.0], ["kraken"]))
+    put(store, KRAKEN, candles([1.0]))
+    put(store, MERGED, merged_candles([1.0], ["kraken"]))
     outside = store.read_candles(series, minutes(5, 9))
 
     for found in (before_anything, outside):
@@ -238,32 +250,22 @@ def test_what_was_never_written_is_read_as_a_frame_without_rows(
         assert found.schema == pl.Schema(schema_of(series))
 
 
-def test_reading_in_parts_yields_the_same_candles(store: Store) -> None:
-    written = candles([float(minute) for minute in range(100)])
-    store.write_candles(KRAKEN, written)
-
-    parts = list(read_candles_in_parts(store, KRAKEN, minutes(0, 100), 30 * MINUTE_MS))
-
-    assert [part.height for part in parts] == [30, 30, 30, 10]
-    assert pl.concat(parts).equals(written)
-
-
 def test_deleting_removes_the_named_candles_only(store: Store) -> None:
-    store.write_candles(KRAKEN, candles([0.0, 1.0, 2.0, 3.0]))
-    store.write_candles(MERGED, merged_candles([0.0, 1.0], ["kraken", "kraken"]))
+    put(store, KRAKEN, candles([0.0, 1.0, 2.0, 3.0]))
+    put(store, MERGED, merged_candles([0.0, 1.0], ["kraken", "kraken"]))
 
     absent = minutes(50, 51).start_ms
-    store.delete_candles(KRAKEN, [minutes(1, 2).start_ms, minutes(3, 4).start_ms, absent])
-    store.delete_candles(MERGED, iter([minutes(0, 1).start_ms]))
+    remove(store, KRAKEN, [minutes(1, 2).start_ms, minutes(3, 4).start_ms, absent])
+    remove(store, MERGED, [minutes(0, 1).start_ms])
 
     assert store.read_candles(KRAKEN, EVERYTHING)["open"].to_list() == [0.0, 2.0]
     assert store.read_candles(MERGED, EVERYTHING)["open"].to_list() == [1.0]
 
 
 def test_deleting_from_a_series_never_written_is_harmless(store: Store) -> None:
-    store.delete_candles(KRAKEN, [START_MS])
-    store.write_candles(MERGED, merged_candles([1.0], ["kraken"]))
-    store.delete_candles(KRAKEN, [START_MS])
+    remove(store, KRAKEN, [START_MS])
+    put(store, MERGED, merged_candles([1.0], ["kraken"]))
+    remove(store, KRAKEN, [START_MS])
 
     assert store.read_candles(MERGED, EVERYTHING).height == 1
 
@@ -277,15 +279,16 @@ def test_series_that_differ_in_one_part_are_kept_apart(store: Store) -> None:
         Series("kraken", BITCOIN, Timeframe(5)),
     ]
 
+    records = {
+        one: covering(IntervalSet([minutes(0, number + 1)])) for number, one in enumerate(series)
+    }
+
     for number, one in enumerate(series):
-        store.write_candles(one, candles([float(number)]))
-        store.write_coverage({one: CoverageRecord(covered=IntervalSet([minutes(0, number + 1)]))})
+        put(store, one, candles([float(number)]), records[one])
 
     for number, one in enumerate(series):
         assert store.read_candles(one, EVERYTHING)["open"].to_list() == [float(number)]
-    assert {
-        one: record.covered.duration_ms for one, record in store.read_coverage(series).items()
-    } == {one: (number + 1) * MINUTE_MS for number, one in enumerate(series)}
+    assert store.read_records() == records
 
 
 @pytest.mark.parametrize(
@@ -294,35 +297,56 @@ def test_series_that_differ_in_one_part_are_kept_apart(store: Store) -> None:
 def test_any_symbol_names_a_series(store: Store, symbol: Symbol) -> None:
     series = Series("kraken", symbol, Timeframe(1))
 
-    store.write_candles(series, candles([1.0]))
-    store.write_coverage({series: CoverageRecord(covered=IntervalSet([minutes(0, 1)]))})
+    record = covering(IntervalSet([minutes(0, 1)]))
+
+    put(store, series, candles([1.0]), record)
 
     assert store.read_candles(series, EVERYTHING).height == 1
-    assert store.list_series() == [series]
+    assert store.read_records() == {series: record}
 
 
-def test_a_coverage_record_is_read_back_with_all_it_knows(store: Store) -> None:
-    record = CoverageRecord(
+def rules(*exchanges: str, **changes: Any) -> MergeRules:
+    return MergeRules(exchanges=exchanges, **{"min_exchanges": 1, **changes})
+
+
+FULL_RECORD = SeriesRecord(
+    coverage=Coverage(
         covered=IntervalSet([minutes(0, 10), minutes(20, 30)]),
+        provisional=IntervalSet([minutes(5, 6), minutes(28, 30)]),
         reasons={
             GapReason.FETCH_FAILED: IntervalSet([minutes(10, 12)]),
             GapReason.REJECTED: IntervalSet([minutes(12, 13), minutes(15, 16)]),
         },
-        listed_from_ms=1_500_000_000_000,
-        merge_rules={
-            "exchanges": ["kraken", "binance"],
-            "minimum": 2,
-            "max_price_deviation_pct": 5.5,
-            "high_low": "extremes",
-            "aliases": {"USD": "USDT"},
-            "note": None,
-        },
-        former_rules=IntervalSet([minutes(0, 4)]),
-    )
+    ),
+    listing=Listing(
+        first_day_ms=1_500_000_000_000, silent_until_ms=1_600_000_000_000, is_delisted=True
+    ),
+    catch_up_from_ms=START_MS,
+    precision=Precision(price_digits=2),
+    merging=Merging(
+        basis=MergeBasis(
+            rules("kraken", "binance", high_low=HighLow.EXTREMES, quote_aliases=(("USD", "USDT"),)),
+            (KRAKEN, Series("binance", Symbol("BTC", "USDT"), Timeframe(1))),
+        ),
+        former=(
+            (
+                MergeBasis(rules("kraken", max_price_deviation_pct=2.5), (KRAKEN,)),
+                IntervalSet([minutes(0, 4)]),
+            ),
+            (MergeBasis(rules("binance"), ()), IntervalSet([minutes(5, 6), minutes(7, 8)])),
+        ),
+    ),
+    exports=Exports(
+        backlog={"/data/one": {Month(2023, 11): START_MS}, "/data/ü'\"two": {}}, digits=(2, 8)
+    ),
+)
 
-    store.write_coverage({MERGED: record})
 
-    assert store.read_coverage([MERGED]) == {MERGED: record}
+@pytest.mark.parametrize("record", [FULL_RECORD, NOTHING_KNOWN], ids=["full", "empty"])
+def test_a_record_is_read_back_with_all_it_knows(store: Store, record: SeriesRecord) -> None:
+    keep(store, {MERGED: record})
+
+    assert store.read_records() == {MERGED: record}
 
 
 def test_each_reason_and_its_order_survive(store: Store) -> None:
@@ -331,64 +355,188 @@ def test_each_reason_and_its_order_survive(store: Store) -> None:
         for number, reason in enumerate(reversed(GapReason))
     }
 
-    store.write_coverage({KRAKEN: CoverageRecord(reasons=reasons)})
+    keep(store, {KRAKEN: covering(IntervalSet(), reasons=reasons)})
 
-    found = store.read_coverage([KRAKEN])[KRAKEN].reasons
+    found = store.read_records()[KRAKEN].coverage.reasons
     assert list(found.items()) == list(reasons.items())
 
 
 def test_a_record_of_many_thousand_intervals_survives(store: Store) -> None:
     covered = IntervalSet(minutes(2 * number, 2 * number + 1) for number in range(20_000))
 
-    store.write_coverage({KRAKEN: CoverageRecord(covered=covered)})
+    keep(store, {KRAKEN: covering(covered)})
 
-    assert store.read_coverage([KRAKEN])[KRAKEN].covered == covered
+    assert store.read_records()[KRAKEN].covered == covered
 
 
 def test_a_record_replaces_the_earlier_one_whole(store: Store) -> None:
     covered = IntervalSet(minutes(2 * number, 2 * number + 1) for number in range(20_000))
     reasons = {GapReason.REJECTED: IntervalSet([minutes(1, 2)])}
-    smaller = CoverageRecord(covered=IntervalSet([minutes(0, 5)]))
-    store.write_coverage({KRAKEN: CoverageRecord(covered=covered, reasons=reasons)})
+    smaller = covering(IntervalSet([minutes(0, 5)]))
+    keep(store, {KRAKEN: covering(covered, covered, reasons)})
 
-    store.write_coverage({KRAKEN: smaller})
+    keep(store, {KRAKEN: smaller})
 
-    assert store.read_coverage([KRAKEN]) == {KRAKEN: smaller}
-
-
-def test_a_series_without_a_record_has_an_empty_one(store: Store) -> None:
-    store.write_coverage({KRAKEN: CoverageRecord(covered=IntervalSet([minutes(0, 1)]))})
-
-    assert store.read_coverage([MERGED]) == {MERGED: CoverageRecord()}
-    assert store.read_coverage([]) == {}
+    assert store.read_records() == {KRAKEN: smaller}
 
 
-def test_series_with_a_record_are_listed_in_order(store: Store) -> None:
-    assert store.list_series() == []
+coverages = st.lists(st.tuples(st.integers(0, 40), st.integers(1, 6)), max_size=12).map(
+    lambda parts: IntervalSet(minutes(first, first + length) for first, length in parts)
+)
+reasons_of_some = st.dictionaries(st.sampled_from(GapReason), coverages, max_size=3)
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
+)
+@given(st.lists(st.tuples(st.booleans(), coverages, coverages, reasons_of_some), max_size=6))
+def test_any_row_of_records_leaves_the_last_one(
+    open_store: OpenStore,
+    row: list[tuple[bool, IntervalSet, IntervalSet, dict[GapReason, IntervalSet]]],
+) -> None:
+    """Whoever of two writers wrote the one before it, and whatever they remember."""
+    writers = (open_store(), open_store())
+    for is_first, covered, provisional, reasons in row:
+        record = covering(covered, provisional & covered, reasons)
+        keep(writers[is_first], {KRAKEN: record})
+
+        assert writers[0].read_records() == writers[1].read_records() == {KRAKEN: record}
+    for writer in writers:
+        writer.close()
+
+
+def test_a_series_that_was_never_written_has_no_record(store: Store) -> None:
+    assert store.read_records() == {}
+    put(store, KRAKEN, candles([1.0]), FULL_RECORD)
+
+    assert store.read_records().keys() == {KRAKEN}
+
+
+def test_many_series_are_written_and_read_at_once(store: Store) -> None:
     series = [
-        Series(exchange, symbol, timeframe)
-        for exchange in ("kraken", "aggregated", "binance")
-        for symbol in (Symbol("ETH", "USD"), BITCOIN)
-        for timeframe in (Timeframe(60), Timeframe(1))
+        Series(exchange, Symbol(f"A{number}", "USD"), timeframe)
+        for number in range(100)
+        for exchange in ("kraken", "aggregated")
+        for timeframe in (Timeframe(1), Timeframe(60))
     ]
-
-    store.write_coverage({one: CoverageRecord() for one in series})
-    store.write_candles(Series("bitstamp", BITCOIN, Timeframe(1)), candles([1.0]))
-
-    assert store.list_series() == sorted(series)
-
-
-def test_many_records_are_written_and_read_at_once(store: Store) -> None:
-    records = {
-        Series("kraken", Symbol(f"A{number}", "USD"), Timeframe(1)): CoverageRecord(
-            covered=IntervalSet([minutes(number, number + 1)])
+    frames = {
+        one: merged_candles([number, number + 0.5], ["kraken", "kraken,binance"]).select(
+            schema_of(one).keys()
         )
-        for number in range(500)
+        for number, one in enumerate(series)
+    }
+    records = {
+        one: covering(IntervalSet([minutes(number, number + 1)]))
+        for number, one in enumerate(series)
     }
 
-    store.write_coverage(records)
+    store.replace([SeriesChange(one, records[one], frames[one]) for one in series])
+    store.replace(
+        [SeriesChange(one, records[one], deleted=[START_MS + MINUTE_MS]) for one in series[::2]]
+    )
 
-    assert store.read_coverage(records) == records
+    assert store.read_records() == records
+    newest = store.read_newest(series, START_MS)
+    for number, one in enumerate(series):
+        expected = frames[one] if number % 2 else frames[one].head(1)
+        assert store.read_candles(one, EVERYTHING).equals(expected)
+        assert newest[one].equals(expected)
+
+
+def test_a_batch_of_no_change_changes_nothing(store: Store) -> None:
+    store.replace([])
+
+    assert store.read_records() == {}
+
+
+def test_two_changes_of_one_series_are_an_error(store: Store) -> None:
+    change = SeriesChange(KRAKEN, NOTHING_KNOWN)
+
+    with pytest.raises(ValueError, match="more than one change"):
+        store.replace([change, change])
+
+
+def test_a_batch_with_a_broken_candle_is_refused_whole(store: Store) -> None:
+    broken = merged_candles([1.0], ["kraken"]).with_columns(pl.lit(float("nan")).alias("close"))
+    known = covering(IntervalSet([minutes(0, 1)]))
+    put(store, KRAKEN, candles([7.0]), known)
+
+    with pytest.raises(StoreRefusedError, match="candles of aggregated BTC/USD 1m"):
+        store.replace(
+            [
+                SeriesChange(KRAKEN, NOTHING_KNOWN, candles([8.0]), cautious=NOTHING_KNOWN),
+                SeriesChange(MERGED, known, broken),
+            ]
+        )
+
+    assert store.read_candles(KRAKEN, EVERYTHING).equals(candles([7.0]))
+    assert store.read_records() == {KRAKEN: known}
+
+
+def test_a_batch_ends_with_its_records_whatever_came_before(store: Store) -> None:
+    before, after = covering(IntervalSet([minutes(0, 3)])), covering(IntervalSet([minutes(0, 5)]))
+    cautious = covering(IntervalSet([minutes(0, 1)]))
+    keep(store, {KRAKEN: before, MERGED: before})
+
+    store.replace(
+        [
+            SeriesChange(KRAKEN, after, candles([1.0, 2.0]), cautious=cautious),
+            SeriesChange(MERGED, after, cautious=after),
+        ]
+    )
+
+    assert store.read_records() == {KRAKEN: after, MERGED: after}
+    assert store.read_candles(KRAKEN, EVERYTHING).equals(candles([1.0, 2.0]))
+
+
+def test_the_newest_candles_are_those_from_a_time_on(store: Store) -> None:
+    others = [
+        Series("bitstamp", BITCOIN, Timeframe(1)),
+        Series("kraken", BITCOIN, Timeframe(5)),
+        Series("kraken", Symbol("ETH", "USD"), Timeframe(1)),
+    ]
+    for one in (KRAKEN, *others):
+        put(store, one, candles([0.0, 1.0, 2.0, 3.0]))
+    put(store, MERGED, merged_candles([0.0, 1.0, 2.0], ["a", "b,a", "a,b"]))
+    never_written = Series("binance", BITCOIN, Timeframe(1))
+    merged_never_written = Series.merged(Symbol("ETH", "USD"), Timeframe(1))
+
+    found = store.read_newest(
+        [KRAKEN, MERGED, never_written, merged_never_written], minutes(2, 3).start_ms
+    )
+
+    assert found.keys() == {KRAKEN, MERGED, never_written, merged_never_written}
+    assert found[KRAKEN].equals(candles([2.0, 3.0], first_minute=2))
+    assert found[MERGED]["source_exchanges"].to_list() == ["a,b"]
+    for series, frame in found.items():
+        assert frame.schema == pl.Schema(schema_of(series))
+    assert found[never_written].is_empty()
+    assert found[merged_never_written].is_empty()
+
+
+def test_the_newest_candles_of_no_series_are_none(store: Store) -> None:
+    assert store.read_newest([], 0) == {}
+
+
+def test_nothing_is_newer_than_the_newest(store: Store) -> None:
+    put(store, KRAKEN, candles([0.0, 1.0]))
+
+    assert store.read_newest([KRAKEN], minutes(2, 3).start_ms)[KRAKEN].is_empty()
+
+
+@pytest.mark.parametrize("series", [KRAKEN, MERGED], ids=str)
+def test_the_last_candle_before_a_time_is_found_however_old(store: Store, series: Series) -> None:
+    assert store.last_open_ms(series, 2**60) is None
+    others = Series("kraken", Symbol("ETH", "USD"), Timeframe(1))
+    put(store, others, candles([float(minute) for minute in range(50)]))
+    assert store.last_open_ms(series, 2**60) is None
+    page = merged_candles([0.0, 1.0], ["kraken", "kraken"]).select(schema_of(series).keys())
+    put(store, series, page)
+
+    assert store.last_open_ms(series, 2**60) == minutes(1, 2).start_ms
+    assert store.last_open_ms(series, minutes(1, 2).start_ms + 1) == minutes(1, 2).start_ms
+    assert store.last_open_ms(series, minutes(1, 2).start_ms) == minutes(0, 1).start_ms
+    assert store.last_open_ms(series, minutes(0, 1).start_ms) is None
 
 
 def test_state_is_kept_by_service_and_key(store: Store) -> None:
@@ -427,6 +575,16 @@ def test_run_reports_are_read_newest_first(store: Store) -> None:
     assert len(store.read_runs(100)) == 5
 
 
+def test_runs_that_start_in_one_second_keep_their_order(store: Store) -> None:
+    begun = [(5_000, "b"), (5_400, "a"), (5_000, "c"), (5_000, "e"), (5_001, "d")]
+    for started_ms, run_id in begun:
+        store.write_run(report(run_id, started_ms))
+
+    found = [(run["started_ms"], run["run_id"]) for run in store.read_runs(9)]
+
+    assert found == sorted(begun, reverse=True)
+
+
 def test_a_run_report_keeps_its_nested_figures(store: Store) -> None:
     written = report(
         "a", 1, tickers=[{"symbol": "BTC/USD", "gaps": [], "seconds": 0.1, "x": None}], ok=True
@@ -453,21 +611,19 @@ def test_a_run_report_without_its_keys_is_an_error(store: Store, missing: str) -
 
 
 def test_everything_is_there_after_reopening(open_store: OpenStore) -> None:
-    record = CoverageRecord(covered=IntervalSet([minutes(0, 2)]))
     first = open_store()
-    first.write_candles(KRAKEN, candles([1.0, 2.0]))
-    first.write_candles(MERGED, merged_candles([1.0, 2.0], ["kraken", "kraken"]))
-    first.write_coverage({KRAKEN: record})
+    put(first, KRAKEN, candles([1.0, 2.0]), FULL_RECORD)
+    put(first, MERGED, merged_candles([1.0, 2.0], ["kraken", "kraken"]))
     first.write_state("ingestor", {"BTC/USD-backfill": 9})
     first.write_run(report("a", 1))
     first.close()
 
     second = open_store()
-    second.write_candles(KRAKEN, candles([3.0], first_minute=2))
+    put(second, KRAKEN, candles([3.0], first_minute=2), FULL_RECORD)
 
     assert second.read_candles(KRAKEN, EVERYTHING)["open"].to_list() == [1.0, 2.0, 3.0]
     assert second.read_candles(MERGED, EVERYTHING)["exchange_count"].to_list() == [1, 1]
-    assert second.read_coverage([KRAKEN]) == {KRAKEN: record}
+    assert second.read_records() == {KRAKEN: FULL_RECORD, MERGED: NOTHING_KNOWN}
     assert second.read_state("ingestor") == {"BTC/USD-backfill": 9}
     assert second.read_runs(1) == [report("a", 1)]
 
@@ -488,9 +644,8 @@ def test_a_reader_beside_the_writer_never_sees_coverage_without_its_candles(
                 page_candles = candles(
                     [float(first + minute) for minute in range(page_size)], first_minute=first
                 )
-                writer.write_candles(KRAKEN, page_candles)
                 covered = covered | IntervalSet([minutes(first, first + page_size)])
-                writer.write_coverage({KRAKEN: CoverageRecord(covered=covered)})
+                put(writer, KRAKEN, page_candles, covering(covered))
         finally:
             finished.set()
 
@@ -499,7 +654,7 @@ def test_a_reader_beside_the_writer_never_sees_coverage_without_its_candles(
     reads = 0
     try:
         while not finished.is_set() or reads == 0:
-            covered = reader.read_coverage([KRAKEN])[KRAKEN].covered
+            covered = reader.read_records().get(KRAKEN, NOTHING_KNOWN).covered
             found = reader.read_candles(KRAKEN, EVERYTHING)
             expected = [float(minute) for minute in range(covered.duration_ms // MINUTE_MS)]
             assert found["open"].to_list()[: len(expected)] == expected
@@ -507,9 +662,7 @@ def test_a_reader_beside_the_writer_never_sees_coverage_without_its_candles(
     finally:
         thread.join()
 
-    assert reader.read_coverage([KRAKEN])[KRAKEN].covered.duration_ms == (
-        page_count * page_size * MINUTE_MS
-    )
+    assert reader.read_records()[KRAKEN].covered.duration_ms == (page_count * page_size * MINUTE_MS)
 
 
 def test_threads_may_share_a_store(store: Store) -> None:
@@ -519,7 +672,7 @@ def test_threads_may_share_a_store(store: Store) -> None:
     def work(one: Series) -> None:
         try:
             for page in range(10):
-                store.write_candles(one, candles([float(page)] * 50, first_minute=page * 50))
+                put(store, one, candles([float(page)] * 50, first_minute=page * 50))
                 assert store.read_candles(one, EVERYTHING).height == (page + 1) * 50
         except BaseException as failure:  # noqa: BLE001
             failures.append(failure)
@@ -535,10 +688,10 @@ def test_threads_may_share_a_store(store: Store) -> None:
 
 def test_a_check_leaves_nothing_behind(store: Store) -> None:
     store.check()
-    store.write_candles(KRAKEN, candles([1.0]))
+    put(store, KRAKEN, candles([1.0]))
     store.check()
 
-    assert store.list_series() == []
+    assert store.read_records() == {KRAKEN: NOTHING_KNOWN}
     assert store.read_state("check") == {}
     assert store.read_runs(10) == []
     assert store.read_candles(KRAKEN, EVERYTHING).height == 1
@@ -549,7 +702,7 @@ def test_the_description_says_which_store_it_is(store: Store) -> None:
 
 
 def test_closing_twice_is_harmless_and_a_closed_store_says_so(store: Store) -> None:
-    store.write_candles(KRAKEN, candles([1.0]))
+    put(store, KRAKEN, candles([1.0]))
     store.close()
     store.close()
 

@@ -12,18 +12,29 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from influxd import InfluxServer
+from storing import covering, keep, put, remove
 
 from candle_ingestor.model.candles import EXCHANGE_CANDLES, MERGED_CANDLES
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import Interval, IntervalSet
+from candle_ingestor.model.merge_rules import MergeRules
+from candle_ingestor.model.months import Month
 from candle_ingestor.model.series import Series
+from candle_ingestor.model.series_record import (
+    NOTHING_KNOWN,
+    Coverage,
+    Exports,
+    MergeBasis,
+    Merging,
+    SeriesRecord,
+)
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
-from candle_ingestor.stores.base import CoverageRecord, StoreRefusedError
-from candle_ingestor.stores.influxdb import FAR_FUTURE_NS, InfluxDbStore
-from candle_ingestor.stores.influxdb_connection import InfluxDbConnection
-from candle_ingestor.stores.influxdb_parts import PART_LENGTH
-from candle_ingestor.stores.influxdb_patience import Patience
+from candle_ingestor.stores.base import SeriesChange, StoreRefusedError
+from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
+from candle_ingestor.stores.influxdb.parts import PART_LENGTH, TextInParts
+from candle_ingestor.stores.influxdb.patience import Patience
+from candle_ingestor.stores.influxdb.store import FAR_FUTURE_NS, InfluxDbStore
 
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
@@ -33,10 +44,10 @@ BITCOIN = Symbol("BTC", "USD")
 KRAKEN = Series("kraken", BITCOIN, Timeframe(1))
 MERGED = Series.merged(BITCOIN, Timeframe(1))
 EVERYTHING = Interval(0, 2**60)
-LONG_RECORD = CoverageRecord(
-    covered=IntervalSet((2 * n * MINUTE_MS, (2 * n + 1) * MINUTE_MS) for n in range(20_000))
+LONG_RECORD = covering(
+    IntervalSet((2 * n * MINUTE_MS, (2 * n + 1) * MINUTE_MS) for n in range(20_000))
 )
-SHORT_RECORD = CoverageRecord(covered=IntervalSet.of(0, MINUTE_MS))
+SHORT_RECORD = covering(IntervalSet.of(0, MINUTE_MS))
 
 
 def candles(row_count: int, start_ms: int = START_MS) -> pl.DataFrame:
@@ -81,7 +92,7 @@ def points(
 def test_a_dashboard_finds_merged_candles_by_pair_and_timeframe(
     store: InfluxDbStore, influx_server: InfluxServer, bucket: InfluxDbConnection
 ) -> None:
-    store.write_candles(MERGED, merged_candles(1))
+    put(store, MERGED, merged_candles(1))
 
     assert points(influx_server, bucket, "candles") == [
         {
@@ -98,7 +109,7 @@ def test_a_dashboard_finds_merged_candles_by_pair_and_timeframe(
 def test_a_dashboard_finds_each_exchanges_candles(
     store: InfluxDbStore, influx_server: InfluxServer, bucket: InfluxDbConnection
 ) -> None:
-    store.write_candles(KRAKEN, candles(1))
+    put(store, KRAKEN, candles(1))
 
     assert points(influx_server, bucket, "exchange_candles") == [
         {
@@ -117,11 +128,12 @@ def test_whole_numbers_stay_in_float_fields(
     """An integer field would refuse the next price."""
     whole = candles(2).with_columns(pl.lit(50_000.0).alias("open"), pl.lit(0.0).alias("volume"))
 
-    store.write_candles(KRAKEN, whole)
-    store.write_candles(KRAKEN, candles(2))
+    put(store, KRAKEN, whole)
+    put(store, KRAKEN, candles(2))
 
     types = influx_server.flux(
-        f'from(bucket: "{bucket.bucket}") |> range(start: 0) |> map(fn: (r) => '
+        f'from(bucket: "{bucket.bucket}") |> range(start: 0)'
+        ' |> filter(fn: (r) => r._measurement == "exchange_candles") |> map(fn: (r) => '
         "({_value: r._value / 2.0})) |> count()"
     )
     assert "error" not in types
@@ -130,12 +142,13 @@ def test_whole_numbers_stay_in_float_fields(
 def test_a_dashboard_finds_how_much_of_a_series_is_known(
     store: InfluxDbStore, influx_server: InfluxServer, bucket: InfluxDbConnection
 ) -> None:
-    record = CoverageRecord(
-        covered=IntervalSet([(MINUTE_MS, 3 * MINUTE_MS), (5 * MINUTE_MS, 6 * MINUTE_MS)]),
+    record = covering(
+        IntervalSet([(MINUTE_MS, 3 * MINUTE_MS), (5 * MINUTE_MS, 6 * MINUTE_MS)]),
+        provisional=IntervalSet.of(5 * MINUTE_MS, 6 * MINUTE_MS),
         reasons={GapReason.REJECTED: IntervalSet.of(3 * MINUTE_MS, 4 * MINUTE_MS)},
     )
-    store.write_coverage({KRAKEN: record})
-    store.write_coverage({MERGED: CoverageRecord()})
+    keep(store, {KRAKEN: record})
+    keep(store, {MERGED: NOTHING_KNOWN})
 
     found = {row["exchange"]: row for row in points(influx_server, bucket, "candle_coverage")}
 
@@ -144,6 +157,7 @@ def test_a_dashboard_finds_how_much_of_a_series_is_known(
         "covered_from_ms": "60000",
         "covered_until_ms": "360000",
         "covered_ms": "180000",
+        "provisional_ms": "60000",
         "not_fetched_ms": "0",
         "fetch_failed_ms": "0",
         "beyond_reach_ms": "0",
@@ -152,7 +166,9 @@ def test_a_dashboard_finds_how_much_of_a_series_is_known(
         "below_minimum_ms": "0",
     }
     assert found["kraken"]["interval_count"] == "2"
-    assert found["kraken"]["intervals"].startswith('{"format_version":1,"covered":[[60000,180000]')
+    assert found["kraken"]["intervals"].startswith(
+        '{"format_version":2,"coverage":{"covered":[[60000,180000]'
+    )
     assert found["aggregated"]["covered_ms"] == "0"
 
 
@@ -247,20 +263,20 @@ def test_the_end_of_a_run_replaces_its_beginning_and_no_other_run(
 def test_the_parts_of_a_longer_record_are_not_taken_for_the_shorter_ones(
     store: InfluxDbStore, influx_server: InfluxServer, bucket: InfluxDbConnection
 ) -> None:
-    store.write_coverage({KRAKEN: LONG_RECORD})
+    keep(store, {KRAKEN: LONG_RECORD})
     parts = points(influx_server, bucket, "candle_coverage")
     assert len(parts) > 5
     assert max(len(row["intervals"]) for row in parts) == PART_LENGTH
 
     for record in (SHORT_RECORD, LONG_RECORD, SHORT_RECORD):
-        store.write_coverage({KRAKEN: record})
-        assert store.read_coverage([KRAKEN]) == {KRAKEN: record}
+        keep(store, {KRAKEN: record})
+        assert store.read_records() == {KRAKEN: record}
 
 
 def test_a_record_that_is_not_whole_is_an_error_and_never_empty(
     store: InfluxDbStore, influx_server: InfluxServer, bucket: InfluxDbConnection
 ) -> None:
-    store.write_coverage({KRAKEN: LONG_RECORD, MERGED: SHORT_RECORD})
+    keep(store, {KRAKEN: LONG_RECORD, MERGED: SHORT_RECORD})
     path = f"/api/v2/delete?org={bucket.org}&bucket={bucket.bucket}"
     span = {"start": "1970-01-01T00:00:00Z", "stop": "1970-01-01T00:00:00Z"}
     influx_server.answer("POST", path, span | {"predicate": 'part="3"'})
@@ -268,50 +284,72 @@ def test_a_record_that_is_not_whole_is_an_error_and_never_empty(
     with pytest.raises(
         StoreRefusedError, match=r"coverage record of kraken BTC/USD 1m .*part 3 of"
     ):
-        store.read_coverage([KRAKEN, MERGED])
-
-    assert store.read_coverage([MERGED]) == {MERGED: SHORT_RECORD}
-    store.write_coverage({KRAKEN: LONG_RECORD})
-    assert store.read_coverage([KRAKEN]) == {KRAKEN: LONG_RECORD}
+        store.read_records()
 
 
 def test_a_record_of_which_the_first_part_is_gone_is_an_error(
     store: InfluxDbStore, influx_server: InfluxServer, bucket: InfluxDbConnection
 ) -> None:
-    store.write_coverage({KRAKEN: LONG_RECORD})
+    keep(store, {KRAKEN: LONG_RECORD})
     path = f"/api/v2/delete?org={bucket.org}&bucket={bucket.bucket}"
     span = {"start": "1970-01-01T00:00:00Z", "stop": "1970-01-01T00:00:00Z"}
     influx_server.answer("POST", path, span | {"predicate": 'part="0"'})
 
     with pytest.raises(StoreRefusedError, match=r"coverage record of kraken BTC/USD 1m .*part 0"):
-        store.read_coverage([KRAKEN])
+        store.read_records()
 
 
 @pytest.mark.parametrize("text", ["", "{}", "not json", '{\\"format_version\\":2}'])
 def test_a_damaged_record_is_an_error(
     store: InfluxDbStore, influx_server: InfluxServer, bucket: InfluxDbConnection, text: str
 ) -> None:
-    store.write_coverage({KRAKEN: SHORT_RECORD})
+    keep(store, {KRAKEN: SHORT_RECORD})
     tags = "currency_pair=BTC/USD,exchange=kraken,part=0,timeframe=1m"
     influx_server.write(bucket.bucket, f'candle_coverage,{tags} intervals="{text}" 0')
 
     with pytest.raises(StoreRefusedError, match=r"coverage record of kraken BTC/USD 1m"):
-        store.read_coverage([KRAKEN])
+        store.read_records()
+
+
+def test_a_record_of_the_first_version_is_read_and_replaced(
+    store: InfluxDbStore, influx_server: InfluxServer, bucket: InfluxDbConnection
+) -> None:
+    text = TextInParts.cut('{"format_version":1,"covered":[[0,60000]],"reasons":{}}')
+    tags = "currency_pair=BTC/USD,exchange=kraken,part=0,timeframe=1m"
+    (quoted,) = (part.replace('"', '\\"') for part in text.parts)
+    influx_server.write(
+        bucket.bucket,
+        f'candle_coverage,{tags} intervals="{quoted}",part_count=1i,digest="{text.digest}" 0',
+    )
+
+    assert store.read_records() == {KRAKEN: SHORT_RECORD}
+    keep(store, {KRAKEN: LONG_RECORD})
+
+    assert store.read_records() == {KRAKEN: LONG_RECORD}
+
+
+def test_points_that_name_no_series_are_an_error(
+    store: InfluxDbStore, influx_server: InfluxServer, bucket: InfluxDbConnection
+) -> None:
+    influx_server.write(bucket.bucket, "candle_coverage,part=0 part_count=1i 0")
+
+    with pytest.raises(StoreRefusedError, match="candle_coverage names no series"):
+        store.read_records()
 
 
 def test_a_reader_sees_the_record_before_or_the_record_after(
     store: InfluxDbStore, bucket: InfluxDbConnection
 ) -> None:
     """While a long and a short record replace each other."""
-    store.write_coverage({KRAKEN: LONG_RECORD})
+    keep(store, {KRAKEN: LONG_RECORD})
     finished = threading.Event()
     failures: list[BaseException] = []
 
     def write() -> None:
         try:
             for _ in range(15):
-                store.write_coverage({KRAKEN: SHORT_RECORD})
-                store.write_coverage({KRAKEN: LONG_RECORD})
+                keep(store, {KRAKEN: SHORT_RECORD})
+                keep(store, {KRAKEN: LONG_RECORD})
         except BaseException as failure:  # noqa: BLE001
             failures.append(failure)
         finally:
@@ -322,7 +360,7 @@ def test_a_reader_sees_the_record_before_or_the_record_after(
     seen = 0
     with closing(InfluxDbStore(bucket)) as reader:
         while not finished.is_set():
-            assert reader.read_coverage([KRAKEN])[KRAKEN] in (SHORT_RECORD, LONG_RECORD)
+            assert reader.read_records()[KRAKEN] in (SHORT_RECORD, LONG_RECORD)
             seen += 1
     thread.join()
 
@@ -337,7 +375,7 @@ def test_a_damaged_series_name_is_an_error(
     influx_server.write(bucket.bucket, f"candle_coverage,{tags} part_count=1i 0")
 
     with pytest.raises(StoreRefusedError, match="'often' is not a timeframe"):
-        store.list_series()
+        store.read_records()
 
 
 @pytest.fixture
@@ -440,10 +478,12 @@ def test_candles_of_an_older_ingestor_are_left_alone(
     before = old_candles()
     assert len(before) == 5
     assert store.read_candles(MERGED, EVERYTHING).is_empty()
+    assert store.read_newest([MERGED], 0)[MERGED].is_empty()
+    assert store.last_open_ms(MERGED, 2**60) is None
 
-    store.write_candles(MERGED, merged_candles(3))
+    put(store, MERGED, merged_candles(3))
     assert store.read_candles(MERGED, EVERYTHING).select(MERGED_CANDLES.keys()).height == 3
-    store.delete_candles(MERGED, [START_MS + minute * MINUTE_MS for minute in range(5)])
+    remove(store, MERGED, [START_MS + minute * MINUTE_MS for minute in range(5)])
 
     assert store.read_candles(MERGED, EVERYTHING).is_empty()
     assert old_candles() == before
@@ -452,7 +492,7 @@ def test_candles_of_an_older_ingestor_are_left_alone(
 def test_candles_with_the_tags_of_another_program_are_an_error(
     store: InfluxDbStore, influx_server: InfluxServer, bucket: InfluxDbConnection
 ) -> None:
-    store.write_candles(KRAKEN, candles(3))
+    put(store, KRAKEN, candles(3))
     tags = "currency_pair=BTC/USD,exchange=kraken,timeframe=1m,host=a"
     influx_server.write(
         bucket.bucket,
@@ -461,12 +501,14 @@ def test_candles_with_the_tags_of_another_program_are_an_error(
 
     with pytest.raises(StoreRefusedError, match=r"candles of kraken BTC/USD 1m .*another program"):
         store.read_candles(KRAKEN, EVERYTHING)
+    with pytest.raises(StoreRefusedError, match=r"candles of kraken BTC/USD 1m .*another program"):
+        store.read_newest([KRAKEN], START_MS)
 
 
 def test_candles_that_lack_a_field_are_an_error(
     store: InfluxDbStore, influx_server: InfluxServer, bucket: InfluxDbConnection
 ) -> None:
-    store.write_candles(KRAKEN, candles(3))
+    put(store, KRAKEN, candles(3))
     tags = "currency_pair=BTC/USD,exchange=kraken,timeframe=1m"
     influx_server.write(
         bucket.bucket, f"exchange_candles,{tags} open=1 {(START_MS - MINUTE_MS) * 1_000_000}"
@@ -489,7 +531,7 @@ def test_rejected_lines_are_told_and_the_others_are_written(
     page = pl.concat([candles(5, first_ms - 7 * DAY_MS), candles(4, second_week_ms + DAY_MS)])
 
     with pytest.raises(StoreRefusedError) as caught:
-        store.write_candles(KRAKEN, page)
+        put(store, KRAKEN, page)
 
     rejected = second_week_ms + DAY_MS
     for part in (
@@ -502,6 +544,23 @@ def test_rejected_lines_are_told_and_the_others_are_written(
     ):
         assert part in str(caught.value)
     assert store.read_candles(KRAKEN, EVERYTHING).equals(page.head(5))
+
+
+def test_rejected_lines_are_told_where_a_request_is_of_many_series(
+    store: InfluxDbStore, influx_server: InfluxServer, bucket: InfluxDbConnection
+) -> None:
+    influx_server.write(bucket.bucket, f"candles,currency_pair=X volume=1i {START_MS * 1_000_000}")
+
+    with pytest.raises(StoreRefusedError, match="4 of 4 lines of aggregated BTC/USD 1m"):
+        store.replace(
+            [
+                SeriesChange(KRAKEN, SHORT_RECORD, candles(3), cautious=NOTHING_KNOWN),
+                SeriesChange(MERGED, SHORT_RECORD, merged_candles(4)),
+            ]
+        )
+
+    assert store.read_candles(KRAKEN, EVERYTHING).equals(candles(3))
+    assert store.read_records() == {KRAKEN: NOTHING_KNOWN}
 
 
 NOW_MS = int(time.time() * 1000) // MINUTE_MS * MINUTE_MS
@@ -520,15 +579,14 @@ def test_records_outlive_what_the_bucket_drops(
     report = {"run_id": "a", "started_ms": NOW_MS, "status": "ok"}
     with closing(InfluxDbStore(short_lived)) as store:
         store.check()
-        store.write_coverage({KRAKEN: LONG_RECORD})
-        store.write_coverage({KRAKEN: SHORT_RECORD})
+        keep(store, {KRAKEN: LONG_RECORD})
+        keep(store, {KRAKEN: SHORT_RECORD})
         store.write_state("s", {"k": 1})
         store.write_state("s", {"k": 2})
         store.write_run(report)
 
     with closing(InfluxDbStore(short_lived)) as store:
-        assert store.read_coverage([KRAKEN]) == {KRAKEN: SHORT_RECORD}
-        assert store.list_series() == [KRAKEN]
+        assert store.read_records() == {KRAKEN: SHORT_RECORD}
         assert store.read_state("s") == {"k": 2}
         assert store.read_runs(2) == [report]
     rows = points(influx_server, short_lived, "processing_state", stop="2201-01-01T00:00:00Z")
@@ -541,7 +599,7 @@ def test_candles_beyond_the_retention_are_rejected_aloud(short_lived: InfluxDbCo
 
     with closing(InfluxDbStore(short_lived)) as store:
         with pytest.raises(StoreRefusedError) as caught:
-            store.write_candles(KRAKEN, page)
+            put(store, KRAKEN, page)
 
         assert store.read_candles(KRAKEN, EVERYTHING).equals(page.tail(3))
     for part in ("2 of 5 lines", "lengthen the bucket's retention", "--backfill_start_date"):
@@ -552,16 +610,25 @@ def test_what_the_bucket_has_dropped_is_no_longer_covered(short_lived: InfluxDbC
     """Else a minute whose candle is gone would read as one without a trade."""
     horizon_ms = NOW_MS - 30 * DAY_MS
     span = IntervalSet.of(horizon_ms - DAY_MS, horizon_ms + DAY_MS)
+    gone = IntervalSet.of(horizon_ms - DAY_MS, horizon_ms)
     kept = IntervalSet.of(horizon_ms, horizon_ms + DAY_MS)
-    with closing(InfluxDbStore(short_lived)) as store:
-        store.write_coverage(
-            {KRAKEN: CoverageRecord(covered=span, former_rules=span, unexported=span)}
-        )
+    bases = [MergeBasis(MergeRules((name,), 1), ()) for name in ("kraken", "binance", "bitstamp")]
+    this_month, long_ago = Month.of(horizon_ms), Month(2017, 1)
+    record = SeriesRecord(
+        coverage=Coverage(span, span, {GapReason.REJECTED: IntervalSet.of(0, MINUTE_MS)}),
+        merging=Merging(bases[0], ((bases[1], gone), (bases[2], kept))),
+        exports=Exports({"a": {long_ago: long_ago.start_ms, this_month: horizon_ms}}, (2, 8)),
+    )
+    with closing(InfluxDbStore(short_lived, now_ms=lambda: NOW_MS)) as store:
+        keep(store, {MERGED: record})
 
-        store.require_retention(NOW_MS - 29 * DAY_MS, NOW_MS)
-
-        expected = CoverageRecord(covered=kept, former_rules=kept, unexported=kept)
-        assert store.read_coverage([KRAKEN]) == {KRAKEN: expected}
+        assert store.read_records() == {
+            MERGED: SeriesRecord(
+                coverage=Coverage(kept, kept, record.coverage.reasons),
+                merging=Merging(bases[0], ((bases[2], kept),)),
+                exports=Exports({"a": {this_month: horizon_ms}}, (2, 8)),
+            )
+        }
 
 
 def test_a_change_of_retention_brings_no_old_record_back(
@@ -569,29 +636,27 @@ def test_a_change_of_retention_brings_no_old_record_back(
 ) -> None:
     (found,) = influx_server.answer("GET", f"/api/v2/buckets?name={bucket.bucket}")["buckets"]
 
-    def keep(seconds: int) -> None:
+    def keep_for(seconds: int) -> None:
         rules = [{"type": "expire", "everySeconds": seconds}]
         influx_server.answer("PATCH", f"/api/v2/buckets/{found['id']}", {"retentionRules": rules})
 
-    records = [
-        CoverageRecord(covered=IntervalSet.of(0, (number + 1) * MINUTE_MS)) for number in range(4)
-    ]
+    records = [covering(IntervalSet.of(0, (number + 1) * MINUTE_MS)) for number in range(4)]
     for record, seconds in zip(records, (0, 30 * 86_400, 0, 60 * 86_400), strict=True):
-        keep(seconds)
+        keep_for(seconds)
         with closing(InfluxDbStore(bucket)) as store:
-            store.write_coverage({KRAKEN: record})
+            keep(store, {KRAKEN: record})
             store.write_state("s", {"k": record.covered.end_ms})
         with closing(InfluxDbStore(bucket)) as store:
-            assert store.read_coverage([KRAKEN]) == {KRAKEN: record}
+            assert store.read_records() == {KRAKEN: record}
             assert store.read_state("s") == {"k": record.covered.end_ms}
 
 
 def test_a_deleted_candle_can_be_written_again(store: InfluxDbStore) -> None:
     for _ in range(3):
-        store.write_candles(KRAKEN, candles(5))
-        store.delete_candles(KRAKEN, [START_MS + minute * MINUTE_MS for minute in (0, 1, 2, 4)])
+        put(store, KRAKEN, candles(5))
+        remove(store, KRAKEN, [START_MS + minute * MINUTE_MS for minute in (0, 1, 2, 4)])
         assert store.read_candles(KRAKEN, EVERYTHING).equals(candles(5)[3:4])
-    store.write_candles(KRAKEN, candles(5))
+    put(store, KRAKEN, candles(5))
 
     assert store.read_candles(KRAKEN, EVERYTHING).equals(candles(5))
 
@@ -599,7 +664,7 @@ def test_a_deleted_candle_can_be_written_again(store: InfluxDbStore) -> None:
 def test_a_month_is_read_whole(store: InfluxDbStore) -> None:
     month = candles(43_200)
 
-    store.write_candles(KRAKEN, month)
+    put(store, KRAKEN, month)
 
     assert store.read_candles(KRAKEN, EVERYTHING).equals(month)
 
@@ -624,19 +689,21 @@ def test_any_text_names_state(store: InfluxDbStore, service: str, key: str, valu
 def test_any_text_names_an_exchange(store: InfluxDbStore, exchanges: list[str]) -> None:
     series = sorted({Series(exchange, BITCOIN, Timeframe(1)) for exchange in exchanges})
     records = {
-        one: CoverageRecord(covered=IntervalSet.of(0, (number + 1) * MINUTE_MS))
+        one: covering(IntervalSet.of(0, (number + 1) * MINUTE_MS))
         for number, one in enumerate(series)
     }
 
-    store.write_coverage(records)
     for number, one in enumerate(series):
-        store.write_candles(one, candles(number + 1))
+        put(store, one, candles(number + 1), records[one])
 
-    assert store.read_coverage(series) == records
-    assert set(series) <= set(store.list_series())
+    found = store.read_records()
+    assert {one: found[one] for one in series} == records
+    newest = store.read_newest(series, START_MS)
     for number, one in enumerate(series):
         assert store.read_candles(one, EVERYTHING).equals(candles(number + 1))
-        store.delete_candles(one, candles(number + 1)["open_time_ms"])
+        assert newest[one].equals(candles(number + 1))
+        assert store.last_open_ms(one, 2**60) == START_MS + number * MINUTE_MS
+        remove(store, one, candles(number + 1)["open_time_ms"])
         assert store.read_candles(one, EVERYTHING).is_empty()
 
 
@@ -649,14 +716,7 @@ def test_any_text_is_provenance(store: InfluxDbStore, sources: list[str]) -> Non
         pl.Series("source_exchanges", sources, dtype=pl.String())
     )
 
-    store.write_candles(MERGED, written)
+    put(store, MERGED, written)
 
     found = store.read_candles(MERGED, Interval(START_MS, START_MS + len(sources) * MINUTE_MS))
     assert found["source_exchanges"].to_list() == sources
-
-
-def test_a_merged_candle_of_no_exchange_is_refused(store: InfluxDbStore) -> None:
-    written = merged_candles(2).with_columns(pl.lit("").alias("source_exchanges"))
-
-    with pytest.raises(StoreRefusedError, match="candles of aggregated BTC/USD 1m"):
-        store.write_candles(MERGED, written)

@@ -10,6 +10,7 @@ from random import Random
 import polars as pl
 import pytest
 from influxd import InfluxdProcess
+from storing import covering, put
 from tenacity import wait_fixed
 
 from candle_ingestor.model.candles import EXCHANGE_CANDLES
@@ -17,10 +18,10 @@ from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
-from candle_ingestor.stores.base import CoverageRecord, StoreUnavailableError
-from candle_ingestor.stores.influxdb import InfluxDbStore
-from candle_ingestor.stores.influxdb_connection import InfluxDbConnection
-from candle_ingestor.stores.influxdb_patience import Patience
+from candle_ingestor.stores.base import SeriesChange, StoreUnavailableError
+from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
+from candle_ingestor.stores.influxdb.patience import Patience
+from candle_ingestor.stores.influxdb.store import InfluxDbStore
 
 MINUTE_MS = 60_000
 PAGE_SIZE = 500
@@ -46,8 +47,7 @@ def page(number: int) -> pl.DataFrame:
 def write_page(store: InfluxDbStore, number: int) -> None:
     """As a run does: the candles, then the coverage, then the state (rule C1)."""
     end_ms = (number + 1) * PAGE_SIZE * MINUTE_MS
-    store.write_candles(KRAKEN, page(number))
-    store.write_coverage({KRAKEN: CoverageRecord(covered=IntervalSet.of(0, end_ms))})
+    put(store, KRAKEN, page(number), covering(IntervalSet.of(0, end_ms)))
     store.write_state("ingestor", {"BTC/USD-backfill": end_ms - MINUTE_MS})
 
 
@@ -55,7 +55,7 @@ def assert_holds(store: InfluxDbStore, pages: int) -> None:
     """The first pages are there, each row once; what was being written may be as well."""
     found = store.read_candles(KRAKEN, Interval(0, pages * PAGE_SIZE * MINUTE_MS))
     assert found.equals(pl.concat(page(number) for number in range(pages)))
-    covered = store.read_coverage([KRAKEN])[KRAKEN].covered
+    covered = store.read_records()[KRAKEN].covered
     assert covered.covers((0, pages * PAGE_SIZE * MINUTE_MS))
     beyond = store.read_candles(KRAKEN, EVERYTHING).height - found.height
     assert covered.end_ms <= (pages * PAGE_SIZE + beyond) * MINUTE_MS
@@ -114,11 +114,12 @@ def test_what_was_confirmed_outlives_the_server(
     with closing(InfluxDbStore(connection, patience=IMPATIENT)) as store:
         for number in range(5):
             write_page(store, number)
-        store.delete_candles(KRAKEN, [2 * MINUTE_MS])
+        record = store.read_records()[KRAKEN]
+        store.replace([SeriesChange(KRAKEN, record, deleted=[2 * MINUTE_MS])])
         influxd.kill()
         for call in (
             lambda: write_page(store, 5),
-            lambda: store.read_coverage([KRAKEN]),
+            store.read_records,
             lambda: store.read_state("ingestor"),
         ):
             with pytest.raises(StoreUnavailableError, match="--influxdb_url"):
@@ -128,7 +129,7 @@ def test_what_was_confirmed_outlives_the_server(
         assert store.read_candles(KRAKEN, Interval(0, 4 * MINUTE_MS)).equals(
             page(0).head(4).filter(pl.col("open_time_ms") != 2 * MINUTE_MS)
         )
-        store.write_candles(KRAKEN, page(0))
+        put(store, KRAKEN, page(0), record)
         assert_holds(store, 5)
         write_page(store, 5)
         assert_holds(store, 6)
@@ -164,8 +165,7 @@ def test_a_disk_that_is_full_loses_nothing_that_was_confirmed(
                 {**dict.fromkeys(EXCHANGE_CANDLES, values), "open_time_ms": times},
                 schema=EXCHANGE_CANDLES,
             )
-            store.write_candles(series, candles)
-            store.write_coverage({series: CoverageRecord(covered=IntervalSet.of(0, number + 1))})
+            put(store, series, candles, covering(IntervalSet.of(0, number + 1)))
             pages[series] = candles
 
     with closing(InfluxDbStore(connection, patience=IMPATIENT)) as store:
@@ -180,10 +180,10 @@ def test_a_disk_that_is_full_loses_nothing_that_was_confirmed(
         influxd.kill()
         influxd.start()
 
+        records = store.read_records()
         for number, (series, candles) in enumerate(pages.items()):
             assert store.read_candles(series, EVERYTHING).equals(candles)
-            record = CoverageRecord(covered=IntervalSet.of(0, number + 1))
-            assert store.read_coverage([series]) == {series: record}
-        assert store.list_series() == sorted(pages)
+            assert records[series] == covering(IntervalSet.of(0, number + 1))
+        assert records.keys() == pages.keys()
         write_page(store, 0)
         assert_holds(store, 1)

@@ -6,28 +6,32 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import polars as pl
 import pytest
 from influxd import InfluxServer
 from misbehaving_proxy import Fault, MisbehavingProxy, Request
+from storing import covering, keep, put, remove
 from tenacity import wait_fixed
 
 from candle_ingestor.model.candles import EXCHANGE_CANDLES
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.series import Series
+from candle_ingestor.model.series_record import SeriesRecord
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.stores.base import (
-    CoverageRecord,
+    SeriesChange,
     StoreError,
     StoreRefusedError,
     StoreUnavailableError,
 )
-from candle_ingestor.stores.influxdb import InfluxDbStore
-from candle_ingestor.stores.influxdb_connection import InfluxDbConnection
-from candle_ingestor.stores.influxdb_patience import Patience
+from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
+from candle_ingestor.stores.influxdb.patience import Patience
+from candle_ingestor.stores.influxdb.store import InfluxDbStore
 
 OpenStore = Callable[..., InfluxDbStore]
 
@@ -36,7 +40,7 @@ START_MS = 1_700_000_040_000
 BITCOIN = Symbol("BTC", "USD")
 KRAKEN = Series("kraken", BITCOIN, Timeframe(1))
 EVERYTHING = Interval(0, 2**60)
-RECORD = CoverageRecord(covered=IntervalSet.of(START_MS, START_MS + 10 * MINUTE_MS))
+RECORD = covering(IntervalSet.of(START_MS, START_MS + 10 * MINUTE_MS))
 
 WRITE, QUERY, DELETE = "/api/v2/write", "/query", "/api/v2/delete"
 UNAVAILABLE = Fault(status=503, body=b'{"code":"unavailable","message":"try later"}')
@@ -72,7 +76,7 @@ def open_store(
     """Opens stores that reach the real server through the proxy, and do not sleep."""
     opened: list[InfluxDbStore] = []
 
-    def open_one(patience: Patience | None = None, **changes: object) -> InfluxDbStore:
+    def open_one(patience: Patience | None = None, **changes: Any) -> InfluxDbStore:
         patience = patience or Patience(tries=4, wait=wait_fixed(1), sleep=pauses.append)
         connection = replace(bucket, **{"url": proxy.url, "timeout_seconds": 5, **changes})
         opened.append(InfluxDbStore(connection, patience=patience))
@@ -89,12 +93,13 @@ def store(open_store: OpenStore) -> InfluxDbStore:
 
 
 CALLS: dict[str, tuple[str, Callable[[InfluxDbStore], object]]] = {
-    "write_candles": (WRITE, lambda store: store.write_candles(KRAKEN, candles(3))),
+    "replace candles": (WRITE, lambda store: put(store, KRAKEN, candles(3), RECORD)),
+    "replace records": (WRITE, lambda store: keep(store, {KRAKEN: RECORD})),
+    "replace with a deletion": (DELETE, lambda store: remove(store, KRAKEN, [START_MS])),
     "read_candles": (QUERY, lambda store: store.read_candles(KRAKEN, EVERYTHING)),
-    "delete_candles": (DELETE, lambda store: store.delete_candles(KRAKEN, [START_MS])),
-    "write_coverage": (WRITE, lambda store: store.write_coverage({KRAKEN: RECORD})),
-    "read_coverage": (QUERY, lambda store: store.read_coverage([KRAKEN])),
-    "list_series": (QUERY, lambda store: store.list_series()),
+    "read_newest": (QUERY, lambda store: store.read_newest([KRAKEN], START_MS)[KRAKEN]),
+    "last_open_ms": (QUERY, lambda store: store.last_open_ms(KRAKEN, 2**60)),
+    "read_records": (QUERY, lambda store: store.read_records()),
     "write_state": (WRITE, lambda store: store.write_state("s", {"k": 1})),
     "read_state": (QUERY, lambda store: store.read_state("s")),
     "write_run": (
@@ -189,7 +194,7 @@ def test_a_name_that_is_no_hosts_is_a_transient_error(open_store: OpenStore) -> 
         store.read_state("s")
 
 
-@pytest.mark.parametrize("name", ["read_state", "write_candles"])
+@pytest.mark.parametrize("name", ["read_state", "replace candles"])
 def test_a_server_that_speaks_no_tls_is_refused_at_once(
     open_store: OpenStore, proxy: MisbehavingProxy, pauses: list[float], name: str
 ) -> None:
@@ -317,8 +322,7 @@ def test_another_servers_answer_is_never_taken_for_no_data(
 
 
 def test_every_cut_of_an_answer_is_found_out(store: InfluxDbStore, proxy: MisbehavingProxy) -> None:
-    store.write_candles(KRAKEN, candles(3))
-    store.write_coverage({KRAKEN: RECORD})
+    put(store, KRAKEN, candles(3), RECORD)
     whole = store.read_candles(KRAKEN, EVERYTHING)
     proxy.requests.clear()
 
@@ -326,7 +330,7 @@ def test_every_cut_of_an_answer_is_found_out(store: InfluxDbStore, proxy: Misbeh
         proxy.next(QUERY, Fault(keep_bytes=kept))
         assert store.read_candles(KRAKEN, EVERYTHING).equals(whole)
         proxy.next(QUERY, Fault(keep_bytes=kept))
-        assert store.read_coverage([KRAKEN]) == {KRAKEN: RECORD}
+        assert store.read_records() == {KRAKEN: RECORD}
 
     assert len(proxy.requests) == 24
 
@@ -335,14 +339,16 @@ def test_an_answer_cut_where_a_proxy_hides_it_is_found_out(
     store: InfluxDbStore, proxy: MisbehavingProxy
 ) -> None:
     """With the right length for what is left of it."""
-    store.write_candles(KRAKEN, candles(3))
+    put(store, KRAKEN, candles(3))
     csv = b"name,tags,time,open,high,low,close,volume\nexchange_candles,,1,1,1,1,1,1\n"
     proxy.next(QUERY, Fault(status=200, body=csv), Fault(status=200, body=b'{"results":[{}]}'))
 
     assert store.read_candles(KRAKEN, EVERYTHING).equals(candles(3))
 
 
-@pytest.mark.parametrize("name", ["read_state", "read_coverage", "read_candles", "read_runs"])
+@pytest.mark.parametrize(
+    "name", ["read_state", "read_records", "read_candles", "read_newest", "read_runs"]
+)
 def test_a_query_that_fails_on_the_server_is_never_taken_for_no_data(
     store: InfluxDbStore,
     influx_server: InfluxServer,
@@ -364,7 +370,7 @@ def test_the_token_revoked_between_two_writes_is_a_refusal(
     found = influx_server.answer("GET", f"/api/v2/buckets?name={bucket.bucket}")["buckets"]
     token = influx_server.make_token(found[0]["id"], "read", "write")
     store = open_store(token=token)
-    store.write_candles(KRAKEN, candles(3))
+    put(store, KRAKEN, candles(3), RECORD)
     tokens = influx_server.answer("GET", "/api/v2/authorizations")["authorizations"]
     (token_id,) = [one["id"] for one in tokens if one["token"] == token]
     influx_server.answer("DELETE", f"/api/v2/authorizations/{token_id}")
@@ -374,18 +380,18 @@ def test_the_token_revoked_between_two_writes_is_a_refusal(
             with pytest.raises(StoreRefusedError, match="--influxdb_token"):
                 path_and_call[1](open_store(token=token))
     with pytest.raises(StoreRefusedError, match="401"):
-        store.write_coverage({KRAKEN: RECORD})
+        keep(store, {KRAKEN: SeriesRecord()})
 
     assert open_store().read_candles(KRAKEN, EVERYTHING).equals(candles(3))
-    assert open_store().read_coverage([KRAKEN]) == {KRAKEN: CoverageRecord()}
+    assert open_store().read_records() == {KRAKEN: RECORD}
 
 
 def test_lines_go_out_as_gzip_in_requests_of_a_few_thousand(
     store: InfluxDbStore, proxy: MisbehavingProxy
 ) -> None:
-    store.write_candles(KRAKEN, candles(12_000))
+    put(store, KRAKEN, candles(12_000), RECORD)
 
-    writes = [request for request in proxy.requests if request.path.startswith(WRITE)]
+    *writes, _ = [request for request in proxy.requests if request.path.startswith(WRITE)]
     assert {request.headers["Content-Encoding"] for request in writes} == {"gzip"}
     lines = [gzip.decompress(request.body).decode().splitlines() for request in writes]
     assert [len(batch) for batch in lines] == [5_000, 5_000, 2_000]
@@ -395,34 +401,84 @@ def test_lines_go_out_as_gzip_in_requests_of_a_few_thousand(
     )
 
 
-def test_200_symbols_are_read_in_two_requests_over_one_connection(
+ALL_SERIES = [
+    Series(exchange, Symbol(f"A{number}", "USD"), Timeframe(1))
+    for number in range(200)
+    for exchange in ("kraken", "binance", "coinbaseexchange", "aggregated")
+]
+
+
+def candles_of(series: Series, row_count: int) -> pl.DataFrame:
+    frame = candles(row_count)
+    if not series.is_merged:
+        return frame
+    return frame.with_columns(
+        pl.lit("kraken,binance").alias("source_exchanges"),
+        pl.lit(2, pl.Int64()).alias("exchange_count"),
+    )
+
+
+def test_200_symbols_are_read_in_four_requests_over_one_connection(
     open_store: OpenStore, proxy: MisbehavingProxy
 ) -> None:
-    """A run with nothing new to write: coverage of every exchange and merged, then state."""
-    series = [
-        Series(exchange, Symbol(f"A{number}", "USD"), Timeframe(1))
-        for number in range(200)
-        for exchange in ("kraken", "binance", "coinbaseexchange", "aggregated")
-    ]
+    """What every series is known to be, its newest candles, and the state."""
     records = {
-        one: replace(RECORD, reasons={GapReason.REJECTED: IntervalSet.of(0, (number + 1) * 60_000)})
-        for number, one in enumerate(series)
+        one: covering(
+            RECORD.covered,
+            reasons={GapReason.REJECTED: IntervalSet.of(0, (number + 1) * MINUTE_MS)},
+        )
+        for number, one in enumerate(ALL_SERIES)
     }
     state = {f"A{number}/USD-catch_up": number for number in range(200)}
     filler = open_store()
-    filler.write_coverage(records)
+    filler.replace([SeriesChange(one, records[one], candles_of(one, 3)) for one in ALL_SERIES])
     filler.write_state("ingestor", state)
     store = open_store()
     proxy.requests.clear()
     connections = proxy.connections
 
-    assert store.read_coverage(series) == records
+    assert store.read_records() == records
+    newest = store.read_newest(ALL_SERIES, START_MS + MINUTE_MS)
     assert store.read_state("ingestor") == state
-    assert proxy.paths() == [QUERY, QUERY]
+    assert proxy.paths() == [QUERY] * 4
     store.write_state("ingestor", state)
 
-    assert [*proxy.paths("GET"), *proxy.paths()] == ["/api/v2/buckets", QUERY, QUERY, WRITE]
+    assert [*proxy.paths("GET"), *proxy.paths()] == ["/api/v2/buckets", *[QUERY] * 4, WRITE]
     assert proxy.connections - connections == 1
+    for one in ALL_SERIES:
+        assert newest[one].equals(candles_of(one, 3).tail(2))
+
+
+def test_200_symbols_are_written_in_three_requests(
+    open_store: OpenStore, proxy: MisbehavingProxy
+) -> None:
+    """The cautious records, the candles, the records; what is true already is written once."""
+    store = open_store()
+    store.replace([SeriesChange(one, RECORD, candles_of(one, 3)) for one in ALL_SERIES])
+    cautious = covering(IntervalSet.of(START_MS, START_MS + MINUTE_MS))
+    proxy.requests.clear()
+
+    store.replace(
+        [
+            SeriesChange(one, RECORD, candles_of(one, 5), cautious=cautious)
+            for one in ALL_SERIES[:-1]
+        ]
+        + [SeriesChange(ALL_SERIES[-1], RECORD, cautious=RECORD)]
+    )
+
+    assert proxy.paths() == [WRITE] * 3
+    measurements = [
+        {line.partition(",")[0] for line in gzip.decompress(request.body).decode().splitlines()}
+        for request in proxy.requests
+    ]
+    assert measurements == [
+        {"candle_coverage"},
+        {"candles", "exchange_candles"},
+        {"candle_coverage"},
+    ]
+    assert gzip.decompress(proxy.requests[0].body).count(b"A199") == 4
+    assert gzip.decompress(proxy.requests[2].body).count(b"A199") == 3
+    assert open_store().read_records() == dict.fromkeys(ALL_SERIES, RECORD)
 
 
 @every_call
@@ -442,11 +498,11 @@ def test_no_failure_shows_the_token(
             body=b'{"message":"%s"}' % told,
         )
 
+    faults: list[Fault | Callable[[Request], Fault]] = [
+        partial(echo, status=code) for code in (200, 400, 401, 422, 503)
+    ]
     texts = []
-    for fault in (
-        *(lambda request, code=code: echo(request, code) for code in (200, 400, 401, 422, 503)),
-        DROPPED,
-    ):
+    for fault in (*faults, DROPPED):
         proxy.always(path, fault)
         store = open_store()
         with caplog.at_level(logging.DEBUG):

@@ -1,8 +1,12 @@
 """What is proved of an InfluxDB before a run begins."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from influxd import InfluxServer
@@ -10,9 +14,9 @@ from misbehaving_proxy import Fault, MisbehavingProxy
 
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.stores.base import StoreRefusedError
-from candle_ingestor.stores.influxdb import InfluxDbStore
-from candle_ingestor.stores.influxdb_connection import InfluxDbConnection
-from candle_ingestor.stores.influxdb_patience import Patience
+from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
+from candle_ingestor.stores.influxdb.patience import Patience
+from candle_ingestor.stores.influxdb.store import InfluxDbStore
 
 DAY_MS = 86_400_000
 NOW_MS = 1_700_000_000_000
@@ -25,7 +29,7 @@ OpenStore = Callable[..., InfluxDbStore]
 def open_store(bucket: InfluxDbConnection) -> Iterator[OpenStore]:
     opened: list[InfluxDbStore] = []
 
-    def open_one(*, create_bucket: bool = False, **changes: object) -> InfluxDbStore:
+    def open_one(*, create_bucket: bool = False, **changes: Any) -> InfluxDbStore:
         connection = replace(bucket, **changes)
         opened.append(InfluxDbStore(connection, create_bucket=create_bucket, patience=IMPATIENT))
         return opened[-1]
@@ -292,11 +296,27 @@ def test_white_space_around_a_token_is_none_of_it() -> None:
 @pytest.mark.parametrize("value", ["", "a\nb"])
 @pytest.mark.parametrize("name", ["org", "bucket"])
 def test_a_missing_name_is_refused_with_its_flag(name: str, value: str) -> None:
+    change: dict[str, Any] = {name: value}
     with pytest.raises(ConfigurationError, match=f"--influxdb_{name} .*INFLUXDB_{name.upper()}"):
-        replace(GOOD, **{name: value})
+        replace(GOOD, **change)
 
 
 def test_nothing_made_of_a_connection_shows_its_token() -> None:
     for text in (repr(GOOD), str(GOOD), f"{GOOD}"):
         assert "s3cret" not in text
         assert "localhost:8086" in text
+
+
+def test_naming_a_bucket_loads_no_client() -> None:
+    """The flags are read with it, also by runs that keep candles elsewhere."""
+    program = (
+        "import sys, candle_ingestor.stores.influxdb.connection;"
+        "print(sorted({'influxdb_client', 'urllib3', 'polars'} & sys.modules.keys()))"
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+    told = subprocess.run(
+        [sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True
+    )
+
+    assert told.stdout == "[]\n"

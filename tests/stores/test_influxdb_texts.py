@@ -15,14 +15,14 @@ from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
-from candle_ingestor.stores.influxdb_answers import (
+from candle_ingestor.stores.influxdb.answers import (
     AnswerError,
     UnfinishedAnswerError,
     failure_in,
     message_in,
     parse_answer,
 )
-from candle_ingestor.stores.influxdb_lines import (
+from candle_ingestor.stores.influxdb.lines import (
     LINES_PER_REQUEST,
     batches,
     candle_lines,
@@ -31,17 +31,18 @@ from candle_ingestor.stores.influxdb_lines import (
     tag_text,
     tag_value,
 )
-from candle_ingestor.stores.influxdb_parts import (
+from candle_ingestor.stores.influxdb.parts import (
     PART_LENGTH,
     IncompleteTextError,
     TextInParts,
     joined,
 )
-from candle_ingestor.stores.influxdb_queries import (
+from candle_ingestor.stores.influxdb.queries import (
     candles_query,
-    coverage_query,
     delete_predicate,
     identifier,
+    last_open_query,
+    newest_query,
     pieces_of,
     spans_of,
     state_query,
@@ -124,7 +125,7 @@ def test_hostile_names_stay_inside_their_quotes(text: str) -> None:
 
     for query, tame in (
         (candles_query(series, Interval(0, 1)), candles_query(plain, Interval(0, 1))),
-        (coverage_query([series]), coverage_query([plain])),
+        (last_open_query(series, 1), last_open_query(plain, 1)),
         (state_query(text), state_query("x")),
     ):
         without_texts = re.sub(r"'(?:[^\\']|\\.)*'", "''", query)
@@ -150,12 +151,19 @@ def test_times_that_influxdb_cannot_keep_are_cut_to_those_it_can() -> None:
     assert "time >= -9223372036854775806 AND time < 9223372036854775807" in query
 
 
-def test_a_coverage_query_grows_with_the_names_and_not_with_their_pairings() -> None:
+def test_a_query_of_the_newest_names_timeframes_and_no_series() -> None:
+    """So that it stays short however many series there are."""
     series = [
-        Series(f"e{e}", Symbol(f"A{s}", "USD"), Timeframe(1)) for e in range(10) for s in range(50)
+        Series(f"e{number}", Symbol("BTC", "USD"), Timeframe(minutes))
+        for number in range(50)
+        for minutes in (1, 5)
     ]
 
-    assert coverage_query(series).count(" OR ") == 9 + 49
+    assert newest_query(series, 60_000) == (
+        'SELECT "exchange", "currency_pair", "timeframe", "open", "high", "low", "close", "volume"'
+        ' FROM "exchange_candles" WHERE ("timeframe" = \'1m\' OR "timeframe" = \'5m\')'
+        " AND time >= 60000000000 AND time <= 9223372036854775806"
+    )
 
 
 @given(st.integers(-(10**6), 10**6), st.integers(1, 400_000), st.sampled_from([1, 5, 60]))

@@ -2,15 +2,51 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import IntervalSet
-from candle_ingestor.stores.base import CoverageRecord
-from candle_ingestor.stores.record_json import RecordError, decode_record, encode_record
+from candle_ingestor.model.merge_rules import HighLow, MergeRules
+from candle_ingestor.model.months import Month
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.series_record import (
+    NOTHING_KNOWN,
+    Coverage,
+    Exports,
+    Listing,
+    MergeBasis,
+    Merging,
+    Precision,
+    SeriesRecord,
+)
+from candle_ingestor.model.symbol import Symbol
+from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.stores.record_fields import RecordError
+from candle_ingestor.stores.record_json import decode_record, encode_record
 
-MALFORMED_INTERVALS = [
+BITCOIN = Symbol("BTC", "USD")
+HOURLY = Timeframe(60)
+KRAKEN = Series("kraken", BITCOIN, HOURLY)
+MERGED = Series.merged(BITCOIN, HOURLY)
+RULES = MergeRules(("kraken", "binance"), 2, 5.5, HighLow.EXTREMES, (("USD", "USDT"),))
+BASIS = MergeBasis(RULES, (KRAKEN, Series("binance", Symbol("BTC", "USDT"), HOURLY)))
+FULL = SeriesRecord(
+    coverage=Coverage(
+        IntervalSet([(0, 60), (120, 180)]),
+        IntervalSet.of(120, 180),
+        {GapReason.REJECTED: IntervalSet.of(60, 120)},
+    ),
+    listing=Listing(86_400_000, None, True),
+    catch_up_from_ms=60,
+    precision=Precision(2, None),
+    merging=Merging(BASIS, ((MergeBasis(RULES, (KRAKEN,)), IntervalSet.of(0, 60)),)),
+    exports=Exports(
+        {"csv:/data": {Month(2023, 3): 60, Month(2023, 4): 180}, "parquet": {}}, (2, 8)
+    ),
+)
+
+MALFORMED_INTERVALS: list[Any] = [
     None,
     {},
     "[[0, 1]]",
@@ -23,108 +59,200 @@ MALFORMED_INTERVALS = [
     [["0", "1"]],
     [[0, 1.5]],
     [[False, True]],
+    [[0, 2], [1, 3]],
 ]
 
+times = st.integers(-(2**62), 2**62)
 interval_sets = st.lists(
-    st.tuples(st.integers(-(2**62), 2**62), st.integers(1, 2**40)).map(
-        lambda pair: (pair[0], pair[0] + pair[1])
-    ),
+    st.tuples(times, st.integers(1, 2**40)).map(lambda pair: (pair[0], pair[0] + pair[1])),
     max_size=20,
 ).map(IntervalSet)
-json_values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(),
-    lambda children: st.lists(children) | st.dictionaries(st.text(), children),
-    max_leaves=8,
+symbols = st.builds(
+    Symbol, st.sampled_from(["BTC", "1INCH"]), st.sampled_from(["USD", "USDT", "EUR"])
 )
+series = st.builds(Series, st.text(min_size=1), symbols, st.just(HOURLY))
+rules = st.builds(
+    MergeRules,
+    st.just(("kraken", "binance", "bitstamp")),
+    st.integers(1, 3),
+    st.sampled_from([0.0, 0.1, 5.0, 1e6]),
+    st.sampled_from(HighLow),
+    st.sampled_from([(), (("USD", "USDT"), ("EUR", "EURT"))]),
+)
+bases = st.builds(MergeBasis, rules, st.lists(series, max_size=3).map(tuple))
+former_bases = st.lists(
+    st.tuples(bases, st.integers(0, 9)), max_size=3, unique_by=lambda pair: pair[1]
+).map(lambda pairs: tuple((basis, IntervalSet.of(60 * n, 60 * n + 60)) for basis, n in pairs))
+months = st.builds(Month, st.integers(1970, 2100), st.integers(1, 12))
 records = st.builds(
-    CoverageRecord,
-    covered=interval_sets,
-    reasons=st.dictionaries(st.sampled_from(GapReason), interval_sets),
-    listed_from_ms=st.none() | st.integers(),
-    merge_rules=st.none() | st.dictionaries(st.text(), json_values),
-    former_rules=interval_sets,
+    SeriesRecord,
+    coverage=st.builds(
+        Coverage,
+        interval_sets,
+        interval_sets,
+        st.dictionaries(st.sampled_from(GapReason), interval_sets),
+    ),
+    listing=st.builds(Listing, st.none() | times, st.none() | times, st.booleans()),
+    catch_up_from_ms=st.none() | times,
+    precision=st.none()
+    | st.builds(Precision, st.none() | st.integers(0, 18), st.none() | st.integers(0, 18)),
+    merging=st.none() | st.builds(Merging, bases, former_bases),
+    exports=st.builds(
+        Exports,
+        st.dictionaries(st.text(), st.dictionaries(months, times, max_size=3), max_size=3),
+        st.none() | st.tuples(st.integers(0, 18), st.integers(0, 18)),
+    ),
 )
 
 
-def fields_of(record: CoverageRecord) -> dict[str, Any]:
+def fields_of(record: SeriesRecord) -> dict[str, Any]:
     fields: dict[str, Any] = json.loads(encode_record(record))
     return fields
 
 
+def decoded(fields: object, series: Series = MERGED) -> SeriesRecord:
+    return decode_record(json.dumps(fields), series)
+
+
+def with_value(place: str, value: object) -> dict[str, Any]:
+    """The fields of a full record with another value at a place such as `listing.first_day_ms`."""
+    fields = fields_of(FULL)
+    *path, name = place.split(".")
+    inner: Any = fields
+    for key in path:
+        inner = inner[int(key) if key.isdecimal() else key]
+    inner[name] = value
+    return fields
+
+
+@settings(deadline=None)
 @given(records)
-def test_any_record_survives(record: CoverageRecord) -> None:
-    assert decode_record(encode_record(record)) == record
+def test_any_record_survives(record: SeriesRecord) -> None:
+    assert decode_record(encode_record(record), MERGED) == record
 
 
-def test_intervals_are_written_as_pairs() -> None:
-    record = CoverageRecord(
-        covered=IntervalSet([(0, 60), (120, 180)]),
-        reasons={GapReason.REJECTED: IntervalSet.of(60, 120)},
-    )
+def test_a_record_is_nested_by_subject() -> None:
+    rules_fields = RULES.to_json()
 
-    fields = fields_of(record)
+    assert fields_of(FULL) == {
+        "format_version": 2,
+        "coverage": {
+            "covered": [[0, 60], [120, 180]],
+            "provisional": [[120, 180]],
+            "reasons": {"rejected": [[60, 120]]},
+        },
+        "listing": {"first_day_ms": 86_400_000, "silent_until_ms": None, "is_delisted": True},
+        "catch_up_from_ms": 60,
+        "precision": {"price_digits": 2, "volume_digits": None},
+        "merging": {
+            "rules": rules_fields,
+            "sources": [["kraken", "BTC/USD", "1h"], ["binance", "BTC/USDT", "1h"]],
+            "former": [
+                {"rules": rules_fields, "sources": [["kraken", "BTC/USD", "1h"]], "made": [[0, 60]]}
+            ],
+        },
+        "exports": {
+            "backlog": {"csv:/data": {"2023-03": 60, "2023-04": 180}, "parquet": {}},
+            "digits": [2, 8],
+        },
+    }
 
-    assert fields["covered"] == [[0, 60], [120, 180]]
-    assert fields["reasons"] == {"rejected": [[60, 120]]}
+
+def test_a_series_may_be_made_from_another_timeframe() -> None:
+    daily = Series.merged(BITCOIN, Timeframe(1440))
+
+    merging = decoded(fields_of(FULL), daily).merging
+
+    assert merging is not None
+    assert {source.timeframe for source in merging.basis.sources} == {Timeframe(60)}
 
 
 def test_keys_and_reasons_of_later_versions_are_passed_over() -> None:
-    fields = fields_of(CoverageRecord(covered=IntervalSet.of(0, 60)))
-    fields["colour"] = "blue"
-    fields["reasons"] = {"eaten_by_the_dog": [[60, 120]], "rejected": [[120, 180]]}
+    fields = fields_of(FULL) | {"colour": "blue"}
+    fields["listing"]["weather"] = "fine"
+    fields["coverage"]["reasons"]["eaten_by_the_dog"] = [[300, 360]]
 
-    record = decode_record(json.dumps(fields))
-
-    assert record.covered == IntervalSet.of(0, 60)
-    assert record.reasons == {GapReason.REJECTED: IntervalSet.of(120, 180)}
+    assert decoded(fields) == FULL
 
 
 @pytest.mark.parametrize("value", MALFORMED_INTERVALS, ids=repr)
-@pytest.mark.parametrize("key", ["covered", "former_rules"])
-def test_malformed_intervals_are_an_error_that_names_the_key(key: str, value: object) -> None:
-    fields = fields_of(CoverageRecord()) | {key: value}
+@pytest.mark.parametrize(
+    "place",
+    [
+        "coverage.covered",
+        "coverage.provisional",
+        "coverage.reasons.rejected",
+        "merging.former.0.made",
+    ],
+)
+def test_malformed_intervals_are_an_error_that_names_the_place(place: str, value: object) -> None:
+    shown = place.replace(".0.", "[0].")
 
-    with pytest.raises(RecordError, match=f"'{key}'"):
-        decode_record(json.dumps(fields))
+    with pytest.raises(RecordError) as caught:
+        decoded(with_value(place, value))
 
-
-@pytest.mark.parametrize("value", MALFORMED_INTERVALS, ids=repr)
-def test_malformed_reasons_are_an_error_that_names_the_reason(value: object) -> None:
-    fields = fields_of(CoverageRecord()) | {"reasons": {"rejected": value}}
-
-    with pytest.raises(RecordError, match=r"'reasons\.rejected'"):
-        decode_record(json.dumps(fields))
+    assert f"'{shown}'" in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("key", "value"),
+    ("place", "value"),
     [
-        ("reasons", []),
-        ("reasons", None),
-        ("listed_from_ms", "1"),
-        ("listed_from_ms", 1.5),
-        ("listed_from_ms", True),
-        ("merge_rules", []),
-        ("merge_rules", "x"),
+        ("coverage", []),
+        ("coverage", None),
+        ("coverage.reasons", []),
+        ("coverage.reasons", None),
+        ("listing", None),
+        ("listing.first_day_ms", "1"),
+        ("listing.silent_until_ms", 1.5),
+        ("listing.is_delisted", None),
+        ("listing.is_delisted", 1),
+        ("catch_up_from_ms", True),
+        ("precision", [2, 8]),
+        ("precision.price_digits", "2"),
+        ("merging", []),
+        ("merging.rules", {}),
+        ("merging.rules", None),
+        ("merging.sources", None),
+        ("merging.sources", ["kraken"]),
+        ("merging.sources", [["kraken"]]),
+        ("merging.sources", [["kraken", 1]]),
+        ("merging.sources", [["kraken", "BTC"]]),
+        ("merging.former", None),
+        ("merging.former", [[]]),
+        ("exports", None),
+        ("exports.backlog", []),
+        ("exports.backlog.parquet", None),
+        ("exports.backlog.parquet.March", 1),
+        ("exports.backlog.parquet.2023-03", None),
+        ("exports.backlog.parquet.2023-03", 1.5),
+        ("exports.digits", [2]),
+        ("exports.digits", [2, "8"]),
     ],
 )
-def test_a_field_of_the_wrong_type_is_an_error(key: str, value: object) -> None:
-    fields = fields_of(CoverageRecord()) | {key: value}
+def test_a_value_of_the_wrong_kind_is_an_error_that_names_the_place(
+    place: str, value: object
+) -> None:
+    with pytest.raises(RecordError) as caught:
+        decoded(with_value(place, value))
 
-    with pytest.raises(RecordError, match=f"'{key}'"):
-        decode_record(json.dumps(fields))
+    assert f"'{place}'" in str(caught.value)
 
 
-def test_a_record_without_coverage_is_an_error() -> None:
-    fields = fields_of(CoverageRecord())
-    del fields["covered"]
+def test_two_former_bases_of_one_minute_are_an_error() -> None:
+    fields = fields_of(FULL)
+    fields["merging"]["former"] *= 2
 
-    with pytest.raises(RecordError, match="'covered' is missing"):
-        decode_record(json.dumps(fields))
+    with pytest.raises(RecordError, match="claim the same minutes"):
+        decoded(fields)
+
+
+@pytest.mark.parametrize("key", ["coverage", "listing", "exports", "format_version"])
+def test_a_record_without_its_subjects_is_an_error(key: str) -> None:
+    fields = fields_of(FULL)
+    del fields[key]
+
+    with pytest.raises(RecordError, match=f"'{key}': it is missing"):
+        decoded(fields)
 
 
 @pytest.mark.parametrize(
@@ -134,25 +262,74 @@ def test_a_record_without_coverage_is_an_error() -> None:
 )
 def test_a_text_that_is_no_record_is_an_error(text: str) -> None:
     with pytest.raises(RecordError):
-        decode_record(text)
+        decode_record(text, KRAKEN)
 
 
 def test_a_cut_record_is_an_error() -> None:
-    text = encode_record(CoverageRecord(covered=IntervalSet([(0, 60), (120, 180)])))
+    text = encode_record(FULL)
 
     for length in range(len(text)):
         with pytest.raises(RecordError):
-            decode_record(text[:length])
+            decode_record(text[:length], MERGED)
+
+
+@pytest.mark.parametrize("version", [0, -1, True, "2", 1.5, None])
+def test_a_version_that_is_none_is_an_error(version: object) -> None:
+    with pytest.raises(RecordError, match="'format_version'"):
+        decoded(fields_of(FULL) | {"format_version": version})
 
 
 def test_a_newer_format_is_refused() -> None:
-    fields = fields_of(CoverageRecord()) | {"format_version": 2}
-
     with pytest.raises(RecordError, match="newer candle-ingestor"):
-        decode_record(json.dumps(fields))
+        decoded(fields_of(NOTHING_KNOWN) | {"format_version": 3})
 
 
-def test_merge_rules_that_json_cannot_say_are_an_error() -> None:
-    for rules in ({"exchanges": {1, 2}}, {"deviation": float("nan")}):
-        with pytest.raises(ValueError, match="JSON"):
-            encode_record(CoverageRecord(merge_rules=rules))
+def record_of_the_first_version(**changes: object) -> dict[str, object]:
+    return {
+        "format_version": 1,
+        "covered": [[0, 60], [120, 180]],
+        "reasons": {},
+        "listed_from_ms": 0,
+        "listing_sought_from_ms": 0,
+        "merge_rules": None,
+        "former_rules": [],
+        "unexported": [[0, 60]],
+        "export_digits": None,
+        **changes,
+    }
+
+
+def test_of_a_first_version_what_is_still_true_is_read() -> None:
+    """Not when the market was listed, nor what was below the minimum: its rules were wrong."""
+    reasons = {reason.value: [[200 + 10 * n, 205 + 10 * n]] for n, reason in enumerate(GapReason)}
+
+    record = decoded(record_of_the_first_version(reasons=reasons, export_digits=[2, 8]), KRAKEN)
+
+    wrong = (GapReason.NOT_LISTED_YET, GapReason.BELOW_MINIMUM)
+    assert record == SeriesRecord(
+        Coverage(
+            IntervalSet([(0, 60), (120, 180)]),
+            reasons={
+                reason: IntervalSet.of(200 + 10 * n, 205 + 10 * n)
+                for n, reason in enumerate(GapReason)
+                if reason not in wrong
+            },
+        ),
+        exports=Exports(digits=(2, 8)),
+    )
+
+
+def test_of_a_first_versions_merged_series_nothing_is_known_but_its_digits() -> None:
+    """So that it is merged again from the candles of its exchanges."""
+    fields = record_of_the_first_version(
+        merge_rules=RULES.to_json(), former_rules=[[0, 60]], export_digits=[2, 8]
+    )
+
+    assert decoded(fields) == SeriesRecord(exports=Exports(digits=(2, 8)))
+
+
+@pytest.mark.parametrize("value", MALFORMED_INTERVALS, ids=repr)
+def test_a_malformed_first_version_is_an_error(value: object) -> None:
+    for fields in ({"covered": value}, {"reasons": {"rejected": value}}):
+        with pytest.raises(RecordError):
+            decoded(record_of_the_first_version(**fields), KRAKEN)

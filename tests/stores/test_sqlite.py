@@ -1,5 +1,6 @@
 """What is SQLite's own: the file, its readers, its failures."""
 
+import json
 import os
 import resource
 import sqlite3
@@ -10,17 +11,22 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
+from storing import covering, keep, put
 
 from candle_ingestor.model.candles import EXCHANGE_CANDLES, MERGED_CANDLES
+from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.series import Series
+from candle_ingestor.model.series_record import NOTHING_KNOWN, Exports, SeriesRecord
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
-from candle_ingestor.stores.base import CoverageRecord, StoreRefusedError, StoreUnavailableError
-from candle_ingestor.stores.sqlite import SqliteStore
+from candle_ingestor.stores.base import StoreRefusedError, StoreUnavailableError
+from candle_ingestor.stores.record_json import decode_record, encode_record
+from candle_ingestor.stores.sqlite.store import SqliteStore
 
 WRITING_PROCESS = Path(__file__).with_name("writing_process.py")
 BITCOIN = Symbol("BTC", "USD")
@@ -72,7 +78,7 @@ def store(path: Path, open_sqlite: Callable[..., SqliteStore]) -> SqliteStore:
 @pytest.fixture
 def notebook(path: Path, store: SqliteStore) -> Iterator[sqlite3.Connection]:
     """Another program's plain connection to the store's file."""
-    store.write_candles(KRAKEN, candles(3))
+    put(store, KRAKEN, candles(3))
     with closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as connection:
         yield connection
 
@@ -81,11 +87,12 @@ def test_reading_and_checking_an_absent_store_make_no_file(path: Path, store: Sq
     store.check()
 
     assert store.read_candles(KRAKEN, EVERYTHING).is_empty()
-    assert store.read_coverage([KRAKEN]) == {KRAKEN: CoverageRecord()}
-    assert store.list_series() == []
+    assert store.read_records() == {}
+    assert store.read_newest([KRAKEN, MERGED], 0)[KRAKEN].is_empty()
+    assert store.last_open_ms(KRAKEN, 2**60) is None
     assert store.read_state("ingestor") == {}
     assert store.read_runs(1) == []
-    store.delete_candles(KRAKEN, [0])
+    store.replace([])
     assert not path.parent.exists()
 
 
@@ -96,7 +103,7 @@ def test_the_first_write_makes_the_file_with_its_folder(path: Path, store: Sqlit
 
 
 def test_a_closed_store_is_one_file(path: Path, store: SqliteStore) -> None:
-    store.write_candles(KRAKEN, candles(500))
+    put(store, KRAKEN, candles(500))
     store.close()
 
     assert [item.name for item in path.parent.iterdir()] == [path.name]
@@ -105,7 +112,7 @@ def test_a_closed_store_is_one_file(path: Path, store: SqliteStore) -> None:
 def test_a_notebook_finds_merged_candles_with_a_plain_query(
     store: SqliteStore, notebook: sqlite3.Connection
 ) -> None:
-    store.write_candles(MERGED, merged_candles(2))
+    put(store, MERGED, merged_candles(2))
 
     cursor = notebook.execute("SELECT * FROM candles WHERE currency_pair = 'BTC/USD'")
 
@@ -125,7 +132,7 @@ def test_a_notebook_finds_merged_candles_with_a_plain_query(
 def test_a_notebook_finds_exchange_candles_by_any_name(
     store: SqliteStore, notebook: sqlite3.Connection
 ) -> None:
-    store.write_candles(Series("bitstamp", BITCOIN, Timeframe(5)), candles(2))
+    put(store, Series("bitstamp", BITCOIN, Timeframe(5)), candles(2))
 
     rows = notebook.execute(
         "SELECT exchange, timeframe, count(*) FROM exchange_candles"
@@ -154,7 +161,7 @@ def test_a_notebook_with_an_open_transaction_does_not_stop_the_writer(
     notebook.execute("BEGIN")
     assert notebook.execute("SELECT count(*) FROM exchange_candles").fetchone() == (3,)
 
-    store.write_candles(KRAKEN, candles(10))
+    put(store, KRAKEN, candles(10))
 
     assert notebook.execute("SELECT count(*) FROM exchange_candles").fetchone() == (3,)
     notebook.execute("COMMIT")
@@ -174,17 +181,18 @@ def test_a_lock_held_too_long_by_another_program_is_a_transient_error(
     path: Path, store: SqliteStore, notebook: sqlite3.Connection
 ) -> None:
     notebook.execute("BEGIN IMMEDIATE")
-    for call in (
-        lambda: store.write_candles(KRAKEN, candles(9)),
+    calls: tuple[Callable[[], object], ...] = (
+        lambda: put(store, KRAKEN, candles(9)),
         lambda: store.write_state("a", {"b": 1}),
         store.check,
-    ):
+    )
+    for call in calls:
         with pytest.raises(StoreUnavailableError, match="locked by another program") as caught:
             call()
         assert str(path) in str(caught.value)
     notebook.execute("ROLLBACK")
 
-    store.write_candles(KRAKEN, candles(9))
+    put(store, KRAKEN, candles(9))
 
     assert store.read_candles(KRAKEN, EVERYTHING).height == 9
 
@@ -207,7 +215,7 @@ def test_a_new_file_that_another_program_holds_is_waited_for(
     release = threading.Timer(0.1, holder.execute, ["COMMIT"])
     release.start()
 
-    store.write_candles(KRAKEN, candles(1))
+    put(store, KRAKEN, candles(1))
 
     release.join()
     assert store.read_candles(KRAKEN, EVERYTHING).height == 1
@@ -217,10 +225,10 @@ def test_a_new_file_that_another_program_holds_too_long_is_a_transient_error(
     store: SqliteStore, holder: sqlite3.Connection
 ) -> None:
     with pytest.raises(StoreUnavailableError, match="locked by another program"):
-        store.write_candles(KRAKEN, candles(1))
+        put(store, KRAKEN, candles(1))
     holder.execute("COMMIT")
 
-    store.write_candles(KRAKEN, candles(1))
+    put(store, KRAKEN, candles(1))
 
     assert store.read_candles(KRAKEN, EVERYTHING).height == 1
 
@@ -233,8 +241,8 @@ def test_programs_that_make_the_file_at_once_all_succeed(
 
     def write(number: int) -> None:
         together.wait()
-        stores[number].write_candles(Series(f"e{number}", BITCOIN, Timeframe(1)), candles(2))
-        stores[number].read_coverage([KRAKEN])
+        put(stores[number], Series(f"e{number}", BITCOIN, Timeframe(1)), candles(2))
+        stores[number].read_records()
 
     with ThreadPoolExecutor(len(stores)) as pool:
         list(pool.map(write, range(len(stores))))
@@ -247,31 +255,30 @@ def test_programs_that_make_the_file_at_once_all_succeed(
 def test_a_page_that_fails_leaves_neither_rows_nor_ids_behind(
     path: Path, store: SqliteStore, notebook: sqlite3.Connection
 ) -> None:
-    broken = merged_candles(120).with_columns(
-        pl.when(pl.col("open_time_ms") == 119 * MINUTE_MS)
-        .then(float("nan"))
-        .otherwise(pl.col("close"))
-        .alias("close")
+    notebook.execute(
+        "CREATE TRIGGER stop AFTER INSERT ON series_record_rows"
+        " BEGIN SELECT RAISE(ABORT, 'stopped here'); END"
     )
 
-    with pytest.raises(StoreRefusedError):
-        store.write_candles(MERGED, broken)
+    with pytest.raises(StoreRefusedError, match="stopped here"):
+        put(store, MERGED, merged_candles(120))
     assert notebook.execute("SELECT count(*) FROM merged_candle_rows").fetchone() == (0,)
     assert notebook.execute("SELECT count(*) FROM exchange_sets").fetchone() == (0,)
-    store.write_candles(MERGED, merged_candles(120))
+    notebook.execute("DROP TRIGGER stop")
+    put(store, MERGED, merged_candles(120))
 
     assert notebook.execute("SELECT count(*) FROM candles").fetchone() == (120,)
 
 
 def test_a_newer_schema_is_refused_with_what_to_do(path: Path, store: SqliteStore) -> None:
-    store.write_candles(KRAKEN, candles(1))
+    put(store, KRAKEN, candles(1))
     store.close()
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 99")
     before = path.read_bytes()
 
     with closing(SqliteStore(path)) as newer, pytest.raises(StoreRefusedError) as caught:
-        newer.read_coverage([KRAKEN])
+        newer.read_records()
 
     for part in (str(path), "schema version 99", "update candle-ingestor", "--sqlite_path"):
         assert part in str(caught.value)
@@ -287,7 +294,7 @@ def test_another_programs_database_is_refused_and_left_alone(
     before = path.read_bytes()
 
     with pytest.raises(StoreRefusedError, match=r"another program.*--sqlite_path"):
-        store.write_candles(KRAKEN, candles(1))
+        put(store, KRAKEN, candles(1))
     with pytest.raises(StoreRefusedError, match="another program"):
         store.check()
 
@@ -313,7 +320,7 @@ def test_an_empty_file_becomes_a_store(path: Path, store: SqliteStore) -> None:
     path.parent.mkdir()
     path.touch()
 
-    store.write_candles(KRAKEN, candles(2))
+    put(store, KRAKEN, candles(2))
 
     assert store.read_candles(KRAKEN, EVERYTHING).height == 2
 
@@ -337,34 +344,241 @@ def test_a_path_below_a_file_is_refused(
             call()
 
 
-def test_a_damaged_coverage_record_is_an_error_that_names_the_series(
-    store: SqliteStore, notebook: sqlite3.Connection
+@pytest.mark.parametrize("facts", ["{}", "", "[]", '{"format_version":2,"coverage":{}}'])
+def test_a_damaged_record_is_an_error_that_names_the_series(
+    store: SqliteStore, notebook: sqlite3.Connection, facts: str
 ) -> None:
-    store.write_coverage({KRAKEN: CoverageRecord(covered=IntervalSet.of(0, MINUTE_MS))})
-    notebook.execute("UPDATE candle_coverage SET record = '{}'")
+    notebook.execute("UPDATE series_record_rows SET facts = ?", (facts,))
 
     with pytest.raises(StoreRefusedError, match="coverage record of kraken BTC/USD 1m"):
-        store.read_coverage([KRAKEN])
+        store.read_records()
+
+
+def test_damaged_intervals_are_an_error_that_names_the_series(
+    store: SqliteStore, notebook: sqlite3.Connection
+) -> None:
+    keep(store, {KRAKEN: covering(IntervalSet([(0, MINUTE_MS), (2 * MINUTE_MS, 3 * MINUTE_MS)]))})
+    notebook.execute("UPDATE coverage_interval_rows SET end_ms = end_ms + 60000")
+
+    with pytest.raises(StoreRefusedError, match=r"kraken BTC/USD 1m .*overlap"):
+        store.read_records()
 
 
 def test_a_damaged_series_name_is_an_error(
     store: SqliteStore, notebook: sqlite3.Connection
 ) -> None:
-    store.write_coverage({KRAKEN: CoverageRecord()})
-    notebook.execute("UPDATE candle_coverage SET timeframe = 'often'")
+    notebook.execute("UPDATE series SET timeframe = 'often'")
 
     with pytest.raises(StoreRefusedError, match="'often' is not a timeframe"):
-        store.list_series()
+        store.read_records()
+
+
+def test_a_notebook_reads_coverage_as_the_job_writes_it(
+    store: SqliteStore, notebook: sqlite3.Connection
+) -> None:
+    record = covering(
+        IntervalSet((2 * n * MINUTE_MS, (2 * n + 1) * MINUTE_MS) for n in range(12)),
+        IntervalSet.of(0, MINUTE_MS),
+        {
+            GapReason.REJECTED: IntervalSet.of(3 * MINUTE_MS, 4 * MINUTE_MS),
+            GapReason.FETCH_FAILED: IntervalSet.of(MINUTE_MS, 2 * MINUTE_MS),
+        },
+    )
+    keep(store, {KRAKEN: record, MERGED: NOTHING_KNOWN})
+
+    rows = notebook.execute(
+        "SELECT exchange, currency_pair, timeframe, record FROM candle_coverage ORDER BY exchange"
+    ).fetchall()
+
+    assert rows == [
+        ("aggregated", "BTC/USD", "1m", encode_record(NOTHING_KNOWN)),
+        ("kraken", "BTC/USD", "1m", encode_record(record)),
+    ]
+    assert notebook.execute(
+        "SELECT start_ms, end_ms FROM coverage_intervals"
+        " WHERE exchange = 'kraken' AND kind = 'rejected'"
+    ).fetchall() == [(3 * MINUTE_MS, 4 * MINUTE_MS)]
+
+
+def test_only_intervals_that_differ_are_written(
+    store: SqliteStore, notebook: sqlite3.Connection
+) -> None:
+    """Else each page of a series with many gaps would cost more than the one before."""
+    many = [(2 * n * MINUTE_MS, (2 * n + 1) * MINUTE_MS) for n in range(5_000)]
+    keep(store, {KRAKEN: covering(IntervalSet(many))})
+    notebook.execute(
+        "CREATE TRIGGER tell AFTER INSERT ON coverage_interval_rows BEGIN"
+        " INSERT INTO processing_state VALUES ('told', new.start_ms, 1); END"
+    )
+    store.read_records()
+
+    filled = [*many[:2_000], (many[2_000][0], many[2_001][1]), *many[2_002:]]
+    grown = [*filled[:-1], (filled[-1][0], filled[-1][1] + MINUTE_MS)]
+    for intervals in (filled, grown):
+        keep(store, {KRAKEN: covering(IntervalSet(intervals))})
+
+    assert sorted(map(int, store.read_state("told"))) == [many[2_000][0], many[-1][0]]
+    assert store.read_records()[KRAKEN].covered == IntervalSet(grown)
+
+
+def test_what_another_process_wrote_is_not_taken_for_what_this_one_did(
+    path: Path, store: SqliteStore, open_sqlite: Callable[..., SqliteStore]
+) -> None:
+    other = open_sqlite(path)
+    one, two = IntervalSet.of(0, MINUTE_MS), IntervalSet.of(5 * MINUTE_MS, 9 * MINUTE_MS)
+    keep(store, {KRAKEN: covering(one)})
+    keep(other, {KRAKEN: covering(two)})
+
+    keep(store, {KRAKEN: covering(one)})
+
+    assert other.read_records() == {KRAKEN: covering(one)}
+
+
+def test_a_page_fits_a_sqlite_that_takes_999_values_a_statement(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = sqlite3.connect
+
+    def connect_limited(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        connection = connect(*arguments, **options)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 999)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", connect_limited)
+
+    put(store, MERGED, merged_candles(250))
+
+    assert store.read_candles(MERGED, EVERYTHING).height == 250
+
+
+FIRST_VERSION = (
+    """CREATE TABLE series (
+        series_id INTEGER PRIMARY KEY,
+        exchange TEXT NOT NULL, currency_pair TEXT NOT NULL, timeframe TEXT NOT NULL,
+        UNIQUE (exchange, currency_pair, timeframe))""",
+    """CREATE TABLE exchange_sets (
+        exchange_set_id INTEGER PRIMARY KEY,
+        source_exchanges TEXT NOT NULL UNIQUE)""",
+    """CREATE TABLE exchange_candle_rows (
+        series_id INTEGER NOT NULL, open_time_ms INTEGER NOT NULL, open REAL NOT NULL,
+        high REAL NOT NULL, low REAL NOT NULL, close REAL NOT NULL, volume REAL NOT NULL,
+        PRIMARY KEY (series_id, open_time_ms)) WITHOUT ROWID""",
+    """CREATE TABLE merged_candle_rows (
+        series_id INTEGER NOT NULL, open_time_ms INTEGER NOT NULL, open REAL NOT NULL,
+        high REAL NOT NULL, low REAL NOT NULL, close REAL NOT NULL, volume REAL NOT NULL,
+        exchange_set_id INTEGER NOT NULL, exchange_count INTEGER NOT NULL,
+        PRIMARY KEY (series_id, open_time_ms)) WITHOUT ROWID""",
+    """CREATE TABLE candle_coverage (
+        exchange TEXT NOT NULL, currency_pair TEXT NOT NULL, timeframe TEXT NOT NULL,
+        record TEXT NOT NULL,
+        PRIMARY KEY (exchange, currency_pair, timeframe)) WITHOUT ROWID""",
+    """CREATE TABLE processing_state (
+        service_identifier TEXT NOT NULL, key TEXT NOT NULL,
+        last_processed_timestamp_ms INTEGER NOT NULL,
+        PRIMARY KEY (service_identifier, key)) WITHOUT ROWID""",
+    """CREATE TABLE ingestion_runs (
+        run_id TEXT PRIMARY KEY, started_ms INTEGER NOT NULL, status TEXT NOT NULL,
+        report TEXT NOT NULL) WITHOUT ROWID""",
+    "INSERT INTO series VALUES (7, 'kraken', 'BTC/USD', '1m')",
+    "INSERT INTO exchange_candle_rows VALUES (7, 0, 0.0, 0.0, 0.0, 0.0, 0.0)",
+    "INSERT INTO processing_state VALUES ('ingestor', 'BTC/USD-backfill', 5)",
+    f"PRAGMA application_id = {0x43_4E_44_4C}",
+    "PRAGMA user_version = 1",
+)
+OLD_RECORD = {
+    "format_version": 1,
+    "covered": [[0, MINUTE_MS]],
+    "reasons": {"rejected": [[MINUTE_MS, 2 * MINUTE_MS]]},
+    "listed_from_ms": None,
+    "listing_sought_from_ms": None,
+    "merge_rules": None,
+    "former_rules": [],
+    "unexported": [[0, MINUTE_MS]],
+    "export_digits": [2, 8],
+}
+
+
+@pytest.fixture
+def old_file(path: Path) -> Path:
+    """A file as the first version left it, with coverage of an exchange and of a merged series."""
+    path.parent.mkdir()
+    records = {
+        "kraken": OLD_RECORD,
+        "aggregated": OLD_RECORD | {"merge_rules": {"exchanges": ["kraken"]}},
+        "bitstamp": OLD_RECORD | {"covered": []},
+    }
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        for statement in FIRST_VERSION:
+            connection.execute(statement)
+        for exchange, record in records.items():
+            connection.execute(
+                "INSERT INTO candle_coverage VALUES (?, 'BTC/USD', '1m', ?)",
+                (exchange, json.dumps(record)),
+            )
+    return path
+
+
+def test_a_file_of_the_first_version_is_brought_to_this_one(
+    store: SqliteStore, old_file: Path
+) -> None:
+    bitstamp = Series("bitstamp", BITCOIN, Timeframe(1))
+    expected = {
+        KRAKEN: decode_record(json.dumps(OLD_RECORD), KRAKEN),
+        MERGED: SeriesRecord(exports=Exports(digits=(2, 8))),
+        bitstamp: decode_record(json.dumps(OLD_RECORD | {"covered": []}), bitstamp),
+    }
+    assert expected[KRAKEN].covered == IntervalSet.of(0, MINUTE_MS)
+
+    assert store.read_records() == expected
+
+    assert store.read_candles(KRAKEN, EVERYTHING).equals(candles(1))
+    assert store.read_state("ingestor") == {"BTC/USD-backfill": 5}
+    store.close()
+    with closing(SqliteStore(old_file)) as again:
+        assert again.read_records() == expected
+    with closing(sqlite3.connect(old_file)) as notebook:
+        assert notebook.execute("PRAGMA user_version").fetchone() == (2,)
+        found = notebook.execute("SELECT record FROM candle_coverage ORDER BY exchange").fetchall()
+    assert found == [(encode_record(expected[series]),) for series in (MERGED, bitstamp, KRAKEN)]
+
+
+def test_a_file_of_the_first_version_with_a_damaged_record_is_refused_and_left_alone(
+    store: SqliteStore, old_file: Path
+) -> None:
+    with closing(sqlite3.connect(old_file, isolation_level=None)) as connection:
+        connection.execute("UPDATE candle_coverage SET record = '{' WHERE exchange = 'kraken'")
+
+    with pytest.raises(StoreRefusedError, match="coverage record of kraken BTC/USD 1m"):
+        put(store, KRAKEN, candles(1))
+
+    with closing(sqlite3.connect(old_file)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        assert connection.execute("SELECT count(*) FROM candle_coverage").fetchone() == (3,)
+
+
+def test_a_file_of_the_first_version_is_brought_to_this_one_by_one_of_many(
+    old_file: Path, open_sqlite: Callable[..., SqliteStore]
+) -> None:
+    stores = [open_sqlite(old_file) for _ in range(6)]
+    together = threading.Barrier(len(stores))
+
+    def read(one: SqliteStore) -> int:
+        together.wait()
+        return len(one.read_records())
+
+    with ThreadPoolExecutor(len(stores)) as pool:
+        assert list(pool.map(read, stores)) == [3] * len(stores)
 
 
 def test_zero_has_no_sign(store: SqliteStore) -> None:
-    store.write_candles(KRAKEN, candles(1).with_columns(pl.lit(-0.0).alias("volume")))
+    put(store, KRAKEN, candles(1).with_columns(pl.lit(-0.0).alias("volume")))
 
     (volume,) = store.read_candles(KRAKEN, EVERYTHING)["volume"]
     assert volume.hex() == "0x0.0p+0"
 
 
-def start_writing(path: Path, **options: object) -> subprocess.Popen[str]:
+def start_writing(path: Path, **options: Any) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, WRITING_PROCESS, path],
         stdout=subprocess.PIPE,
@@ -384,7 +598,7 @@ def test_a_kill_never_leaves_coverage_without_its_candles(
             assert process.stdout.readline() == f"{page}\n"
         process.kill()
 
-    covered = store.read_coverage([KRAKEN])[KRAKEN].covered
+    covered = store.read_records()[KRAKEN].covered
     found = store.read_candles(KRAKEN, EVERYTHING)
     assert found.height % 300 == 0
     assert covered.duration_ms >= pages_before_the_kill * 300 * MINUTE_MS
@@ -392,7 +606,7 @@ def test_a_kill_never_leaves_coverage_without_its_candles(
     assert found["open_time_ms"].to_list()[:covered_minutes] == [
         minute * MINUTE_MS for minute in range(covered_minutes)
     ]
-    store.write_candles(KRAKEN, candles(5))
+    put(store, KRAKEN, candles(5))
 
 
 def test_a_file_size_limit_stops_the_writer_and_keeps_what_was_there(
@@ -413,7 +627,7 @@ def test_a_file_size_limit_stops_the_writer_and_keeps_what_was_there(
     found = store.read_candles(KRAKEN, EVERYTHING)
     assert found.height >= len(pages) * 300
     assert found.height % 300 == 0
-    covered = store.read_coverage([KRAKEN])[KRAKEN].covered
+    covered = store.read_records()[KRAKEN].covered
     assert len(pages) * 300 <= covered.duration_ms // MINUTE_MS <= found.height
 
 

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import urllib3
 
-from candle_ingestor.stores.influxdb_connection import InfluxDbConnection
+from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
 
 HOW_TO_GET_ONE = (
     "InfluxDB 2; build it with tools/influxd/build, or set INFLUXD to the path of an influxd, "
@@ -54,7 +55,7 @@ class InfluxServer:
         )
         return response.status, response.data
 
-    def answer(self, method: str, path: str, body: object = None) -> dict[str, object]:
+    def answer(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         status, data = self.call(method, path, body)
         assert 200 <= status < 300, (status, data)
         return json.loads(data) if data else {}
@@ -115,7 +116,7 @@ class InfluxdProcess:
         """Starts the server and returns when it serves; the first time it is set up as well."""
         is_new = not (self._folder / "bolt").exists()
         self._folder.mkdir(parents=True, exist_ok=True)
-        command = [
+        command: list[str | Path] = [
             self._binary,
             f"--bolt-path={self._folder / 'bolt'}",
             f"--engine-path={self._folder / 'engine'}",

@@ -38,7 +38,7 @@ class Fault:
     is_forwarded: bool = False
     is_dropped: bool = False
     keep_bytes: int | None = None
-    on_request: Callable[[Request], None] | None = None
+    on_request: Callable[[Request], object] | None = None
 
 
 class MisbehavingProxy:

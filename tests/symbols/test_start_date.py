@@ -13,11 +13,16 @@ from candle_ingestor.symbols.start_date import (
     parse_day,
     parse_end_date,
     parse_start_date,
+    resolve_dates,
 )
 
 
 def ms(text: str) -> int:
     return round(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 1000
+
+
+def start_ms(text: str, now_ms: int) -> int | None:
+    return resolve_dates(parse_start_date(text), None, now_ms)[0]
 
 
 NOON = ms("2024-03-31T12:34:56")
@@ -44,13 +49,14 @@ NOON = ms("2024-03-31T12:34:56")
     ],
 )
 def test_each_form_names_the_start_of_a_day_in_utc(text: str, now: str, day: str) -> None:
-    assert parse_start_date(text, ms(now)) == ms(day)
-    assert parse_end_date(text, ms(now)) == ms(day)
+    assert start_ms(text, ms(now)) == ms(day)
+    assert parse_end_date(text).start_ms(ms(now)) == ms(day)
 
 
 @pytest.mark.parametrize("text", ["skip", "SKIP", " skip\n"])
 def test_skip_means_no_backfill(text: str) -> None:
-    assert parse_start_date(text, NOON) is SKIP
+    assert parse_start_date(text) is SKIP
+    assert start_ms(text, NOON) is None
 
 
 @pytest.mark.parametrize(
@@ -75,7 +81,7 @@ def test_skip_means_no_backfill(text: str) -> None:
 )
 def test_any_other_text_is_an_error_that_lists_the_forms(text: str) -> None:
     with pytest.raises(ConfigurationError, match="--backfill_start_date") as caught:
-        parse_start_date(text, NOON)
+        parse_start_date(text)
 
     message = str(caught.value)
     for form in ("YYYY-MM-DD", "N_days_ago", "N_weeks_ago", "N_months_ago", "N_years_ago", "skip"):
@@ -86,24 +92,30 @@ def test_any_other_text_is_an_error_that_lists_the_forms(text: str) -> None:
 @pytest.mark.parametrize("text", ["2023-02-30", "2023-02-29", "2023-13-01", "2023-00-10"])
 def test_a_day_outside_the_calendar_is_named(text: str) -> None:
     with pytest.raises(ConfigurationError, match=f"'{text}' is not in the calendar"):
-        parse_start_date(text, NOON)
+        parse_start_date(text)
 
 
 @pytest.mark.parametrize("text", ["1969-12-31", "55_years_ago", "999999_weeks_ago", "0001-01-01"])
 def test_a_day_before_1970_is_an_error(text: str) -> None:
     with pytest.raises(ConfigurationError, match="before 1970-01-01"):
-        parse_start_date(text, NOON)
+        start_ms(text, NOON)
 
 
 def test_a_start_in_the_future_is_an_error() -> None:
     with pytest.raises(ConfigurationError, match="'2024-04-01' lies in the future"):
-        parse_start_date("2024-04-01", NOON)
+        start_ms("2024-04-01", NOON)
 
 
 def test_an_end_may_lie_in_the_future_and_knows_no_skip() -> None:
-    assert parse_end_date("2024-04-01", NOON) == ms("2024-04-01")
+    start, end = parse_start_date("2024-03-30"), parse_end_date("2024-04-01")
+    assert resolve_dates(start, end, NOON) == (ms("2024-03-30"), ms("2024-04-01"))
     with pytest.raises(ConfigurationError, match="--backfill_end_date: 'skip' is not of the form"):
-        parse_end_date("skip", NOON)
+        parse_end_date("skip")
+
+
+@pytest.mark.parametrize("text", ["2024-02-29", "1_year_ago", "90_days_ago", "0_weeks_ago"])
+def test_a_day_is_written_as_it_was_named(text: str) -> None:
+    assert str(parse_day(text)) == text
 
 
 def test_a_day_is_kept_as_it_was_named() -> None:

@@ -58,8 +58,9 @@ def demo(values: flags.FlagValues, console: Console) -> int:
     clock = SystemClock()
     with tempfile.TemporaryDirectory() as folder, running_simulator(SimulatorConfig()) as simulator:
         settings_path = simulator.write_settings(Path(folder) / "exchanges.toml")
-        config = config_from_flags(DemoFlags(values, settings_path), {}, clock.now_ms())
-        exit_code = ingest(config, clock, console, values.progress)
+        config = config_from_flags(DemoFlags(values, settings_path), {})
+        config.candles.resolved(clock.now_ms())
+        exit_code = ingest(config, clock, console)
     _print_where(config, console)
     return exit_code
 
@@ -67,9 +68,9 @@ def demo(values: flags.FlagValues, console: Console) -> int:
 def _print_where(config: Config, console: Console) -> None:
     console.print(
         "\nWhere to look:\n"
-        f"  {config.data_root}  monthly CSV of scaled integers, with manifest.json\n"
-        f"  {config.sqlite_path}  candles, exchange_candles, coverage, runs\n"
-        f"  {config.run_report_path}  the report above, for machines\n"
+        f"  {config.export.data_root}  monthly CSV of scaled integers, with manifest.json\n"
+        f"  {config.store.sqlite_path}  candles, exchange_candles, coverage, runs\n"
+        f"  {config.run.run_report_path}  the report above, for machines\n"
         "Run it again: only what is new is fetched.",
         highlight=False,
         soft_wrap=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -10,28 +11,31 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from candle_ingestor.commands.parts import load_symbols, log_mode, make_clients
+from candle_ingestor.commands.clients import make_clients
+from candle_ingestor.commands.parts import load_symbols, log_mode
 from candle_ingestor.commands.storage import make_store
 from candle_ingestor.config import Config
 from candle_ingestor.errors import CandleIngestorError, ConfigurationError, DependencyError
-from candle_ingestor.exchanges.availability import Listing, check_availability
+from candle_ingestor.exchanges.availability import MarketChoice, check_availability
 from candle_ingestor.exchanges.errors import ExchangeError
 from candle_ingestor.exchanges.markets import Market, markets_by_symbol
 from candle_ingestor.exchanges.retry import RetryPolicy
 from candle_ingestor.exchanges.session import ExchangeSession, RequestCounts, close_all
-from candle_ingestor.ingest.pager import Pager
-from candle_ingestor.ingest.plan import estimated_requests, plan_series
-from candle_ingestor.ingest.sift import sift
-from candle_ingestor.ingest.ticker import Ticker
-from candle_ingestor.ingest.window import window_of
+from candle_ingestor.ingest.choosing import refuse_unoffered_timeframe
+from candle_ingestor.ingest.plan import estimated_requests
+from candle_ingestor.ingest.preparing import RunTicker, make_tickers, plan_works
+from candle_ingestor.ingest.sources.base import CandleSource
+from candle_ingestor.ingest.sources.factory import SourceParts, sources_of
+from candle_ingestor.ingest.sources.sift import sift
+from candle_ingestor.ingest.window import earliest_wanted_ms
+from candle_ingestor.ingest.work import SeriesWork
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.times import iso_text
 from candle_ingestor.operations.clock import Clock
-from candle_ingestor.operations.secrets import Redactor
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.operations.writable import require_writable
-from candle_ingestor.stores.base import CoverageRecord, Store
+from candle_ingestor.stores.base import Store
 from candle_ingestor.symbols.redis_source import ping
 from candle_ingestor.symbols.requests import SymbolList
 
@@ -66,9 +70,10 @@ def dry_run(config: Config, clock: Clock, console: Console) -> int:
     checks = Checks(console)
     symbols = _check_symbols(config, checks)
     with ExitStack() as stack:
-        store = _check_store(config, checks)
+        store = _check_store(config, clock, checks)
         if store is not None:
             stack.callback(store.close)
+            _check_retention(config, clock, symbols, store, checks)
         _check_folder(config, checks)
         asyncio.run(_check_exchanges(config, clock, symbols, store, checks))
     console.print("Nothing was written.")
@@ -77,15 +82,13 @@ def dry_run(config: Config, clock: Clock, console: Console) -> int:
 
 def _print_configuration(config: Config, console: Console) -> None:
     table = Table("setting", "value", title="Configuration")
-    redactor = Redactor(config.secrets)
     for name, value in config.shown().items():
-        table.add_row(name, escape(redactor.redact(value)))
+        table.add_row(name, escape(value))
     console.print(table)
 
 
 def _check_symbols(config: Config, checks: Checks) -> SymbolList | None:
-    uses_redis = config.symbols is None and config.symbols_file is None
-    if uses_redis:
+    if config.symbols.are_in_redis:
         try:
             ping(config.redis)
         except CandleIngestorError as error:
@@ -101,28 +104,45 @@ def _check_symbols(config: Config, checks: Checks) -> SymbolList | None:
     return symbols
 
 
-def _check_store(config: Config, checks: Checks) -> Store | None:
-    name = str(config.influxdb) if config.influxdb else f"SQLite file {config.sqlite_path}"
+def _check_store(config: Config, clock: Clock, checks: Checks) -> Store | None:
+    name = (
+        str(config.store.influxdb)
+        if config.store.influxdb
+        else f"SQLite file {config.store.sqlite_path}"
+    )
     try:
-        store = make_store(config, may_create=False)
+        store = make_store(config, clock, may_create=False)
         store.check()
     except CandleIngestorError as error:
         checks.failed(name, error)
         return None
-    is_new = config.influxdb is None and not config.sqlite_path.exists()
+    is_new = config.store.influxdb is None and not config.store.sqlite_path.exists()
     checks.passed(f"{name} {'would be made' if is_new else 'can be read and written'}")
     return store
 
 
+def _check_retention(
+    config: Config, clock: Clock, symbols: SymbolList | None, store: Store, checks: Checks
+) -> None:
+    if symbols is None:
+        return
+    now_ms = clock.now_ms()
+    try:
+        earliest_ms = earliest_wanted_ms(config.candles, symbols.requests, now_ms)
+        store.require_retention(earliest_ms, now_ms)
+    except CandleIngestorError as error:
+        checks.failed(f"{store.description} keeps what is wanted", error)
+
+
 def _check_folder(config: Config, checks: Checks) -> None:
-    if not config.export_csv:
+    if not config.export.csv:
         return
     try:
-        require_writable("--data_root", config.data_root)
+        require_writable("--data_root", config.export.data_root)
     except ConfigurationError as error:
-        checks.failed(f"folder {config.data_root}", error)
+        checks.failed(f"folder {config.export.data_root}", error)
     else:
-        checks.passed(f"folder {config.data_root} can be written")
+        checks.passed(f"folder {config.export.data_root} can be written")
 
 
 async def _check_exchanges(
@@ -133,24 +153,38 @@ async def _check_exchanges(
     checks: Checks,
 ) -> None:
     stop = StopSignal()
-    sessions = [ExchangeSession(c, RetryPolicy(), stop) for c in make_clients(config)]
+    sessions = [ExchangeSession(c, RetryPolicy(), stop) for c in make_clients(config.exchanges)]
     try:
-        markets = await _check_markets(config, sessions, checks)
+        sources = sources_of(
+            SourceParts(
+                sessions,
+                clock.now_ms,
+                config.candles.settle_seconds,
+                config.candles.refetch_last_candles,
+            )
+        )
+        markets = await _check_markets(config, sessions, sources, checks)
         if symbols is not None:
-            tickers = _check_listings(config, symbols, markets, checks)
-            pagers = {s.exchange: Pager(s, clock.now_ms) for s in sessions}
-            for ticker in tickers[: config.dry_run_limit]:
-                for source in ticker.sources:
-                    pager = pagers[source.exchange]
-                    if str(config.timeframe) in pager.session.client.timeframes:
-                        await _check_candles(config, clock, pager, source, checks)
-            _print_plan(config, clock, tickers, pagers, store, checks.console)
+            records = {} if store is None else store.read_records()
+            choices = _check_choices(config, symbols, markets, checks)
+            tickers = make_tickers(config, symbols, choices, records, clock.now_ms())
+            by_exchange = {session.exchange: session for session in sessions}
+            for each in tickers[: config.run.dry_run_limit]:
+                for series in each.asked:
+                    if str(series.timeframe) in sources[series.exchange].timeframes:
+                        session = by_exchange[series.exchange]
+                        await _check_candles(config, clock, session, series, checks)
+            works = plan_works(tickers, records, sources)
+            _print_plan(config, tickers, works, checks.console)
     finally:
-        await close_all(sessions)
+        await close_all([session.client for session in sessions])
 
 
 async def _check_markets(
-    config: Config, sessions: list[ExchangeSession], checks: Checks
+    config: Config,
+    sessions: list[ExchangeSession],
+    sources: Mapping[str, CandleSource],
+    checks: Checks,
 ) -> dict[str, dict[Symbol, Market] | None]:
     markets: dict[str, dict[Symbol, Market] | None] = {}
     for session in sessions:
@@ -161,27 +195,22 @@ async def _check_markets(
             checks.failed(f"exchange {session.exchange}", error)
             continue
         markets[session.exchange] = markets_by_symbol(session.exchange, fetched)
-        if str(config.timeframe) in session.client.timeframes:
-            checks.passed(f"exchange {session.exchange}: {len(fetched)} spot markets")
+        try:
+            refuse_unoffered_timeframe(sources[session.exchange], config.candles.timeframe)
+        except ConfigurationError as error:
+            checks.failed(f"exchange {session.exchange}", error)
         else:
-            offered = ", ".join(session.client.timeframes)
-            checks.failed(
-                f"exchange {session.exchange}",
-                ConfigurationError(
-                    f"it has no {config.timeframe} candles (--candle_granularity_minutes); "
-                    f"it offers {offered}"
-                ),
-            )
+            checks.passed(f"exchange {session.exchange}: {len(fetched)} spot markets")
     return markets
 
 
-def _check_listings(
+def _check_choices(
     config: Config,
     symbols: SymbolList,
     markets: dict[str, dict[Symbol, Market] | None],
     checks: Checks,
-) -> list[Ticker]:
-    requests = {request.symbol: request for request in symbols.requests}
+) -> tuple[MarketChoice, ...]:
+    requests = [request.symbol for request in symbols.requests]
     rules = config.rules
     found = check_availability(requests, markets, rules.min_exchanges, rules.quote_aliases)
     words = (
@@ -192,28 +221,25 @@ def _check_listings(
         checks.passed(words)
     else:
         checks.failed(words, ConfigurationError("lower --min_exchanges_required, or add exchanges"))
-    for listing in found.undecided:
-        exchanges = ", ".join(listing.unknown)
-        checks.console.print(f"      {listing.symbol}: whether {exchanges} has it cannot be told")
-    for listing in found.dropped:
-        checks.console.print(f"      {listing.symbol} {_lacking_words(listing)}")
-    return [
-        Ticker.make(requests[listing.symbol], listing, config.timeframe)
-        for listing in found.accepted
-    ]
+    for choice in found.undecided:
+        exchanges = ", ".join(choice.unknown)
+        checks.console.print(f"      {choice.symbol}: whether {exchanges} has it cannot be told")
+    for choice in found.dropped:
+        checks.console.print(f"      {choice.symbol} {_lacking_words(choice)}")
+    return found.accepted
 
 
-def _lacking_words(listing: Listing) -> str:
-    return f"is not listed on {', '.join(listing.lacking) or 'an exchange that answers'}"
+def _lacking_words(choice: MarketChoice) -> str:
+    return f"is not listed on {', '.join(choice.lacking) or 'an exchange that answers'}"
 
 
 async def _check_candles(
-    config: Config, clock: Clock, pager: Pager, series: Series, checks: Checks
+    config: Config, clock: Clock, session: ExchangeSession, series: Series, checks: Checks
 ) -> None:
-    timeframe = config.timeframe
+    timeframe = config.candles.timeframe
     since_ms = timeframe.floor_ms(clock.now_ms()) - CANDLES_IN_SAMPLE * timeframe.duration_ms
     try:
-        rows = await pager.session.fetch_candles(
+        rows = await session.fetch_candles(
             str(series.symbol), timeframe, since_ms, CANDLES_IN_SAMPLE, RequestCounts()
         )
     except ExchangeError as error:
@@ -229,36 +255,23 @@ async def _check_candles(
 
 
 def _print_plan(
-    config: Config,
-    clock: Clock,
-    tickers: list[Ticker],
-    pagers: dict[str, Pager],
-    store: Store | None,
-    console: Console,
+    config: Config, tickers: list[RunTicker], works: Mapping[Series, SeriesWork], console: Console
 ) -> None:
     table = Table("symbol", "exchange", "missing candles", "requests", "seconds", title="Plan")
-    sources = {source for ticker in tickers for source in ticker.sources}
-    known = (
-        dict.fromkeys(sources, CoverageRecord()) if store is None else store.read_coverage(sources)
-    )
     seconds_by_exchange: dict[str, float] = {}
-    for number, ticker in enumerate(tickers):
-        window = window_of(config, ticker.request, clock.now_ms())
-        for source in ticker.sources:
-            pager = pagers[source.exchange]
-            reach = pager.reach(source).start_ms
-            plan = plan_series(window, known[source], config.timeframe, reach)
-            habits = pager.session.client.habits
-            requests = estimated_requests(plan.to_fetch, config.timeframe, habits.page_candles)
-            seconds = requests * pager.session.client.seconds_per_request
-            total = seconds_by_exchange.get(source.exchange, 0.0) + seconds
-            seconds_by_exchange[source.exchange] = total
-            if number < config.dry_run_limit:
-                missing = plan.to_fetch.duration_ms // config.timeframe.duration_ms
+    for number, each in enumerate(tickers):
+        for series in each.asked:
+            work = works[series]
+            to_fetch = work.plan.to_fetch
+            requests = estimated_requests(to_fetch, series.timeframe, work.source.page_candles)
+            seconds = requests * work.source.seconds_per_request()
+            total = seconds_by_exchange.get(series.exchange, 0.0) + seconds
+            seconds_by_exchange[series.exchange] = total
+            if number < config.run.dry_run_limit:
                 table.add_row(
-                    str(ticker.symbol),
-                    source.exchange,
-                    f"{missing:,}",
+                    str(each.ticker.symbol),
+                    series.exchange,
+                    f"{work.candles_in(to_fetch):,}",
                     f"{requests:,}",
                     f"{seconds:,.1f}",
                 )

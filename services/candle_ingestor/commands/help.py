@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import textwrap
 
-from candle_ingestor.flags import COMMANDS, FLAGS, GROUPS
+from candle_ingestor.commands.table import COMMANDS
+from candle_ingestor.flags import FLAGS, GROUPS
 
 WIDTH = 96
 
@@ -13,7 +14,7 @@ WIDTH = 96
 def help_text() -> str:
     """What --help prints."""
     lines = ["Usage: candle-ingestor [COMMAND] [--flag=value ...]", "", "Commands:"]
-    lines += [f"  {name:<8} {text}" for name, text in COMMANDS.items()]
+    lines += [f"  {name:<8} {command.help}" for name, command in COMMANDS.items()]
     for heading, names in GROUPS.items():
         lines += ["", f"{heading}:"]
         for name in names:
@@ -37,7 +38,7 @@ def flags_page() -> str:
         "| command | what it does |",
         "|---|---|",
     ]
-    lines += [f"| `{name}` | {text} |" for name, text in COMMANDS.items()]
+    lines += [f"| `{name}` | {command.help} |" for name, command in COMMANDS.items()]
     for heading, names in GROUPS.items():
         lines += ["", f"## {heading}", "", "| flag | default | meaning |", "|---|---|---|"]
         lines += [f"| `{_usage(name)}` | {_default(name)} | {_meaning(name)} |" for name in names]

@@ -10,7 +10,12 @@ from rich.table import Table
 from candle_ingestor.ingest.report import RunReport, RunStatus, TickerReport, candles_by_reason
 from candle_ingestor.model.gaps import Gap
 
-_COLOURS = {RunStatus.OK: "green", RunStatus.STOPPED: "yellow", RunStatus.FAILED: "red"}
+_COLOURS = {
+    RunStatus.OK: "green",
+    RunStatus.DEGRADED: "yellow",
+    RunStatus.STOPPED: "yellow",
+    RunStatus.FAILED: "red",
+}
 _MOST_ERRORS_SHOWN = 10
 
 
@@ -37,7 +42,7 @@ def _table(report: RunReport) -> Table:
     for name in ("requests", "candles", "revised", "rejected", "excluded", "retries", "seconds"):
         table.add_column(name, justify="right", no_wrap=True)
     for ticker in report.tickers:
-        merged = f"{ticker.merged.candles:,}"
+        merged = f"{ticker.outcome.merged.candles:,}"
         table.add_row(f"[bold]{ticker.symbol}[/bold]", "", merged, *[""] * 5)
         for source in ticker.sources:
             counts = source.counts
@@ -47,7 +52,7 @@ def _table(report: RunReport) -> Table:
                 f"{source.candles:,}",
                 f"{source.revised:,}",
                 f"{counts.rejected:,}",
-                f"{ticker.merged.excluded.get(source.exchange, 0):,}",
+                f"{ticker.outcome.merged.excluded.get(source.exchange, 0):,}",
                 f"{counts.retries:,}",
                 f"{counts.seconds:.1f}",
             )
@@ -65,25 +70,31 @@ def _print_notes(report: RunReport, console: Console) -> None:
         console.print(f"{symbol} was left out: not listed on {', '.join(lacking)}")
     for text in report.rejected_symbols:
         console.print(escape(f"passed over {text}"))
+    for exchange, trouble in report.troubles.items():
+        pages = f"left {trouble.failed_pages:,} pages unanswered" if trouble.failed_pages else ""
+        words = pages or "could not be used"
+        console.print(
+            escape(f"{exchange} {words}: {trouble.error}"), style="yellow", soft_wrap=True
+        )
     for ticker in report.tickers:
         _print_ticker_notes(report, ticker, console)
 
 
 def _print_ticker_notes(report: RunReport, ticker: TickerReport, console: Console) -> None:
-    known, wanted = ticker.covered_candles, ticker.wanted_candles
+    known, wanted = ticker.outcome.covered_candles, ticker.outcome.wanted_candles
     accounted = f"{known:,} of {wanted:,} {report.timeframe} intervals known"
-    disagreed = ticker.merged.disagreements
+    disagreed = ticker.outcome.merged.disagreements
     more = f", {disagreed:,} disagreements between two exchanges" if disagreed else ""
     console.print(f"{ticker.symbol}: {accounted}{more}")
-    if ticker.gaps:
-        console.print(f"  gaps in candles: {_gaps(ticker.gaps, report)}", soft_wrap=True)
+    if ticker.outcome.gaps:
+        console.print(f"  gaps in candles: {_gaps(ticker.outcome.gaps, report)}", soft_wrap=True)
     for source in ticker.sources:
         if source.gaps:
             gaps = _gaps(source.gaps, report)
             console.print(f"  {source.exchange} lacks: {gaps}", soft_wrap=True)
     for exchange, symbol in ticker.stand_ins.items():
         console.print(f"  {exchange} serves {symbol} in its place")
-    for change in ticker.rule_changes:
+    for change in ticker.outcome.rule_changes:
         console.print(escape(f"  merged by other rules from here on: {change}"))
     for error in ticker.errors[:_MOST_ERRORS_SHOWN]:
         console.print(escape(f"  failed: {error}"), style="red", soft_wrap=True)

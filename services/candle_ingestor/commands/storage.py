@@ -7,17 +7,19 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from candle_ingestor.config import Config
 from candle_ingestor.operations.clock import Clock
-from candle_ingestor.operations.redis_run_lock import RedisRunLock, lock_name_of
-from candle_ingestor.operations.run_lock import FileRunLock, lock_path_of
+from candle_ingestor.operations.run_lock import FileRunLock, lock_name_of, lock_path_of
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.operations.writable import require_writable
 from candle_ingestor.stores.base import Store
-from candle_ingestor.stores.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from candle_ingestor.operations.redis_run_lock import RedisRunLock
+    from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
 
 
 @dataclass(frozen=True)
@@ -32,26 +34,22 @@ class OpenStore:
     when_lock_lost: Callable[[Callable[[str], object]], AbstractContextManager[None]]
 
 
-def make_store(config: Config, *, may_create: bool = True, stop: StopSignal | None = None) -> Store:
+def make_store(
+    config: Config, clock: Clock, *, may_create: bool = True, stop: StopSignal | None = None
+) -> Store:
     """The store, not yet asked anything. A server that is down is not waited for beyond `stop`.
 
     Raises:
         ConfigurationError: if the folder of a SQLite file cannot be written.
     """
-    if config.influxdb is not None:
-        create_bucket = config.create_bucket and may_create
-        # Loaded only where it is used: its client takes a third of a second.
-        influxdb = import_module("candle_ingestor.stores.influxdb")
-        store: Store = influxdb.InfluxDbStore(
-            config.influxdb,
-            create_bucket=create_bucket,
-            patience=None
-            if stop is None
-            else influxdb.Patience(sleep=stop.wait, is_to_stop=stop.is_grace_over),
-        )
-        return store
-    require_writable("--sqlite_path", config.sqlite_path.parent)
-    return SqliteStore(config.sqlite_path)
+    if config.store.influxdb is not None:
+        create_bucket = config.store.create_bucket and may_create
+        return _influxdb_store(config.store.influxdb, create_bucket, clock, stop)
+    # A store's library is loaded with it: that of InfluxDB takes a third of a second.
+    from candle_ingestor.stores.sqlite.store import SqliteStore
+
+    require_writable("--sqlite_path", config.store.sqlite_path.parent)
+    return SqliteStore(config.store.sqlite_path)
 
 
 @contextmanager
@@ -63,25 +61,47 @@ def open_store(config: Config, clock: Clock, stop: StopSignal | None = None) -> 
         StoreError: if the store cannot be used; that is found out here, before any request.
     """
     with ExitStack() as stack:
-        store = make_store(config, stop=stop)
+        store = make_store(config, clock, stop=stop)
         stack.callback(store.close)
-        lock = _make_lock(config, clock.now_ms())
-        stack.enter_context(lock)
-        store.check()
-        if isinstance(lock, RedisRunLock):
-            yield OpenStore(store, lock.when_lost)
+        started_ms = clock.now_ms()
+        if config.store.influxdb is not None and config.uses_redis:
+            redis_lock = stack.enter_context(_redis_lock(config, config.store.influxdb, started_ms))
+            store.check()
+            yield OpenStore(store, redis_lock.when_lost)
         else:
+            stack.enter_context(FileRunLock(_lock_path(config), started_ms=started_ms))
+            store.check()
             yield OpenStore(store, lambda _: nullcontext())
 
 
-def _make_lock(config: Config, now_ms: int) -> FileRunLock | RedisRunLock:
-    if config.influxdb is None:
-        return FileRunLock(lock_path_of(config.sqlite_path), started_ms=now_ms)
-    influxdb = config.influxdb
-    name = lock_name_of(influxdb.url, influxdb.org, influxdb.bucket, config.service_identifier)
-    if config.uses_redis:
-        return RedisRunLock(config.redis, name, started_ms=now_ms)
+def _influxdb_store(
+    connection: InfluxDbConnection, create_bucket: bool, clock: Clock, stop: StopSignal | None
+) -> Store:
+    from candle_ingestor.stores.influxdb.patience import Patience
+    from candle_ingestor.stores.influxdb.store import InfluxDbStore
+
+    patience = None if stop is None else Patience(sleep=stop.wait, is_to_stop=stop.is_grace_over)
+    return InfluxDbStore(
+        connection, create_bucket=create_bucket, patience=patience, now_ms=clock.now_ms
+    )
+
+
+def _redis_lock(config: Config, influxdb: InfluxDbConnection, started_ms: int) -> RedisRunLock:
+    from candle_ingestor.operations.redis_run_lock import RedisRunLock
+
+    return RedisRunLock(config.redis, _lock_name(config, influxdb), started_ms=started_ms)
+
+
+def _lock_path(config: Config) -> Path:
+    influxdb = config.store.influxdb
+    if influxdb is None:
+        return lock_path_of(config.store.sqlite_path)
     # Without Redis the lock holds on this machine only, which is where a person runs it.
-    digest = hashlib.sha256(name.encode()).hexdigest()[:16]
-    path = Path(tempfile.gettempdir()) / f"candle-ingestor-{digest}.lock"
-    return FileRunLock(path, started_ms=now_ms)
+    digest = hashlib.sha256(_lock_name(config, influxdb).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"candle-ingestor-{digest}.lock"
+
+
+def _lock_name(config: Config, influxdb: InfluxDbConnection) -> str:
+    return lock_name_of(
+        influxdb.url, influxdb.org, influxdb.bucket, config.store.service_identifier
+    )

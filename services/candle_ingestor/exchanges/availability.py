@@ -7,8 +7,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from candle_ingestor.errors import ConfigurationError
-from candle_ingestor.exchanges.errors import ExchangeError
+from candle_ingestor.exchanges.errors import ExchangeError, RunEndedError
 from candle_ingestor.exchanges.markets import (
     HOUR_MS,
     CachedMarkets,
@@ -17,30 +16,13 @@ from candle_ingestor.exchanges.markets import (
     markets_by_symbol,
 )
 from candle_ingestor.exchanges.session import ExchangeSession, RequestCounts
-from candle_ingestor.model.symbol import Symbol
+from candle_ingestor.model.symbol import Symbol, stand_ins_of, symbol_choices
 
 log = logging.getLogger(__name__)
 
 
-def resolve_minimum(exchanges: Sequence[str], min_exchanges_required: int) -> int:
-    """The minimum that rule M1 makes of the flag: 0 means all exchanges given.
-
-    Raises:
-        ConfigurationError: if more are required than given, or the number is negative.
-    """
-    if min_exchanges_required < 0:
-        raise ConfigurationError("--min_exchanges_required must be 0 (all given) or more")
-    if min_exchanges_required > len(exchanges):
-        raise ConfigurationError(
-            f"--min_exchanges_required={min_exchanges_required} is more than the "
-            f"{len(exchanges)} given by --exchanges={','.join(exchanges)}; "
-            "require fewer or give more"
-        )
-    return min_exchanges_required or len(exchanges)
-
-
 @dataclass(frozen=True)
-class Listing:
+class MarketChoice:
     """A symbol and where it is traded.
 
     Attributes:
@@ -57,7 +39,7 @@ class Listing:
     @property
     def stand_ins(self) -> dict[str, Symbol]:
         """What serves in place of the symbol, by exchange."""
-        return {e: m.symbol for e, m in self.markets.items() if m.symbol != self.symbol}
+        return stand_ins_of(self.symbol, {e: m.symbol for e, m in self.markets.items()})
 
 
 @dataclass(frozen=True)
@@ -67,9 +49,9 @@ class Availability:
     A symbol is `undecided` where only exchanges whose markets could not be learnt may list it.
     """
 
-    accepted: tuple[Listing, ...]
-    dropped: tuple[Listing, ...]
-    undecided: tuple[Listing, ...] = ()
+    accepted: tuple[MarketChoice, ...]
+    dropped: tuple[MarketChoice, ...]
+    undecided: tuple[MarketChoice, ...] = ()
 
 
 def check_availability(
@@ -83,17 +65,17 @@ def check_availability(
     `markets` has the exchanges in flag order; None stands for markets that could not be learnt,
     and such an exchange is given the benefit of the doubt: a passing fault drops no symbol.
     """
-    accepted: list[Listing] = []
-    dropped: list[Listing] = []
-    undecided: list[Listing] = []
+    accepted: list[MarketChoice] = []
+    dropped: list[MarketChoice] = []
+    undecided: list[MarketChoice] = []
     for symbol in symbols:
-        listing = _listing(symbol, markets, quote_aliases)
-        if len(listing.markets) + len(listing.unknown) < minimum:
-            dropped.append(listing)
-        elif listing.markets:
-            accepted.append(listing)
+        choice = _choice(symbol, markets, quote_aliases)
+        if len(choice.markets) + len(choice.unknown) < minimum:
+            dropped.append(choice)
+        elif choice.markets:
+            accepted.append(choice)
         else:
-            undecided.append(listing)
+            undecided.append(choice)
     return Availability(tuple(accepted), tuple(dropped), tuple(undecided))
 
 
@@ -105,10 +87,13 @@ async def learn_markets(
 ) -> tuple[dict[str, dict[Symbol, Market] | None], dict[str, ExchangeError]]:
     """The markets of every exchange, from the cache while that is fresh, and what failed.
 
-    Where an exchange does not answer, an old cache serves, with a warning.
+    Where an exchange does not answer, an old cache serves, with a warning. What the end of the
+    run cut short is None without a failure.
     """
+    # One question at a time: of a cache that is down, the first one tells.
+    turn = asyncio.Lock()
     learnt = await asyncio.gather(
-        *(_learn(session, cache, now_ms, cache_hours) for session in sessions)
+        *(_learn(session, cache, turn, now_ms, cache_hours) for session in sessions)
     )
     markets: dict[str, dict[Symbol, Market] | None] = {}
     errors: dict[str, ExchangeError] = {}
@@ -116,48 +101,57 @@ async def learn_markets(
         if isinstance(result, ExchangeError):
             errors[session.exchange] = result
             markets[session.exchange] = None
+        elif isinstance(result, RunEndedError):
+            markets[session.exchange] = None
         else:
             markets[session.exchange] = result
     return markets, errors
 
 
 async def _learn(
-    session: ExchangeSession, cache: MarketsCache, now_ms: int, cache_hours: float
-) -> dict[Symbol, Market] | ExchangeError:
+    session: ExchangeSession,
+    cache: MarketsCache,
+    turn: asyncio.Lock,
+    now_ms: int,
+    cache_hours: float,
+) -> dict[Symbol, Market] | ExchangeError | RunEndedError:
     client = session.client
-    cached = cache.read(client.exchange, client.address)
+    async with turn:
+        cached = await asyncio.to_thread(cache.read, client.exchange, client.address)
     if cached is not None and 0 <= now_ms - cached.fetched_ms < cache_hours * HOUR_MS:
         client.use_markets(cached.markets)
         return markets_by_symbol(client.exchange, cached.markets)
     try:
         fetched = await session.fetch_markets(RequestCounts())
-    except ExchangeError as error:
+    except (ExchangeError, RunEndedError) as error:
         if cached is None:
-            log.error("Cannot learn which markets %s has: %s", client.exchange, error)
+            level = logging.INFO if isinstance(error, RunEndedError) else logging.ERROR
+            log.log(level, "Cannot learn which markets %s has: %s", client.exchange, error)
             return error
         log.warning("Using the markets of %s as of before: %s", client.exchange, error)
         client.use_markets(cached.markets)
         return markets_by_symbol(client.exchange, cached.markets)
     if cache_hours > 0:
-        complaint = cache.write(client.exchange, client.address, CachedMarkets(fetched, now_ms))
+        kept = CachedMarkets(fetched, now_ms)
+        async with turn:
+            complaint = await asyncio.to_thread(cache.write, client.exchange, client.address, kept)
         if complaint:
             log.warning("%s", complaint)
     return markets_by_symbol(client.exchange, fetched)
 
 
-def _listing(
+def _choice(
     symbol: Symbol,
     markets: Mapping[str, Mapping[Symbol, Market] | None],
     quote_aliases: Sequence[tuple[str, str]],
-) -> Listing:
-    stand_ins = (new for old, new in quote_aliases if old == symbol.quote)
-    wanted = [symbol, *(symbol.with_quote(stand_in) for stand_in in stand_ins)]
+) -> MarketChoice:
+    wanted = symbol_choices(symbol, quote_aliases)
     found: dict[str, Market] = {}
     for exchange, listed in markets.items():
         market = next((listed[s] for s in wanted if s in listed), None) if listed else None
         if market is not None:
             found[exchange] = market
-    return Listing(
+    return MarketChoice(
         symbol,
         found,
         lacking=tuple(e for e, listed in markets.items() if listed is not None and e not in found),

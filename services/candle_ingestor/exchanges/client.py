@@ -1,21 +1,13 @@
-"""One ccxt client of one exchange, for spot markets and their candles."""
+"""What the job asks of an exchange's client: the seam where tests put exchanges of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
-import ccxt.async_support as ccxt_async
-
-from candle_ingestor.exchanges.answers import as_exchange_error, strict_class
-from candle_ingestor.exchanges.errors import MalformedAnswerError
-from candle_ingestor.exchanges.habits import ExchangeHabits, habits_of
+from candle_ingestor.exchanges.habits import ExchangeHabits
 from candle_ingestor.exchanges.rows import RawRows
-from candle_ingestor.exchanges.settings import ExchangeSettings
 from candle_ingestor.model.timeframe import Timeframe
-
-MINUTE_MS = 60_000
 
 
 class CandleClient(Protocol):
@@ -51,128 +43,3 @@ class CandleClient(Protocol):
         """One page, every row as the exchange sent it. Raises: ExchangeError."""
 
     async def close(self) -> None: ...
-
-
-class CcxtClient:
-    """The real ccxt, paced by ccxt's own throttle. Use it within one event loop."""
-
-    def __init__(
-        self,
-        exchange: str,
-        settings: ExchangeSettings,
-        *,
-        extra_delay_seconds: float = 0.0,
-        timeout_seconds: float = 10.0,
-    ) -> None:
-        self._client = strict_class(exchange)(
-            {
-                "enableRateLimit": True,
-                "timeout": round(timeout_seconds * 1000),
-                "options": {"defaultType": "spot", **settings.options},
-                **settings.keys,
-            }
-        )
-        if settings.base_url is not None:
-            self._client.urls["api"] = _moved(self._client.urls["api"], settings.base_url)
-        # Candles need no list of currencies, which is another big download.
-        self._client.has["fetchCurrencies"] = False
-        _ask_for_spot_only(self._client.options)
-        self._set_pace(settings, extra_delay_seconds)
-        self.exchange = exchange
-        self.habits = habits_of(exchange, _page_limit(self._client))
-        self.timeframes: Sequence[str] = tuple(self._client.timeframes or ())
-        self.address = settings.base_url or "default"
-
-    @property
-    def seconds_per_request(self) -> float:
-        if not self._client.enableRateLimit:
-            return 0.0
-        return float(self._client.rateLimit) * float(self._client.last_request_cost) / 1000
-
-    async def fetch_markets(self) -> list[dict[str, Any]]:
-        try:
-            markets = await self._client.load_markets(reload=True)
-        except Exception as error:
-            raise as_exchange_error(self.exchange, error) from error
-        spot = [
-            _reduced(market, self._client.precisionMode)
-            for market in markets.values()
-            if market.get("spot") and market.get("active") is not False
-        ]
-        if not spot:
-            raise MalformedAnswerError(f"{self.exchange} lists no active spot market")
-        return spot
-
-    def use_markets(self, markets: list[dict[str, Any]]) -> None:
-        self._client.set_markets(markets)
-
-    async def fetch_candles(
-        self, market_symbol: str, timeframe: Timeframe, since_ms: int, limit: int
-    ) -> RawRows:
-        try:
-            answer = await self._client.fetch_ohlcv(
-                market_symbol,
-                str(timeframe),
-                since=since_ms,
-                limit=limit,
-                params=dict(self.habits.request_parameters),
-            )
-        except Exception as error:
-            raise as_exchange_error(self.exchange, error) from error
-        if not isinstance(answer, RawRows):
-            raise MalformedAnswerError(f"{self.exchange}: ccxt answers candles in an unknown way")
-        return answer
-
-    async def close(self) -> None:
-        await self._client.close()
-
-    def _set_pace(self, settings: ExchangeSettings, extra_delay_seconds: float) -> None:
-        delay_ms = float(self._client.rateLimit)
-        if settings.requests_per_minute is not None:
-            self._client.options["evenPace"] = True
-            per_minute = settings.requests_per_minute
-            delay_ms = MINUTE_MS / per_minute if per_minute else 0.0
-        delay_ms = max(delay_ms, settings.request_delay_ms or 0.0) + extra_delay_seconds * 1000
-        self._client.enableRateLimit = delay_ms > 0
-        self._client.rateLimit = delay_ms
-        self._client.tokenBucket = None
-        self._client.init_rest_rate_limiter()
-
-
-def _moved(addresses: Any, base_url: str) -> Any:
-    if isinstance(addresses, Mapping):
-        return {key: _moved(value, base_url) for key, value in addresses.items()}
-    if isinstance(addresses, str):
-        return base_url + urlsplit(addresses).path
-    return addresses
-
-
-def _ask_for_spot_only(options: dict[str, Any]) -> None:
-    asked = options.get("fetchMarkets")
-    if isinstance(asked, list):
-        options["fetchMarkets"] = ["spot"]
-    if not isinstance(asked, dict):
-        return
-    types = asked.get("types")
-    if isinstance(types, list):
-        asked["types"] = ["spot"]
-    elif isinstance(types, dict):
-        asked["types"] = {kind: kind == "spot" for kind in types}
-
-
-def _page_limit(client: Any) -> int | None:
-    features = client.features or {}
-    spot = features.get("spot") or features.get("default") or {}
-    limit = (spot.get("fetchOHLCV") or {}).get("limit")
-    return int(limit) if limit else None
-
-
-def _reduced(market: Mapping[str, Any], precision_mode: int) -> dict[str, Any]:
-    """The market without the exchange's own record, which is most of its size.
-
-    A precision that is no step, as where significant digits are counted, is left out as well.
-    """
-    reduced = {**market, "info": {}}
-    if precision_mode != ccxt_async.TICK_SIZE:
-        reduced["precision"] = {}
-    return reduced

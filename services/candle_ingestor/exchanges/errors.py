@@ -48,7 +48,5 @@ class ExchangeRefusedError(PermanentExchangeError):
     """The exchange refuses to talk (418, 403, 451, bad key): leave it alone for this run."""
 
 
-def cut(text: str) -> str:
-    """The text as far as a message shows it, on one line."""
-    line = " ".join(text.split())
-    return line if len(line) <= SHOWN_CHARACTERS else line[:SHOWN_CHARACTERS] + "…"
+class RunEndedError(CandleIngestorError):
+    """The run ended before the exchange had answered: neither kept from it, nor a failure of it."""

@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
-
-
-class VolumeUnit(StrEnum):
-    """What the volume that ccxt passes on counts."""
-
-    BASE = "base"
-    QUOTE = "quote"
+from datetime import UTC, datetime
 
 
 @dataclass(frozen=True)
@@ -41,31 +34,42 @@ class ExchangeHabits:
             goes; None where the whole history is answered.
         is_reach_known: False for an exchange nobody has described here: silence before the first
             candle that it shows may then be the edge of its reach rather than a time without trade.
-        volume_unit: what its volumes count; only base volumes can be merged.
         request_parameters: passed to ccxt with every request for candles.
         row_layout: where its rows have their fields; None leaves them to ccxt, row by row.
+        opened_year: no market has a candle from before its first of January.
     """
 
     exchange: str
     page_candles: int
     reach_candles: int | None = None
     is_reach_known: bool = True
-    volume_unit: VolumeUnit = VolumeUnit.BASE
     request_parameters: Mapping[str, int | str] = field(default_factory=dict)
     row_layout: RowLayout | None = None
+    opened_year: int = 2009
+
+    @property
+    def opened_ms(self) -> int:
+        """Nothing was traded there before."""
+        return int(datetime(self.opened_year, 1, 1, tzinfo=UTC).timestamp()) * 1000
 
 
 _ROWS = (
-    ExchangeHabits("binance", 1000, row_layout=_MS_FIRST),
-    ExchangeHabits("binanceus", 1000, row_layout=_MS_FIRST),
+    ExchangeHabits("binance", 1000, row_layout=_MS_FIRST, opened_year=2017),
+    ExchangeHabits("binanceus", 1000, row_layout=_MS_FIRST, opened_year=2019),
     ExchangeHabits("bitfinex", 10_000),
     ExchangeHabits(
         "bitstamp",
         1000,
         row_layout=RowLayout(("timestamp", "open", "high", "low", "close", "volume"), 1000),
+        opened_year=2011,
     ),
     ExchangeHabits("bybit", 1000),
-    ExchangeHabits("coinbaseexchange", 300, row_layout=RowLayout((0, 3, 2, 1, 4, 5), 1000)),
+    ExchangeHabits(
+        "coinbaseexchange",
+        300,
+        row_layout=RowLayout((0, 3, 2, 1, 4, 5), 1000),
+        opened_year=2015,
+    ),
     # ccxt asks from one candle earlier to one later than wanted, and the exchange keeps the newest
     # 300 of a longer range: 298 fit whether the ends are included or not.
     ExchangeHabits(
@@ -73,6 +77,7 @@ _ROWS = (
         298,
         request_parameters={"count": 300},
         row_layout=RowLayout(("t", "o", "h", "l", "c", "v"), 1),
+        opened_year=2019,
     ),
     ExchangeHabits("gate", 1000, reach_candles=10_000),
     # Its reach differs by timeframe; this is the longest.

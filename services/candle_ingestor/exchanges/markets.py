@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +10,14 @@ from typing import Any, Protocol
 
 from candle_ingestor.exchanges.kept_markets import checked_markets
 from candle_ingestor.model.symbol import Symbol, SymbolError
+from candle_ingestor.operations.atomic_file import replace_file
 
 HOUR_MS = 3_600_000
 FORMAT_VERSION = 1
+
+_BUSIEST = tuple(
+    (base, quote) for base in ("BTC", "ETH") for quote in ("USDT", "USD", "USDC", "EUR")
+)
 
 
 @dataclass(frozen=True)
@@ -26,14 +28,12 @@ class Market:
         exchange: the ccxt exchange id.
         symbol: the symbol that is traded there.
         price_step, amount_step: the market's own precision, where it states one.
-        listed_from_ms: when it was listed, where the exchange says so.
     """
 
     exchange: str
     symbol: Symbol
     price_step: float | None = None
     amount_step: float | None = None
-    listed_from_ms: int | None = None
 
 
 def markets_by_symbol(exchange: str, markets: Iterable[dict[str, Any]]) -> dict[Symbol, Market]:
@@ -52,9 +52,16 @@ def markets_by_symbol(exchange: str, markets: Iterable[dict[str, Any]]) -> dict[
             symbol,
             price_step=precision.get("price"),
             amount_step=precision.get("amount"),
-            listed_from_ms=market.get("created"),
         )
     return found
+
+
+def busiest_markets(symbols: Iterable[Symbol]) -> tuple[str, ...]:
+    """The markets that are traded all the time wherever they are listed, two at most."""
+    order = {(base, quote): place for place, (base, quote) in enumerate(_BUSIEST)}
+    listed = [symbol for symbol in symbols if (symbol.base, symbol.quote) in order]
+    listed.sort(key=lambda symbol: order[symbol.base, symbol.quote])
+    return tuple(map(str, listed[:2]))
 
 
 @dataclass(frozen=True)
@@ -97,16 +104,7 @@ class DiskMarketsCache:
             "markets": cached.markets,
         }
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=self._folder, prefix=f".{exchange}-")
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    json.dump(kept, file)
-                Path(temporary).replace(self._folder / f"{exchange}.json")
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    Path(temporary).unlink()
-                raise
+            replace_file(self._folder / f"{exchange}.json", json.dumps(kept).encode())
         except OSError as error:
             return f"cannot keep the markets of {exchange} in {self._folder}: {error.strerror}"
         return None

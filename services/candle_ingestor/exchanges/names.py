@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 
 from candle_ingestor.errors import ConfigurationError
+from candle_ingestor.model.texts import quoted
 
 RENAMED = {
     "binance_us": "binanceus",
@@ -64,4 +65,4 @@ def unknown_name(name: str, known: Collection[str]) -> str:
     """What to say of a name that is no exchange."""
     close = get_close_matches(name, [*known, *RENAMED], n=1)
     hint = f"did you mean {close[0]}?" if close else "see ccxt's list of exchanges for the ids"
-    return f"'{name[:60]}' is no exchange that ccxt knows; {hint}"
+    return f"{quoted(name)} is no exchange that ccxt knows; {hint}"

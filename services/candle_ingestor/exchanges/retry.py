@@ -12,9 +12,11 @@ from tenacity.wait import wait_random_exponential
 from candle_ingestor.exchanges.errors import (
     NetworkFaultError,
     RateLimitedError,
+    RunEndedError,
     ServerFaultError,
     TransientExchangeError,
 )
+from candle_ingestor.operations import retry_after
 
 Answer = TypeVar("Answer")
 
@@ -50,8 +52,9 @@ class RetryPolicy:
         hears of each error that is waited out, and for how many seconds.
 
         Raises:
-            ExchangeError: the last one, when the tries or the time are used up, or at once when
-                it is permanent.
+            ExchangeError: the last one, when the tries are used up, or at once when it is
+                permanent.
+            RunEndedError: when the run's time does not allow the next try.
         """
         attempts = _Attempts(self, seconds_left)
 
@@ -68,7 +71,12 @@ class RetryPolicy:
             before_sleep=before_sleep,
             reraise=True,
         )
-        return await retrying(ask)
+        try:
+            return await retrying(ask)
+        except TransientExchangeError as error:
+            if attempts.are_cut_short:
+                raise RunEndedError(f"the run ended before another try: {error}") from error
+            raise
 
 
 class _Attempts:
@@ -82,8 +90,10 @@ class _Attempts:
         self._backoff = wait_random_exponential(
             multiplier=policy.first_wait_seconds, max=policy.longest_wait_seconds
         )
-        self._wait_seconds: dict[int, float] = {}
+        self._attempt = 0
+        self._wait_seconds = 0.0
         self._rate_limit_seconds = 0.0
+        self.are_cut_short = False
 
     def are_used_up(self, state: RetryCallState) -> bool:
         error = _error(state)
@@ -98,7 +108,8 @@ class _Attempts:
                 return True
         left = self._seconds_left()
         if left is not None:
-            return wait_seconds >= left
+            self.are_cut_short = wait_seconds >= left
+            return self.are_cut_short
         if isinstance(error, RateLimitedError):
             self._rate_limit_seconds += wait_seconds
             return self._rate_limit_seconds > self._policy.rate_limit_patience_seconds
@@ -106,16 +117,16 @@ class _Attempts:
 
     def wait_seconds(self, state: RetryCallState) -> float:
         """The wait after this attempt, the same whenever it is asked for."""
-        if state.attempt_number not in self._wait_seconds:
-            self._wait_seconds = {state.attempt_number: self._next_wait_seconds(state)}
-        return self._wait_seconds[state.attempt_number]
+        if state.attempt_number != self._attempt:
+            self._attempt = state.attempt_number
+            self._wait_seconds = self._next_wait_seconds(state)
+        return self._wait_seconds
 
     def _next_wait_seconds(self, state: RetryCallState) -> float:
         error = _error(state)
         backoff = float(self._backoff(state))
-        if isinstance(error, RateLimitedError) and error.retry_after_seconds is not None:
-            return error.retry_after_seconds + backoff / 10
-        return backoff
+        asked = error.retry_after_seconds if isinstance(error, RateLimitedError) else None
+        return retry_after.wait_seconds(asked, backoff)
 
 
 def _error(state: RetryCallState) -> BaseException | None:

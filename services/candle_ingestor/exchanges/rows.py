@@ -1,23 +1,19 @@
-"""Candle rows of an answer, as columns.
-
-ccxt decides what a row says. Where an exchange's row layout is described, whole columns are read
-by it, which is many times faster, and ccxt's own reading of the first and the last row must agree.
-"""
+"""Candle rows of one answer, as a client hands them on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from candle_ingestor.exchanges.habits import RowLayout
+from candle_ingestor.exchanges.errors import SHOWN_CHARACTERS
 from candle_ingestor.model.candles import EXCHANGE_CANDLES
+from candle_ingestor.model.texts import shortened
 
 Row = Sequence[int | float | None]
-
-_BEYOND_INT64 = 1 << 63
 
 
 @dataclass(frozen=True)
@@ -39,51 +35,9 @@ class RawRows:
         return cls(pl.DataFrame(rows, schema=EXCHANGE_CANDLES, orient="row", strict=False), raw)
 
 
-def read_rows(raw: list[Any], layout: RowLayout | None, parse: Callable[[Any], Any]) -> RawRows:
-    """The rows as columns; `parse` is ccxt's reading of one row."""
-    if layout is not None and raw:
-        frame = _by_layout(raw, layout)
-        if frame is not None and _agrees(frame, raw, parse):
-            return RawRows(frame, raw)
-    return RawRows.from_rows([_parsed(row, parse) for row in raw], raw)
-
-
-def _by_layout(raw: list[Any], layout: RowLayout) -> pl.DataFrame | None:
+def shown_raw(row: Any) -> str:
+    """A raw row as a log line shows it."""
     try:
-        columns = [
-            _column(name, [row[key] for row in raw], dtype)
-            for (name, dtype), key in zip(EXCHANGE_CANDLES.items(), layout.fields, strict=True)
-        ]
-    except (TypeError, KeyError, IndexError, ValueError, OverflowError, pl.exceptions.PolarsError):
-        return None
-    frame = pl.DataFrame(columns)
-    if any(column.null_count() for column in columns):
-        return None
-    if layout.time_unit_ms == 1:
-        return frame
-    return frame.with_columns(frame["open_time_ms"] * layout.time_unit_ms)
-
-
-def _column(name: str, values: list[Any], dtype: pl.DataType) -> pl.Series:
-    if isinstance(values[0], str):
-        return pl.Series(name, values, dtype=pl.String, strict=True).cast(dtype, strict=False)
-    return pl.Series(name, values, dtype=dtype, strict=True)
-
-
-def _agrees(frame: pl.DataFrame, raw: list[Any], parse: Callable[[Any], Any]) -> bool:
-    return all(tuple(_parsed(raw[index], parse)) == frame.row(index) for index in (0, len(raw) - 1))
-
-
-def _parsed(row: Any, parse: Callable[[Any], Any]) -> Row:
-    try:
-        parsed = parse(row)[:6]
-    except (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError):
-        parsed = ()
-    fields = [_number(value) for value in parsed]
-    return fields + [None] * (6 - len(fields))
-
-
-def _number(value: Any) -> int | float | None:
-    if isinstance(value, int):
-        return value if abs(value) < _BEYOND_INT64 else None
-    return value if isinstance(value, float) else None
+        return shortened(json.dumps(row), SHOWN_CHARACTERS)
+    except (TypeError, ValueError):
+        return shortened(repr(row), SHOWN_CHARACTERS)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from candle_ingestor.exchanges.client import CandleClient
 from candle_ingestor.exchanges.errors import (
     ExchangeRefusedError,
-    NetworkFaultError,
     RateLimitedError,
+    RunEndedError,
     TransientExchangeError,
 )
+from candle_ingestor.exchanges.habits import ExchangeHabits
 from candle_ingestor.exchanges.retry import RetryPolicy
 from candle_ingestor.exchanges.rows import RawRows
 from candle_ingestor.model.timeframe import Timeframe
@@ -39,6 +41,9 @@ class RequestCounts:
 class ExchangeSession:
     """Asks one exchange for candles; after a refusal it is left alone for the rest of the run.
 
+    `witnesses` are markets that are traded all the time, if the exchange has such; they tell
+    whether it shows candles at all. `has_shown_rows` says that it has, in this run.
+
     A rate limit pauses every request to the exchange, not only the one that met it.
     """
 
@@ -46,15 +51,27 @@ class ExchangeSession:
     policy: RetryPolicy
     stop: StopSignal
     refusal: ExchangeRefusedError | None = None
+    has_shown_rows: bool = False
+    witnesses: tuple[str, ...] = ()
     _paused_until: float = field(default=0.0, init=False)
 
     @property
     def exchange(self) -> str:
         return self.client.exchange
 
-    def is_left_alone(self) -> bool:
-        """Whether the exchange has refused, so that nothing more is asked of it."""
-        return self.refusal is not None
+    @property
+    def habits(self) -> ExchangeHabits:
+        return self.client.habits
+
+    @property
+    def timeframes(self) -> Sequence[str]:
+        """The timeframes it offers, as ccxt names them."""
+        return self.client.timeframes
+
+    @property
+    def seconds_per_request(self) -> float:
+        """The least time between two requests like the last one, at the configured pace."""
+        return self.client.seconds_per_request
 
     async def fetch_candles(
         self,
@@ -68,16 +85,19 @@ class ExchangeSession:
 
         Raises:
             ExchangeError: when DESIGN's failure table says that the page fails.
+            RunEndedError: when the run ended before there was an answer.
         """
 
         async def ask() -> RawRows:
             counts.requests += 1
             return await self.client.fetch_candles(market_symbol, timeframe, since_ms, limit)
 
-        return await self._asking(ask, counts)
+        rows = await self._asking(ask, counts)
+        self.has_shown_rows = self.has_shown_rows or not rows.frame.is_empty()
+        return rows
 
     async def fetch_markets(self, counts: RequestCounts) -> list[dict[str, Any]]:
-        """The exchange's active spot markets, asked for like candles."""
+        """The exchange's active spot markets, asked for like candles; raises the same."""
 
         async def ask() -> list[dict[str, Any]]:
             counts.requests += 1
@@ -86,7 +106,13 @@ class ExchangeSession:
         return await self._asking(ask, counts)
 
     async def _asking(self, ask: Callable[[], Awaitable[Answer]], counts: RequestCounts) -> Answer:
+        is_repeated = False
+
         async def ask_unless_refused() -> Answer:
+            nonlocal is_repeated
+            if is_repeated and self.stop.is_set():
+                raise self._run_ended()
+            is_repeated = True
             await self._wait_out_pause()
             if self.refusal is not None:
                 raise self.refusal
@@ -94,9 +120,7 @@ class ExchangeSession:
                 async with self.stop.in_hand():
                     return await ask()
             except TimeoutError as error:
-                raise NetworkFaultError(
-                    f"{self.exchange}: gave up waiting, since the run is to stop"
-                ) from error
+                raise self._run_ended() from error
 
         def on_retry(error: TransientExchangeError, wait_seconds: float) -> None:
             counts.retries += 1
@@ -115,14 +139,26 @@ class ExchangeSession:
         except ExchangeRefusedError as error:
             self._leave_alone(error)
             raise
+        except RunEndedError as error:
+            self.stop.note_cut_short()
+            if isinstance(error.__cause__, RateLimitedError):
+                # Nothing more is asked in what is left of the run.
+                self._paused_until = math.inf
+            raise
         finally:
             counts.seconds += time.monotonic() - started
 
     async def _wait_out_pause(self) -> None:
         while (wait_seconds := self._paused_until - time.monotonic()) > 0:
+            left = self.stop.seconds_left()
+            if left is not None and wait_seconds >= left:
+                raise self._run_ended()
             await self.stop.sleep(wait_seconds)
             if self.stop.is_set():
-                return
+                raise self._run_ended()
+
+    def _run_ended(self) -> RunEndedError:
+        return RunEndedError(f"{self.exchange}: gave up waiting, since the run is to stop")
 
     def _leave_alone(self, error: ExchangeRefusedError) -> None:
         if self.refusal is None:
@@ -132,11 +168,9 @@ class ExchangeSession:
             )
 
 
-async def close_all(sessions: list[ExchangeSession]) -> None:
+async def close_all(clients: Sequence[CandleClient]) -> None:
     """Closes the clients, whatever happens to any one of them."""
-    results = await asyncio.gather(
-        *(session.client.close() for session in sessions), return_exceptions=True
-    )
-    for session, result in zip(sessions, results, strict=True):
+    results = await asyncio.gather(*(each.close() for each in clients), return_exceptions=True)
+    for client, result in zip(clients, results, strict=True):
         if isinstance(result, Exception):
-            log.debug("Closing %s: %s", session.exchange, result)
+            log.debug("Closing %s: %s", client.exchange, result)

@@ -1,4 +1,4 @@
-"""Which tickers a run works on: the symbols that enough exchanges list (rules M1 and M7)."""
+"""Which symbols a run works on: those that enough exchanges list (rules M1 and M7)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 
 from candle_ingestor.config import Config
 from candle_ingestor.errors import ConfigurationError, DependencyError
-from candle_ingestor.exchanges.availability import Listing, check_availability, learn_markets
-from candle_ingestor.exchanges.markets import Market, MarketsCache
+from candle_ingestor.exchanges.availability import MarketChoice, check_availability, learn_markets
+from candle_ingestor.exchanges.markets import Market, MarketsCache, busiest_markets
 from candle_ingestor.exchanges.session import ExchangeSession
-from candle_ingestor.ingest.report import RunReport, TickerReport
-from candle_ingestor.ingest.ticker import Ticker
+from candle_ingestor.ingest.report import ExchangeTrouble, RunReport, TickerReport
+from candle_ingestor.ingest.sources.base import CandleSource
 from candle_ingestor.model.symbol import Symbol
+from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.settle.outcome import TickerOutcome
 from candle_ingestor.symbols.requests import SymbolList
 
 log = logging.getLogger(__name__)
@@ -31,9 +33,12 @@ async def learn_all_markets(
         DependencyError: if no exchange at all can be reached.
     """
     markets, errors = await learn_markets(
-        sessions, cache, report.started_ms, config.markets_cache_hours
+        sessions, cache, report.started_ms, config.exchanges.markets_cache_hours
     )
+    for session in sessions:
+        session.witnesses = busiest_markets(markets[session.exchange] or ())
     report.unavailable_exchanges = {e: str(error) for e, error in errors.items()}
+    report.troubles = {e: ExchangeTrouble(str(error)) for e, error in errors.items()}
     if len(errors) == len(markets):
         raise DependencyError(
             f"no exchange can be reached: {next(iter(errors.values()))}; "
@@ -42,74 +47,76 @@ async def learn_all_markets(
     return markets
 
 
-def choose_tickers(
+def choose_markets(
     config: Config, symbols: SymbolList, markets: Markets, report: RunReport
-) -> list[Ticker]:
-    """The tickers of the symbols that meet the minimum; the report tells of the others.
+) -> tuple[MarketChoice, ...]:
+    """Where the symbols that meet the minimum are listed; the report tells of the others.
+
+    There are none where the run ended before the exchanges could tell what they list.
 
     Raises:
         ConfigurationError: if no symbol meets it.
         DependencyError: if that cannot be told of any symbol.
     """
-    requests = {request.symbol: request for request in symbols.requests}
+    wanted = [request.symbol for request in symbols.requests]
     minimum = config.rules.min_exchanges
-    found = check_availability(requests, markets, minimum, config.rules.quote_aliases)
+    found = check_availability(wanted, markets, minimum, config.rules.quote_aliases)
     log.info(
         "Symbol validation: %d/%d symbols meet minimum %d exchange requirement",
         len(found.accepted),
-        len(requests),
+        len(wanted),
         minimum,
     )
-    for listing in found.dropped:
-        log.warning("%s is left out: not listed on %s", listing.symbol, ", ".join(listing.lacking))
-        report.dropped[str(listing.symbol)] = listing.lacking
-    undecided = [_undecided(listing, report) for listing in found.undecided]
-    if undecided and not found.accepted:
-        raise DependencyError(undecided[0].errors[0])
-    report.tickers.extend(undecided)
-    if not found.accepted:
+    for choice in found.dropped:
+        log.warning("%s is left out: not listed on %s", choice.symbol, ", ".join(choice.lacking))
+        report.dropped[str(choice.symbol)] = choice.lacking
+    undecided = [_undecided(choice, report) for choice in found.undecided]
+    failed = [ticker for ticker in undecided if ticker is not None]
+    if failed and not found.accepted:
+        raise DependencyError(failed[0].errors[0])
+    report.tickers.extend(failed)
+    if not found.accepted and not undecided:
         raise ConfigurationError(
             f"No symbols meet the minimum exchange requirement of {minimum}: "
             f"{_dropped_words(report.dropped)}; "
             "lower --min_exchanges_required, or add exchanges or --quote_aliases"
         )
-    tickers = [
-        Ticker.make(requests[listing.symbol], listing, config.timeframe)
-        for listing in found.accepted
-    ]
-    for ticker in tickers:
-        for exchange, symbol in ticker.stand_ins.items():
-            log.info("%s serves %s in place of %s", exchange, symbol, ticker.symbol)
-    return tickers
+    for choice in found.accepted:
+        for exchange, symbol in choice.stand_ins.items():
+            log.info("%s serves %s in place of %s", exchange, symbol, choice.symbol)
+    return found.accepted
 
 
-def refuse_unoffered_timeframe(
-    config: Config, sessions: Sequence[ExchangeSession], tickers: Sequence[Ticker]
-) -> None:
-    """Makes sure that every exchange in use has candles of the length asked for.
+def refuse_unoffered_timeframe(source: CandleSource, timeframe: Timeframe) -> None:
+    """Makes sure that the source has candles of the length asked for.
 
     Raises:
-        ConfigurationError: if one has not, with what it offers.
+        ConfigurationError: if it has not, with what it offers.
     """
-    used = {source.exchange for ticker in tickers for source in ticker.sources}
-    for session in sessions:
-        offered = session.client.timeframes
-        if session.exchange in used and str(config.timeframe) not in offered:
-            raise ConfigurationError(
-                f"--candle_granularity_minutes={config.timeframe.minutes}: "
-                f"{session.exchange} has no {config.timeframe} candles; "
-                f"it offers {', '.join(offered)}"
-            )
+    if str(timeframe) not in source.timeframes:
+        raise ConfigurationError(
+            f"--candle_granularity_minutes={timeframe.minutes}: "
+            f"{source.exchange} has no {timeframe} candles; "
+            f"it offers {', '.join(source.timeframes)}"
+        )
 
 
-def _undecided(listing: Listing, report: RunReport) -> TickerReport:
-    ticker = TickerReport(str(listing.symbol), [], {})
-    ticker.fail(
-        f"whether {', '.join(listing.unknown)} has {listing.symbol} cannot be told: "
-        f"{report.unavailable_exchanges[listing.unknown[0]]}"
-    )
-    log.error("%s: %s", listing.symbol, ticker.errors[0])
-    return ticker
+def _undecided(choice: MarketChoice, report: RunReport) -> TickerReport | None:
+    """The failure to tell of a symbol; None where only the run's end was in the way."""
+    exchanges = ", ".join(choice.unknown)
+    errors = report.unavailable_exchanges
+    causes = [errors[exchange] for exchange in choice.unknown if exchange in errors]
+    if not causes:
+        log.warning(
+            "%s is left to the next run: this one ended before %s told what it lists",
+            choice.symbol,
+            exchanges,
+        )
+        return None
+    outcome = TickerOutcome(str(choice.symbol))
+    outcome.fail(f"whether {exchanges} has {choice.symbol} cannot be told: {causes[0]}")
+    log.error("%s: %s", choice.symbol, outcome.errors[0])
+    return TickerReport(outcome)
 
 
 def _dropped_words(dropped: Mapping[str, tuple[str, ...]]) -> str:

@@ -7,18 +7,24 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from candle_ingestor.ingest.merging import MergeCounts
-from candle_ingestor.ingest.pager import PageCounts
+from candle_ingestor.errors import CandleIngestorError
+from candle_ingestor.ingest.sources.base import SourceCounts
 from candle_ingestor.model.gaps import Gap
 from candle_ingestor.model.times import iso_text
+from candle_ingestor.settle.outcome import TickerOutcome
 
 MOST_GAPS_LISTED = 100
 
 
 class RunStatus(StrEnum):
-    """How a run ended; stopped is early, but cleanly."""
+    """How a run ended (rule F3).
+
+    Stopped is early, but cleanly. Degraded is with every minute that could be had, though an
+    exchange could not be used or left pages unanswered.
+    """
 
     OK = "ok"
+    DEGRADED = "degraded"
     FAILED = "failed"
     STOPPED = "stopped"
 
@@ -29,7 +35,7 @@ class SourceReport:
 
     exchange: str
     symbol: str
-    counts: PageCounts = field(default_factory=PageCounts)
+    counts: SourceCounts = field(default_factory=SourceCounts)
     candles: int = 0
     revised: int = 0
     failed_pages: int = 0
@@ -40,26 +46,36 @@ class SourceReport:
 class TickerReport:
     """What a run did for one symbol."""
 
-    symbol: str
-    sources: list[SourceReport]
-    stand_ins: dict[str, str]
-    merged: MergeCounts = field(default_factory=MergeCounts)
-    gaps: list[Gap] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-    rule_changes: list[str] = field(default_factory=list)
-    files_written: list[str] = field(default_factory=list)
-    covered_candles: int = 0
-    wanted_candles: int = 0
+    outcome: TickerOutcome
+    sources: list[SourceReport] = field(default_factory=list)
+    stand_ins: Mapping[str, str] = field(default_factory=dict)
 
-    def fail(self, message: str) -> None:
-        """Marks the ticker as failed, for each reason once."""
-        if message not in self.errors:
-            self.errors.append(message)
+    @property
+    def symbol(self) -> str:
+        return self.outcome.symbol
+
+    @property
+    def errors(self) -> list[str]:
+        return self.outcome.errors
+
+
+@dataclass
+class ExchangeTrouble:
+    """What an exchange left unanswered, and the first error that it did so with."""
+
+    error: str
+    failed_pages: int = 0
 
 
 @dataclass
 class RunReport:
-    """One run. `status` says how it ended, `stop_reason` why it ended early, if it did."""
+    """One run. `status` says how it ended, `stop_reason` why it ended early, if it did.
+
+    Attributes:
+        unavailable_exchanges: by exchange, why its markets could not be learnt.
+        troubles: by exchange, what it left unanswered; the unavailable ones too.
+        failure: what ended the run half-way, if anything did.
+    """
 
     run_id: str
     started_ms: int
@@ -71,8 +87,10 @@ class RunReport:
     dropped: dict[str, tuple[str, ...]] = field(default_factory=dict)
     rejected_symbols: list[str] = field(default_factory=list)
     unavailable_exchanges: dict[str, str] = field(default_factory=dict)
+    troubles: dict[str, ExchangeTrouble] = field(default_factory=dict)
     finished_ms: int = 0
     stop_reason: str | None = None
+    failure: CandleIngestorError | None = None
     error: str | None = None
 
     @property
@@ -83,7 +101,13 @@ class RunReport:
     def status(self) -> RunStatus:
         if self.error or self.failed_tickers:
             return RunStatus.FAILED
-        return RunStatus.STOPPED if self.stop_reason else RunStatus.OK
+        if self.stop_reason:
+            return RunStatus.STOPPED
+        return RunStatus.DEGRADED if self.troubles else RunStatus.OK
+
+    def note_trouble(self, exchange: str, error: str) -> None:
+        """Counts a page that the exchange left unanswered."""
+        self.troubles.setdefault(exchange, ExchangeTrouble(error)).failed_pages += 1
 
     def to_json(self) -> dict[str, Any]:
         """The report as JSON values; times as ISO text and in ms, gaps with their reasons."""
@@ -100,24 +124,29 @@ class RunReport:
             "min_exchanges_required": self.min_exchanges,
             "timeframe": self.timeframe,
             "unavailable_exchanges": self.unavailable_exchanges,
+            "exchange_troubles": {
+                exchange: {"error": trouble.error, "failed_pages": trouble.failed_pages}
+                for exchange, trouble in self.troubles.items()
+            },
             "dropped_symbols": {symbol: list(lacking) for symbol, lacking in self.dropped.items()},
             "rejected_symbols": self.rejected_symbols,
             "tickers": [self._ticker(ticker) for ticker in self.tickers],
         }
 
     def _ticker(self, ticker: TickerReport) -> dict[str, Any]:
+        outcome = ticker.outcome
         return {
             "symbol": ticker.symbol,
-            "status": "failed" if ticker.errors else "ok",
-            "errors": ticker.errors,
-            "stand_ins": ticker.stand_ins,
-            "rule_changes": ticker.rule_changes,
-            "merged_candles": ticker.merged.candles,
-            "covered_candles": ticker.covered_candles,
-            "wanted_candles": ticker.wanted_candles,
-            "disagreements": ticker.merged.disagreements,
-            **self._gaps(ticker.gaps),
-            "files_written": ticker.files_written,
+            "status": "failed" if outcome.errors else "ok",
+            "errors": outcome.errors,
+            "stand_ins": dict(ticker.stand_ins),
+            "rule_changes": outcome.rule_changes,
+            "merged_candles": outcome.merged.candles,
+            "covered_candles": outcome.covered_candles,
+            "wanted_candles": outcome.wanted_candles,
+            "disagreements": outcome.merged.disagreements,
+            **self._gaps(outcome.gaps),
+            "files_written": outcome.files_written,
             "exchanges": {
                 source.exchange: {
                     "symbol": source.symbol,
@@ -125,7 +154,7 @@ class RunReport:
                     "candles": source.candles,
                     "revised": source.revised,
                     "rejected": source.counts.rejected,
-                    "excluded": ticker.merged.excluded.get(source.exchange, 0),
+                    "excluded": outcome.merged.excluded.get(source.exchange, 0),
                     "retries": source.counts.retries,
                     "failed_pages": source.failed_pages,
                     "seconds": round(source.counts.seconds, 3),

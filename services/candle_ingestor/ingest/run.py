@@ -2,49 +2,68 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from candle_ingestor.config import Config
-from candle_ingestor.errors import DependencyError
+from candle_ingestor.errors import CandleIngestorError, DependencyError
 from candle_ingestor.exchanges.client import CandleClient
 from candle_ingestor.exchanges.markets import MarketsCache
 from candle_ingestor.exchanges.retry import RetryPolicy
-from candle_ingestor.exchanges.session import ExchangeSession, close_all
-from candle_ingestor.ingest.accounting import account_for
+from candle_ingestor.exchanges.session import ExchangeSession
 from candle_ingestor.ingest.choosing import (
-    choose_tickers,
+    Markets,
+    choose_markets,
     learn_all_markets,
     refuse_unoffered_timeframe,
 )
-from candle_ingestor.ingest.exporting import Exporter
-from candle_ingestor.ingest.fetching import Fetcher, SeriesWork
-from candle_ingestor.ingest.ledger import Ledger
+from candle_ingestor.ingest.failures import failed_minutes
+from candle_ingestor.ingest.fetching import Fetcher
+from candle_ingestor.ingest.keeping import PageKeeper
 from candle_ingestor.ingest.merge_schedule import MergeSchedule
-from candle_ingestor.ingest.merging import adopt_rules
-from candle_ingestor.ingest.pager import Pager
-from candle_ingestor.ingest.plan import Phase, Window
-from candle_ingestor.ingest.report import RunReport, SourceReport, TickerReport
-from candle_ingestor.ingest.state import honoured_catch_up_ms, state_of
+from candle_ingestor.ingest.preparing import (
+    RunTicker,
+    learnt_records,
+    make_tickers,
+    newest_needed_ms,
+    plan_works,
+    series_of,
+    with_unreachable,
+)
+from candle_ingestor.ingest.report import RunReport, TickerReport
+from candle_ingestor.ingest.sources.base import CandleSource
+from candle_ingestor.ingest.sources.factory import SourceParts, sources_of
 from candle_ingestor.ingest.store_thread import StoreThread
-from candle_ingestor.ingest.ticker import Ticker
-from candle_ingestor.ingest.window import window_of
+from candle_ingestor.ingest.work import SeriesWork
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
-from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.progress import RunProgress
 from candle_ingestor.operations.stopping import StopSignal
-from candle_ingestor.stores.base import Store
-from candle_ingestor.symbols.requests import SymbolList, SymbolRequest
+from candle_ingestor.settle.accounting import source_gaps
+from candle_ingestor.settle.outcome import TickerOutcome
+from candle_ingestor.settle.settling import SettleRules, Settling, Wanted, settle
+from candle_ingestor.settle.ticker import Ticker
+from candle_ingestor.stores.base import Store, StoreUnavailableError
+from candle_ingestor.symbols.requests import SymbolList
 
 log = logging.getLogger(__name__)
 
 
+async def _nothing_more() -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class RunParts:
-    """The real parts that `main` wires, or others that a test passes."""
+    """The real parts that `main` wires, or others that a test passes; they outlive a run.
+
+    `when_fetched` is awaited, beside all that follows, once nothing more is asked of an exchange.
+    """
 
     store: Store
     clients: Sequence[CandleClient]
@@ -53,35 +72,31 @@ class RunParts:
     progress: RunProgress
     stop: StopSignal
     policy: RetryPolicy = field(default_factory=RetryPolicy)
+    when_fetched: Callable[[], Awaitable[object]] = _nothing_more
 
 
-async def run_ingest(
-    config: Config,
-    symbols: SymbolList,
-    parts: RunParts,
-    on_finished: Callable[[RunReport], None],
-) -> None:
+async def run_once(config: Config, symbols: SymbolList, parts: RunParts) -> RunReport:
     """Fetches, merges, stores and exports what the configuration wants and the store lacks.
 
-    The report is kept in the store and passed to `on_finished`, also when the run fails half-way.
-
-    Raises:
-        ConfigurationError: if no symbol can be served as configured.
-        DependencyError: if the store, or every exchange, cannot be used.
+    The report is kept in the store, also when the run fails half-way: `failure` then says why.
+    Exchanges are asked by sessions of this run only; nothing that `parts` holds is closed.
     """
     run = _Run(config, symbols, parts)
     try:
         await run.execute()
+    except CandleIngestorError as error:
+        run.report.failure = error
+        run.report.error = str(error)
     except BaseException as error:
         run.report.error = str(error) or type(error).__name__
         raise
     finally:
-        await close_all(run.sessions)
-        run.store_thread.close()
         try:
-            run.finish()
+            # Beside the event loop, which hears of signals.
+            await run.store_thread.run(run.finish)
         finally:
-            on_finished(run.report)
+            run.store_thread.close()
+    return run.report
 
 
 class _Run:
@@ -91,166 +106,181 @@ class _Run:
         self.parts = parts
         self.started_ms = parts.clock.now_ms()
         self.sessions = [ExchangeSession(c, parts.policy, parts.stop) for c in parts.clients]
+        self.sources = self._sources()
         self.store_thread = StoreThread()
-        self.tickers: list[Ticker] = []
+        self.tickers: list[RunTicker] = []
         self.works: dict[Series, SeriesWork] = {}
-        self.reports: dict[Symbol, TickerReport] = {}
+        self.outcomes: dict[Ticker, TickerOutcome] = {}
+        timeframe = config.candles.timeframe
+        self.closed_end_ms = timeframe.closed_end_ms(self.started_ms, config.candles.settle_seconds)
         self.report = RunReport(
             run_id=uuid.uuid4().hex,
             started_ms=self.started_ms,
-            exchanges=config.exchanges,
+            exchanges=config.exchanges.names,
             min_exchanges=config.rules.min_exchanges,
-            timeframe=str(config.timeframe),
-            duration_ms=config.timeframe.duration_ms,
+            timeframe=str(timeframe),
+            duration_ms=timeframe.duration_ms,
             rejected_symbols=[f"{item.shown} {item.reason}" for item in symbols.rejected],
         )
 
     async def execute(self) -> None:
-        await self._choose_tickers()
-        if not self.tickers:
-            return
         on_store = self.store_thread.run
-        stored = set(await on_store(self.parts.store.list_series))
-        aliases = self.config.rules.quote_aliases
-        self.tickers = [
-            ticker.with_stored(self.config.exchanges, aliases, stored) for ticker in self.tickers
-        ]
-        self.ledger = await on_store(Ledger, self.parts.store, self._merged_from())
-        await on_store(self._adopt_rules)
-        await self._make_works()
-        merging = MergeSchedule(
-            self.ledger,
-            self.store_thread,
-            self.config.rules,
-            self.tickers,
-            self.works,
-            {symbol: report.merged for symbol, report in self.reports.items()},
-            self.parts.stop,
+        markets = await learn_all_markets(
+            self.config, self.sessions, self.parts.markets_cache, self.report
         )
+        if self.parts.stop.is_set():
+            return
+        choices = choose_markets(self.config, self.symbols, markets, self.report)
+        if not choices:
+            return
+        for exchange, source in self.sources.items():
+            if any(exchange in choice.markets for choice in choices):
+                refuse_unoffered_timeframe(source, self.config.candles.timeframe)
+        self.ledger = await on_store(Ledger, self.parts.store)
+        self.tickers = make_tickers(
+            self.config, self.symbols, choices, self.ledger.records, self.started_ms
+        )
+        self.outcomes = {
+            each.ticker: TickerOutcome(str(each.ticker.symbol)) for each in self.tickers
+        }
+        settling = self._settling()
+        await on_store(self._prepare, settling, markets)
+        merging = MergeSchedule(
+            self.ledger, self.store_thread, self.outcomes, self.works, self.parts.stop
+        )
+        keeper = PageKeeper(self.ledger, self.store_thread, merging.on_kept, self._note_failure)
         fetcher = Fetcher(
             self.ledger,
             self.store_thread,
+            keeper,
             self.parts.progress,
-            on_task_done=merging.on_task_done,
-            on_failure=self._note_failure,
+            self.parts.stop.is_set,
+            self._note_failure,
         )
+        wanted = {each.ticker: self._wanted(each) for each in self.tickers}
         try:
-            for phase in Phase:
-                await fetcher.fetch(self.works.values(), phase)
-                await merging.finish(is_last=phase is Phase.BACKFILL)
-                await on_store(self._write_state)
-        finally:
+            await fetcher.fetch(self.works.values())
+            await merging.finish()
+        except BaseException:
+            await keeper.abandon()
             await merging.abandon()
-            await on_store(self._account)
-        if self.config.export_csv:
-            await on_store(self._export)
+            await on_store(settling.account, wanted)
+            raise
+        await asyncio.gather(on_store(settle, settling, wanted), self.parts.when_fetched())
+        await on_store(self._judge)
 
     def finish(self) -> None:
         report = self.report
         report.finished_ms = self.parts.clock.now_ms()
         report.stop_reason = self.parts.stop.reason
-        if not self.tickers and report.error is None:
+        if isinstance(report.failure, StoreUnavailableError):
+            # It was waited for already.
             return
         try:
             self.parts.store.write_run(report.to_json())
         except DependencyError as error:
-            if report.error is None:
-                report.error = str(error)
-                raise
             log.error("The run report could not be kept in the store: %s", error)
+            if report.failure is None:
+                report.failure = error
+                report.error = str(error)
 
-    async def _choose_tickers(self) -> None:
-        markets = await learn_all_markets(
-            self.config, self.sessions, self.parts.markets_cache, self.report
+    def _settling(self) -> Settling:
+        export = self.config.export
+        rules = SettleRules(
+            self.closed_end_ms,
+            self.config.store.service_identifier,
+            exports=export if export.csv else None,
         )
-        self.tickers = choose_tickers(self.config, self.symbols, markets, self.report)
-        refuse_unoffered_timeframe(self.config, self.sessions, self.tickers)
-        self.reports = {ticker.symbol: self._new_report(ticker) for ticker in self.tickers}
-        self.report.tickers = [*self.reports.values(), *self.report.tickers]
+        return Settling(self.ledger, rules, self.outcomes, lambda: self.parts.stop.is_urgent)
 
-    def _new_report(self, ticker: Ticker) -> TickerReport:
-        return TickerReport(
-            str(ticker.symbol),
-            [SourceReport(s.exchange, str(s.symbol)) for s in ticker.sources],
-            {exchange: str(symbol) for exchange, symbol in ticker.stand_ins.items()},
-        )
-
-    def _merged_from(self) -> dict[Series, tuple[Series, ...]]:
-        merged: dict[Series, tuple[Series, ...]] = {}
-        for ticker in self.tickers:
-            for source in ticker.merge_sources:
-                merged[source] = (*merged.get(source, ()), ticker.merged)
-        return merged
-
-    def _adopt_rules(self) -> None:
-        for ticker in self.tickers:
-            refetch_ms = self.config.refetch_ms
-            changes = adopt_rules(self.ledger, ticker, self.config.rules, refetch_ms)
-            if changes:
-                self.reports[ticker.symbol].rule_changes = changes
+    def _prepare(self, settling: Settling, markets: Markets) -> None:
+        learnt = learnt_records(self.tickers, self.ledger.records, markets, self._older_state())
+        records = {**self.ledger.records, **learnt}
+        self.works = plan_works(self.tickers, records, self.sources)
+        settling.adopt(learnt | with_unreachable(self.works, records))
+        for ticker, outcome in self.outcomes.items():
+            if outcome.rule_changes:
                 log.warning(
                     "%s is merged by other rules from here on (%s); run the command merge to "
                     "bring the past in line",
                     ticker.symbol,
-                    "; ".join(changes),
+                    "; ".join(outcome.rule_changes),
                 )
+        self._report_tickers()
+        since_ms = newest_needed_ms(self.tickers, self.ledger.records, self.closed_end_ms)
+        if since_ms is not None:
+            self.ledger.take_newest(series_of(self.tickers), since_ms)
 
-    async def _make_works(self) -> None:
-        state = await self.store_thread.run(
-            self.parts.store.read_state, self.config.service_identifier
+    def _older_state(self) -> dict[str, int]:
+        records = (self.ledger.record(s) for each in self.tickers for s in each.ticker.sources)
+        if all(record.covered for record in records):
+            return {}
+        return self.parts.store.read_state(self.config.store.service_identifier)
+
+    def _sources(self) -> dict[str, CandleSource]:
+        candles = self.config.candles
+        return sources_of(
+            SourceParts(
+                self.sessions,
+                self.parts.clock.now_ms,
+                candles.settle_seconds,
+                candles.refetch_last_candles,
+            )
         )
-        pagers = {s.exchange: Pager(s, self.parts.clock.now_ms) for s in self.sessions}
-        for ticker in self.tickers:
-            window = self._window(ticker.request)
-            for source, report in zip(
-                ticker.sources, self.reports[ticker.symbol].sources, strict=True
-            ):
-                if source in self.works:
-                    work = self.works[source]
-                    work.window = work.window.reaching_back_to(window)
-                    self._share_report(ticker, source, work.report)
-                    continue
-                self.works[source] = SeriesWork(
-                    source,
-                    window,
-                    pagers[source.exchange],
-                    report,
-                    honoured_catch_up_ms(self.ledger, ticker, state),
-                )
 
-    def _share_report(self, ticker: Ticker, source: Series, report: SourceReport) -> None:
-        reports = self.reports[ticker.symbol].sources
-        reports[ticker.sources.index(source)] = report
+    def _report_tickers(self) -> None:
+        reports = [
+            TickerReport(
+                self.outcomes[each.ticker],
+                [self.works[series].report for series in each.asked],
+                {exchange: str(symbol) for exchange, symbol in each.ticker.stand_ins.items()},
+            )
+            for each in self.tickers
+        ]
+        self.report.tickers = [*reports, *self.report.tickers]
 
-    def _window(self, request: SymbolRequest) -> Window:
-        return window_of(self.config, request, self.started_ms)
+    def _wanted(self, each: RunTicker) -> Wanted:
+        window = each.window
+        spans = [self.works[series].plan.wanted for series in each.asked]
+        start_ms = min(span.start_ms for span in spans)
+        end_ms = max(window.end_ms, start_ms)
+        if window.start_ms is not None:
+            start_ms = min(each.ticker.merged.timeframe.ceil_ms(max(window.start_ms, 0)), end_ms)
+        return Wanted(Interval(start_ms, end_ms), window.start_ms, window.is_bounded)
 
-    def _note_failure(self, series: Series, message: str) -> None:
-        for ticker in self.tickers:
-            if series in ticker.sources:
-                self.reports[ticker.symbol].fail(message)
-        if self.config.fail_fast:
+    def _note_failure(self, work: SeriesWork, error: Exception) -> None:
+        self.report.note_trouble(work.series.exchange, str(error) or repr(error))
+        if self.config.run.fail_fast and not self._can_do_without_failed(work.series):
             self.parts.stop.request("--fail_fast")
 
-    def _write_state(self) -> None:
-        state: dict[str, int] = {}
-        for ticker in self.tickers:
-            window = self._window(ticker.request)
-            state |= state_of(ticker, self.ledger.record(ticker.merged).covered, window)
-        if state:
-            self.parts.store.write_state(self.config.service_identifier, state)
+    def _can_do_without_failed(self, series: Series) -> bool:
+        troubled = self.report.troubles
+        for each in self.tickers:
+            sources = each.ticker.sources
+            if series in sources:
+                rest = [s for s in sources if s.exchange not in troubled]
+                if len(rest) < each.ticker.basis.rules.min_exchanges:
+                    return False
+        return True
 
-    def _account(self) -> None:
-        for ticker in self.tickers:
-            report = self.reports[ticker.symbol]
-            for exchange in ticker.unknown_exchanges:
-                report.fail(self.report.unavailable_exchanges[exchange])
-            account_for(ticker, self.ledger, self.works, self._window(ticker.request), report)
+    def _judge(self) -> None:
+        for each in self.tickers:
+            outcome = self.outcomes[each.ticker]
+            for series in each.asked:
+                work = self.works[series]
+                work.report.gaps = source_gaps(self.ledger, series, work.plan.wanted)
+            unavailable = [e for e in each.choice.unknown if e in self.report.troubles]
+            failed = failed_minutes(self.ledger, each.ticker, outcome, self.works, unavailable)
+            if failed:
+                candles = failed.duration_ms // each.ticker.merged.timeframe.duration_ms
+                outcome.fail(
+                    f"{candles:,} candles could not be merged, since exchanges did not answer: "
+                    f"{self._causes(each)}"
+                )
 
-    def _export(self) -> None:
-        exporter = Exporter(self.config, self.ledger, self.started_ms)
-        for ticker in self.tickers:
-            if self.parts.stop.is_urgent:
-                log.warning("The export is left to the next run")
-                return
-            exporter.export(ticker, self.reports[ticker.symbol])
+    def _causes(self, each: RunTicker) -> str:
+        troubled = [s.exchange for s in each.asked if self.works[s].failed]
+        troubled += each.choice.unknown
+        return "; ".join(
+            self.report.troubles[e].error for e in troubled if e in self.report.troubles
+        )

@@ -12,31 +12,39 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from candle_ingestor.merge.table import column, columns, price_columns
+from candle_ingestor.merge.scales import (
+    EXACT_BELOW,
+    LARGEST_VOLUME,
+    MOST_DIGITS,
+    POWERS_OF_TEN,
+    PRICE_BOUNDS,
+    VOLUME_BOUNDS,
+)
+from candle_ingestor.merge.table import column, columns
 from candle_ingestor.model.candles import PRICE_COLUMNS
 
-_EXACT_BELOW = 2.0**52
-_POWERS_OF_TEN = pl.Series([float(10**digits) for digits in range(23)], dtype=pl.Float64)
-"""Those that a float64 holds exactly."""
-
-_LARGEST_VOLUME = 1e20
-"""Of a scaled volume, so that hundreds of them times prices below 2**52 add up within 128 bits."""
-
+_POWERS_OF_TEN = pl.Series(POWERS_OF_TEN, dtype=pl.Float64)
+_PRICE_BOUNDS = pl.Series(PRICE_BOUNDS, dtype=pl.Float64)
+_VOLUME_BOUNDS = pl.Series(VOLUME_BOUNDS, dtype=pl.Float64)
 _INTEGER_POWERS_OF_TEN = pl.Series([10**digits for digits in range(21)], dtype=pl.Int128)
 _DECIMAL_TEXT = r"^(?<whole>\d+)(?:\.(?<fraction>\d+))?(?:e(?<exponent>[+-]?\d+))?$"
 
-PRICE_DIGITS = "price_digits"
-VOLUME_DIGITS = "volume_digits"
-"""The columns of how many powers of ten the prices and volumes of a minute are multiplied by."""
+_PRICE_SCALE = "price_scale"
+_VOLUME_SCALE = "volume_scale"
+"""The columns of the floats that the prices and volumes of a minute are multiplied by."""
+
+_PRICE_DIGITS = "price_digits"
+_VOLUME_DIGITS = "volume_digits"
+"""The columns of how many powers of ten that is."""
 
 
 def scaled_price(name: str, position: int) -> str:
-    """The column of a price times 10**`price_digits`, an exact integer below 2**52."""
+    """The column of a price as an exact integer below 2**52."""
     return column(f"scaled_{name}", position)
 
 
 def scaled_volume(position: int) -> str:
-    """The column of a volume times 10**`volume_digits`, an exact integer."""
+    """The column of a volume as an exact integer."""
     return column("scaled_volume", position)
 
 
@@ -44,24 +52,40 @@ def split_by_exactness(
     table: pl.DataFrame, positions: Sequence[int]
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The rows whose values fit integers, with the integer columns, and the rows that do not."""
-    scaled = table.with_columns(
-        _digits_that_fit(price_columns(positions)).alias(PRICE_DIGITS),
-        _digits_that_fit(columns("volume", positions)).alias(VOLUME_DIGITS),
-    ).with_columns(
-        _all_exact(price_columns(positions), PRICE_DIGITS).alias("prices_exact"),
-        _all_exact(columns("volume", positions), VOLUME_DIGITS).alias("volumes_exact"),
+    prices = [column(name, i) for i in positions for name in PRICE_COLUMNS]
+    volumes = [column("volume", i) for i in positions]
+    scaled_prices = [scaled_price(name, i) for i in positions for name in PRICE_COLUMNS]
+    scaled_volumes = [scaled_volume(i) for i in positions]
+    scaled = (
+        table.with_columns(
+            _digits_that_fit(prices, _PRICE_BOUNDS).alias(_PRICE_DIGITS),
+            _digits_that_fit(volumes, _VOLUME_BOUNDS).alias(_VOLUME_DIGITS),
+        )
+        .with_columns(
+            _power_of_ten(pl.col(_PRICE_DIGITS)).alias(_PRICE_SCALE),
+            _power_of_ten(pl.col(_VOLUME_DIGITS)).alias(_VOLUME_SCALE),
+        )
+        .with_columns(
+            *_whole(prices, _PRICE_SCALE, scaled_prices),
+            *_whole(volumes, _VOLUME_SCALE, scaled_volumes),
+        )
+        .with_columns(
+            _are_exact(prices, _PRICE_SCALE, scaled_prices).alias("prices_exact"),
+            _are_exact(volumes, _VOLUME_SCALE, scaled_volumes).alias("volumes_exact"),
+        )
     )
     prices_exact, volumes_exact = scaled["prices_exact"], scaled["volumes_exact"]
-    by_float = scaled.filter(prices_exact & volumes_exact).with_columns(
-        *_scaled_prices(positions), *_scaled_volumes(positions)
-    )
-    fitting = by_float.select(
-        *table.columns, PRICE_DIGITS, VOLUME_DIGITS, *_scaled_names(positions)
-    )
+    by_float = scaled.filter(prices_exact & volumes_exact)
+    by_text = scaled.filter(prices_exact & ~volumes_exact)
+    fitting = by_float.drop(
+        _PRICE_SCALE, _VOLUME_SCALE, "prices_exact", "volumes_exact"
+    ).with_columns(pl.col(scaled_prices).cast(pl.Int64), pl.col(scaled_volumes).cast(pl.Int128))
     awkward = scaled.filter(~prices_exact).select(table.columns)
-    if volumes_exact.all():
+    if by_text.is_empty():
         return fitting, awkward
-    by_text = _with_volumes_from_text(scaled.filter(prices_exact & ~volumes_exact), positions)
+    by_text = _with_volumes_from_text(by_text, positions).with_columns(
+        pl.col(scaled_prices).cast(pl.Int64)
+    )
     return (
         pl.concat([fitting, by_text.filter("volumes_fit").select(fitting.columns)]),
         pl.concat([awkward, by_text.filter(~pl.col("volumes_fit")).select(table.columns)]),
@@ -69,79 +93,64 @@ def split_by_exactness(
 
 
 def price_to_float(scaled: pl.Expr) -> pl.Expr:
-    """The float64 of a float or integer count of 10**-`price_digits`."""
-    return scaled.cast(pl.Float64) / _power_of_ten(pl.col(PRICE_DIGITS))
+    """The float64 of a float or integer that counts as the minute's scaled prices do."""
+    # A column of scales that concat takes for a constant would be divided by as by a lone value.
+    return scaled.cast(pl.Float64) / _power_of_ten(pl.col(_PRICE_DIGITS))
 
 
-def volume_to_float(scaled: pl.Expr) -> pl.Expr:
-    """The float64 nearest to an integer count of 10**-`volume_digits`."""
-    digits = pl.col(VOLUME_DIGITS)
-    divides_exactly = (scaled < _EXACT_BELOW) & digits.is_between(0, _POWERS_OF_TEN.len() - 1)
-    text = pl.format("{}e{}", scaled.cast(pl.String), -digits)
-    return (
-        pl.when(divides_exactly)
-        .then(scaled.cast(pl.Float64) / _power_of_ten(digits))
-        .otherwise(text.cast(pl.Float64))
-    )
+def divides_exactly(scaled: pl.Expr) -> pl.Expr:
+    """Whether `volume_by_division` gives the float64 nearest to a count of scaled volumes."""
+    return (scaled < EXACT_BELOW) & (pl.col(_VOLUME_DIGITS) <= MOST_DIGITS)
 
 
-def _digits_that_fit(values: Sequence[pl.Expr]) -> pl.Expr:
-    digits = (_EXACT_BELOW / pl.max_horizontal(values)).log(10).floor()
-    # Where all volumes are 0 this is an infinity, which clips to digits that suit 0 as well.
-    return digits.clip(0, _POWERS_OF_TEN.len() - 1).cast(pl.Int64)
+def volume_by_division(scaled: pl.Expr) -> pl.Expr:
+    """The float64 of a count that counts as the minute's scaled volumes do."""
+    return scaled.cast(pl.Float64) / _power_of_ten(pl.col(_VOLUME_DIGITS))
+
+
+def volume_by_text(scaled: pl.Expr) -> pl.Expr:
+    """The same, to the nearest float64 whatever the count, but slowly."""
+    return pl.format("{}e-{}", scaled.cast(pl.String), _VOLUME_DIGITS).cast(pl.Float64)
+
+
+def _digits_that_fit(names: Sequence[str], bounds: pl.Series) -> pl.Expr:
+    bounds_below = pl.lit(bounds).search_sorted(pl.max_horizontal(names), side="left")
+    return MOST_DIGITS - bounds_below.cast(pl.Int64)
 
 
 def _power_of_ten(digits: pl.Expr) -> pl.Expr:
-    return pl.lit(_POWERS_OF_TEN).gather(digits.clip(0, _POWERS_OF_TEN.len() - 1))
+    return pl.lit(_POWERS_OF_TEN).gather(digits.clip(0, MOST_DIGITS))
 
 
-def _all_exact(values: Sequence[pl.Expr], digits: str) -> pl.Expr:
-    scale = _power_of_ten(pl.col(digits))
+def _whole(names: Sequence[str], scale: str, scaled_names: Sequence[str]) -> list[pl.Expr]:
+    return [
+        (pl.col(name) * pl.col(scale)).round().alias(scaled_name)
+        for name, scaled_name in zip(names, scaled_names, strict=True)
+    ]
+
+
+def _are_exact(names: Sequence[str], scale: str, scaled_names: Sequence[str]) -> pl.Expr:
     checks = []
-    for value in values:
-        whole = (value * scale).round()
-        exact = (whole < _EXACT_BELOW) & (whole / scale == value)
+    for name, scaled_name in zip(names, scaled_names, strict=True):
+        whole = pl.col(scaled_name)
+        exact = (whole < EXACT_BELOW) & (whole / pl.col(scale) == pl.col(name))
         checks.append(exact.fill_null(value=True))
     return pl.all_horizontal(checks)
 
 
-def _scaled_names(positions: Sequence[int]) -> list[str]:
-    prices = [scaled_price(name, position) for position in positions for name in PRICE_COLUMNS]
-    return prices + [scaled_volume(position) for position in positions]
-
-
-def _scaled_prices(positions: Sequence[int]) -> list[pl.Expr]:
-    scale = _power_of_ten(pl.col(PRICE_DIGITS))
-    return [
-        (pl.col(column(name, i)) * scale).round().cast(pl.Int64).alias(scaled_price(name, i))
-        for i in positions
-        for name in PRICE_COLUMNS
-    ]
-
-
-def _scaled_volumes(positions: Sequence[int]) -> list[pl.Expr]:
-    scale = _power_of_ten(pl.col(VOLUME_DIGITS))
-    return [
-        (pl.col(column("volume", i)) * scale).round().cast(pl.Int128).alias(scaled_volume(i))
-        for i in positions
-    ]
-
-
 def _with_volumes_from_text(table: pl.DataFrame, positions: Sequence[int]) -> pl.DataFrame:
     """Adds the integer columns and `volumes_fit`, without which they mean nothing."""
-    table = (
-        table.with_columns(_scaled_prices(positions))
-        .with_columns(made for i in positions for made in _digits_of_text(i))
-        .with_columns(pl.max_horizontal(columns("decimals", positions)).alias(VOLUME_DIGITS))
+    table = table.with_columns(made for i in positions for made in _digits_of_text(i)).with_columns(
+        pl.max_horizontal(pl.lit(0), *columns("decimals", positions)).alias(_VOLUME_DIGITS)
     )
     fits, scaled = [], []
     for i in positions:
         mantissa = pl.col(column("mantissa", i))
         # A volume of 0 has no decimals, and needs no shift.
-        shift = (pl.col(VOLUME_DIGITS) - pl.col(column("decimals", i))).fill_null(0)
+        shift = (pl.col(_VOLUME_DIGITS) - pl.col(column("decimals", i))).fill_null(0)
         shift_within = shift.clip(0, _INTEGER_POWERS_OF_TEN.len() - 1)
         size = mantissa * _power_of_ten(shift_within)
-        fits.append(((shift == shift_within) & (size < _LARGEST_VOLUME)).fill_null(value=True))
+        fits.append(((shift == shift_within) & (size < LARGEST_VOLUME)).fill_null(value=True))
         power = pl.lit(_INTEGER_POWERS_OF_TEN).gather(shift_within)
         scaled.append((mantissa.cast(pl.Int128) * power).alias(scaled_volume(i)))
     return table.with_columns(pl.all_horizontal(fits).alias("volumes_fit"), *scaled)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import polars as pl
 
-from candle_ingestor.model.candles import PRICE_COLUMNS, VALUE_COLUMNS
+from candle_ingestor.model.candles import VALUE_COLUMNS
 
 
 def column(name: str, position: int) -> str:
@@ -19,11 +19,6 @@ def columns(name: str, positions: Iterable[int]) -> list[pl.Expr]:
     return [pl.col(column(name, position)) for position in positions]
 
 
-def price_columns(positions: Sequence[int]) -> list[pl.Expr]:
-    """Every price of every exchange."""
-    return [expression for name in PRICE_COLUMNS for expression in columns(name, positions)]
-
-
 def present(position: int) -> pl.Expr:
     """Whether the exchange at `position` has a candle."""
     return pl.col(column("open", position)).is_not_null()
@@ -34,11 +29,25 @@ def side_by_side(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
 
     Columns: `open_time_ms`, then `open.0` to `volume.0` of the first frame, and so on.
     """
-    times = [frame.select("open_time_ms") for frame in frames]
-    table = pl.concat(times).unique().sort("open_time_ms")
+    open_times = [frame["open_time_ms"] for frame in frames]
+    times = open_times[0]
+    if not all(times.equals(others) for others in open_times[1:]):
+        ascending = pl.concat(open_times).sort()
+        times = ascending.filter(ascending.ne_missing(ascending.shift(1)))
+    parts = [times.to_frame()]
     for position, frame in enumerate(frames):
-        renamed = frame.select(
-            "open_time_ms", *(pl.col(name).alias(column(name, position)) for name in VALUE_COLUMNS)
+        values = frame.select(pl.col(name).alias(column(name, position)) for name in VALUE_COLUMNS)
+        is_complete = frame.height == times.len()
+        parts.append(
+            values if is_complete else values.select(pl.all().gather(_rows_at(times, frame)))
         )
-        table = table.join(renamed, on="open_time_ms", how="left", maintain_order="left")
-    return table
+    return pl.concat(parts, how="horizontal")
+
+
+def _rows_at(times: pl.Series, frame: pl.DataFrame) -> pl.Series:
+    """The frame's row of each time, null where it has none."""
+    # Looking ascending times up in ascending times is faster than a join.
+    open_times = pl.lit(frame["open_time_ms"])
+    row = open_times.search_sorted(pl.col("open_time_ms")).clip(upper_bound=frame.height - 1)
+    has_one = open_times.gather(row) == pl.col("open_time_ms")
+    return times.to_frame().select(pl.when(has_one).then(row)).to_series()

@@ -20,6 +20,12 @@ class GapReason(StrEnum):
     BELOW_MINIMUM = "below_minimum"
 
 
+Reasons = Mapping[GapReason, IntervalSet]
+
+FINAL_REASONS = (GapReason.BEYOND_REACH, GapReason.NOT_LISTED_YET)
+"""The reasons of gaps that no later run of the same source can fill."""
+
+
 class Gap(NamedTuple):
     """One interval outside coverage."""
 
@@ -27,7 +33,7 @@ class Gap(NamedTuple):
     reason: GapReason
 
 
-def explain(missing: IntervalSet, reasons: Mapping[GapReason, IntervalSet]) -> list[Gap]:
+def explain(missing: IntervalSet, reasons: Reasons) -> list[Gap]:
     """Every point of `missing` as the fewest gaps, ascending, each with exactly one reason.
 
     Where several reasons name a point, the one first in `reasons` counts; what none names is
@@ -45,16 +51,14 @@ def explain(missing: IntervalSet, reasons: Mapping[GapReason, IntervalSet]) -> l
     )
 
 
-def without(
-    reasons: Mapping[GapReason, IntervalSet], known: IntervalSet
-) -> dict[GapReason, IntervalSet]:
+def without(reasons: Reasons, known: IntervalSet) -> dict[GapReason, IntervalSet]:
     """The reasons of what is still outside `known`; reasons of nothing are left out."""
     remaining = {reason: intervals - known for reason, intervals in reasons.items()}
     return {reason: intervals for reason, intervals in remaining.items() if intervals}
 
 
 def with_reason(
-    reasons: Mapping[GapReason, IntervalSet], reason: GapReason, intervals: IntervalSet
+    reasons: Reasons, reason: GapReason, intervals: IntervalSet
 ) -> dict[GapReason, IntervalSet]:
     """The reasons with `reason` as the newest word on `intervals`."""
     changed = without(reasons, intervals)

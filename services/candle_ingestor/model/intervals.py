@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
@@ -18,11 +19,6 @@ class Interval(NamedTuple):
     def duration_ms(self) -> int:
         return max(self.end_ms - self.start_ms, 0)
 
-    def intersection(self, other: Interval) -> Interval:
-        """The common span; one of no duration where there is none."""
-        start_ms = max(self.start_ms, other.start_ms)
-        return Interval(start_ms, max(start_ms, min(self.end_ms, other.end_ms)))
-
     def cut(self, longest_ms: int) -> Iterator[Interval]:
         """The span in ascending pieces of at most `longest_ms`."""
         for start_ms in range(self.start_ms, self.end_ms, longest_ms):
@@ -32,8 +28,9 @@ class Interval(NamedTuple):
 class IntervalSet:
     """An immutable set of points in time, as ascending intervals that neither touch nor overlap.
 
-    `|`, `&` and `-` are union, intersection and difference; each takes time linear in the number
-    of intervals. Truth is non-emptiness, iteration yields the intervals ascending.
+    `|`, `&` and `-` are union, intersection and difference. Each looks up the fewer intervals among
+    the more and copies what lies between, so that a few meet many cheaply. Truth is non-emptiness,
+    iteration yields the intervals ascending.
     """
 
     __slots__ = ("_intervals",)
@@ -65,14 +62,15 @@ class IntervalSet:
         return self._nonempty()[-1].end_ms
 
     def __or__(self, other: IntervalSet) -> IntervalSet:
-        if not other._intervals:
-            return self
-        if not self._intervals:
-            return other
-        return IntervalSet((*self._intervals, *other._intervals))
+        few, many = _by_number(self._intervals, other._intervals)
+        if not few:
+            return _trusted(many)
+        if len(few) * _FEW_AMONG_MANY > len(many):
+            return _trusted(_normalised((*many, *few)))
+        return _trusted(_union(few, many))
 
     def __and__(self, other: IntervalSet) -> IntervalSet:
-        return _trusted(_intersection(self._intervals, other._intervals))
+        return _trusted(_intersection(*_by_number(self._intervals, other._intervals)))
 
     def __sub__(self, other: IntervalSet) -> IntervalSet:
         if not other._intervals or not self._intervals:
@@ -81,7 +79,14 @@ class IntervalSet:
 
     def covers(self, interval: tuple[int, int]) -> bool:
         """Whether every point of the interval is in the set; true for an empty interval."""
-        return not IntervalSet((interval,)) - self
+        start_ms, end_ms = interval
+        if end_ms <= start_ms:
+            return True
+        i = _first_that_ends_after(self._intervals, start_ms)
+        if i == len(self._intervals):
+            return False
+        found = self._intervals[i]
+        return found.start_ms <= start_ms and end_ms <= found.end_ms
 
     def contains(self, time_ms: int) -> bool:
         return self.covers((time_ms, time_ms + 1))
@@ -128,7 +133,16 @@ def covered_at_least(sets: Iterable[IntervalSet], minimum: int) -> IntervalSet:
             start_ms = time_ms
         elif was_enough and not is_enough:
             found.append(Interval(start_ms, time_ms))
-    return IntervalSet(found)
+    return _trusted(found)
+
+
+_Intervals = tuple[Interval, ...]
+
+_FEW_AMONG_MANY = 8
+"""How many times more intervals make it cheaper to look the few up than to sort all."""
+
+_NEAR = 4
+"""How many intervals on an answer is still near."""
 
 
 def _trusted(intervals: Iterable[Interval]) -> IntervalSet:
@@ -137,46 +151,101 @@ def _trusted(intervals: Iterable[Interval]) -> IntervalSet:
     return made
 
 
-def _normalised(intervals: Iterable[tuple[int, int]]) -> tuple[Interval, ...]:
+def _normalised(intervals: Iterable[tuple[int, int]]) -> _Intervals:
     merged: list[Interval] = []
-    for start_ms, end_ms in sorted(intervals):
+    last_end_ms = None
+    for interval in sorted(intervals):
+        start_ms, end_ms = interval
         if end_ms <= start_ms:
             continue
-        if merged and start_ms <= merged[-1].end_ms:
-            if end_ms > merged[-1].end_ms:
-                merged[-1] = Interval(merged[-1].start_ms, end_ms)
-        else:
-            merged.append(Interval(start_ms, end_ms))
+        if last_end_ms is None or start_ms > last_end_ms:
+            merged.append(interval if type(interval) is Interval else Interval(start_ms, end_ms))
+            last_end_ms = end_ms
+        elif end_ms > last_end_ms:
+            merged[-1] = Interval(merged[-1].start_ms, end_ms)
+            last_end_ms = end_ms
     return tuple(merged)
 
 
-def _intersection(left: tuple[Interval, ...], right: tuple[Interval, ...]) -> Iterator[Interval]:
-    i = j = 0
-    while i < len(left) and j < len(right):
-        start_ms = max(left[i].start_ms, right[j].start_ms)
-        end_ms = min(left[i].end_ms, right[j].end_ms)
-        if start_ms < end_ms:
-            yield Interval(start_ms, end_ms)
-        if left[i].end_ms < right[j].end_ms:
-            i += 1
-        else:
-            j += 1
+def _by_number(left: _Intervals, right: _Intervals) -> tuple[_Intervals, _Intervals]:
+    return (left, right) if len(left) <= len(right) else (right, left)
 
 
-def _difference(left: tuple[Interval, ...], right: tuple[Interval, ...]) -> Iterator[Interval]:
-    j = 0
+def _first_that_ends_after(intervals: _Intervals, time_ms: int, lowest: int = 0) -> int:
+    i = _first_that_starts_from(intervals, time_ms, lowest)
+    return i - 1 if i > lowest and intervals[i - 1].end_ms > time_ms else i
+
+
+def _first_that_starts_from(intervals: _Intervals, time_ms: int, lowest: int = 0) -> int:
+    # The answer is near for two sets that take turns, and looking there first keeps them linear.
+    highest = lowest + _NEAR
+    if highest >= len(intervals) or intervals[highest].start_ms < time_ms:
+        highest = len(intervals)
+    # A tuple that is the beginning of another comes before it.
+    return bisect_left(intervals, (time_ms,), lowest, highest)
+
+
+def _union(few: _Intervals, many: _Intervals) -> list[Interval]:
+    merged: list[Interval] = []
+    taken = 0
+    for interval in few:
+        first = _first_that_ends_after(many, interval.start_ms - 1, taken)
+        after = _first_that_starts_from(many, interval.end_ms + 1, first)
+        merged += many[taken:first]
+        taken = after
+        touched = [interval]
+        if first < after:
+            touched += (many[first], many[after - 1])
+        if merged and merged[-1].end_ms >= interval.start_ms:
+            touched.append(merged.pop())
+        merged.append(
+            Interval(min(one.start_ms for one in touched), max(one.end_ms for one in touched))
+        )
+    merged += many[taken:]
+    return merged
+
+
+def _intersection(few: Sequence[Interval], many: _Intervals) -> list[Interval]:
+    common: list[Interval] = []
+    first = 0
+    for start_ms, end_ms in few:
+        first = _first_that_ends_after(many, start_ms, first)
+        after = _first_that_starts_from(many, end_ms, first)
+        if first == after:
+            continue
+        common += many[first:after]
+        if common[-1].end_ms > end_ms:
+            common[-1] = Interval(common[-1].start_ms, end_ms)
+        if many[first].start_ms < start_ms:
+            i = first - after
+            common[i] = Interval(start_ms, common[i].end_ms)
+    return common
+
+
+def _difference(left: _Intervals, right: _Intervals) -> list[Interval]:
+    if len(left) > len(right):
+        start_ms, end_ms = left[0].start_ms, left[-1].end_ms
+        within = _intersection((Interval(start_ms, end_ms),), right)
+        return _intersection(_gaps(within, start_ms, end_ms), left)
+    remaining: list[Interval] = []
+    first = 0
     for start_ms, end_ms in left:
-        while j < len(right) and right[j].end_ms <= start_ms:
-            j += 1
-        position_ms = start_ms
-        k = j
-        while k < len(right) and right[k].start_ms < end_ms:
-            if right[k].start_ms > position_ms:
-                yield Interval(position_ms, right[k].start_ms)
-            position_ms = max(position_ms, right[k].end_ms)
-            k += 1
-        if position_ms < end_ms:
-            yield Interval(position_ms, end_ms)
+        first = _first_that_ends_after(right, start_ms, first)
+        after = _first_that_starts_from(right, end_ms, first)
+        remaining += _gaps(right[first:after], start_ms, end_ms)
+    return remaining
+
+
+def _gaps(intervals: Iterable[Interval], start_ms: int, end_ms: int) -> list[Interval]:
+    """What of `[start_ms, end_ms)` lies outside the intervals, all of which meet it."""
+    gaps: list[Interval] = []
+    for interval in intervals:
+        if interval.start_ms > start_ms:
+            gaps.append(Interval(start_ms, interval.start_ms))
+        start_ms = interval.end_ms
+    if start_ms < end_ms:
+        gaps.append(Interval(start_ms, end_ms))
+    return gaps
 
 
 EMPTY = IntervalSet()

@@ -10,10 +10,15 @@ from candle_ingestor.model.intervals import IntervalSet
 
 
 def candles_within(candles: pl.DataFrame, intervals: IntervalSet) -> pl.DataFrame:
-    """The rows whose `open_time_ms` lies in the intervals. `candles` ascend by open time."""
+    """The rows whose `open_time_ms` lies in the intervals. `candles` ascend by open time.
+
+    Where that is every row of one interval, it is the frame itself.
+    """
     open_times = candles["open_time_ms"]
+    if candles.is_empty() or intervals.covers((open_times[0], open_times[-1] + 1)):
+        return candles
     parts = []
-    for start_ms, end_ms in intervals:
+    for start_ms, end_ms in intervals & IntervalSet.of(open_times[0], open_times[-1] + 1):
         # bisect looks at a dozen values; Series.search_sorted plans a query each time.
         start = bisect_left(open_times, start_ms)
         end = bisect_left(open_times, end_ms)

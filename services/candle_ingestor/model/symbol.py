@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from candle_ingestor.model.texts import quoted
 
 KNOWN_QUOTES = (
     *("FDUSD", "PYUSD", "RLUSD", "USDE"),
@@ -40,7 +43,7 @@ class Symbol:
             SymbolError: if the text names none.
         """
         if not text.isascii():
-            raise SymbolError(f"{_shown(text)} holds more than letters, digits and a separator")
+            raise SymbolError(f"{quoted(text)} holds more than letters, digits and a separator")
         stripped = text.strip().upper()
         parts = _SEPARATOR.split(stripped)
         if len(parts) == 1:
@@ -48,13 +51,13 @@ class Symbol:
         elif len(parts) == 2:
             base, quote = parts
         else:
-            raise SymbolError(f"{_shown(text)} has more than one separator")
+            raise SymbolError(f"{quoted(text)} has more than one separator")
         if not _ASSET.fullmatch(base) or not _ASSET.fullmatch(quote):
             raise SymbolError(
-                f"{_shown(text)} is not a pair of assets of 1 to 20 letters and digits"
+                f"{quoted(text)} is not a pair of assets of 1 to 20 letters and digits"
             )
         if base == quote:
-            raise SymbolError(f"{_shown(text)} has the same asset as base and quote")
+            raise SymbolError(f"{quoted(text)} has the same asset as base and quote")
         return cls(base, quote)
 
     @property
@@ -69,15 +72,22 @@ class Symbol:
         return f"{self.base}/{self.quote}"
 
 
+def symbol_choices(symbol: Symbol, quote_aliases: Sequence[tuple[str, str]]) -> list[Symbol]:
+    """The symbols that may be merged under this one, the best first (rule M7)."""
+    stand_ins = [stand_in for quote, stand_in in quote_aliases if quote == symbol.quote]
+    return [symbol, *(symbol.with_quote(stand_in) for stand_in in stand_ins)]
+
+
+def stand_ins_of(symbol: Symbol, served: Mapping[str, Symbol]) -> dict[str, Symbol]:
+    """What serves in place of the symbol (rule M7), by exchange; `served` is all that serves."""
+    return {exchange: other for exchange, other in served.items() if other != symbol}
+
+
 def _split_by_quote(stripped: str, text: str) -> tuple[str, str]:
     fitting = [q for q in KNOWN_QUOTES if stripped.endswith(q) and len(stripped) > len(q)]
     if not fitting:
         raise SymbolError(
-            f"{_shown(text)} ends with no known quote; write it with a slash, as in BTC/USD"
+            f"{quoted(text)} ends with no known quote; write it with a slash, as in BTC/USD"
         )
     quote = max(fitting, key=len)
     return stripped.removesuffix(quote), quote
-
-
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= 40 else text[:40] + "…")

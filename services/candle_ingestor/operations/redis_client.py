@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 import redis
@@ -20,6 +19,18 @@ from tenacity import (
 from tenacity.wait import wait_base
 
 from candle_ingestor.errors import DependencyError
+from candle_ingestor.operations.redis_connection import RedisConnection
+
+__all__ = [
+    "DEFAULT_TRIES",
+    "DEFAULT_WAIT",
+    "RedisConnection",
+    "RedisRefusedError",
+    "RedisUnavailableError",
+    "RedisWrongTypeError",
+    "ask",
+    "ping",
+]
 
 DEFAULT_TRIES = 5
 DEFAULT_WAIT = wait_random_exponential(multiplier=0.5, max=8)
@@ -51,26 +62,6 @@ class RedisRefusedError(DependencyError):
 
 class RedisWrongTypeError(RedisRefusedError):
     """A key holds another kind of value than the one asked for."""
-
-
-@dataclass(frozen=True)
-class RedisConnection:
-    """Where Redis is. The password is in no text made of it."""
-
-    host: str = "localhost"
-    port: int = 6379
-    password: str | None = field(default=None, repr=False)
-    timeout_seconds: float = 5.0
-
-    def without_secrets(self, text: str) -> str:
-        """The text as one line with the password masked, should Redis or a proxy repeat it."""
-        masked = text.replace(self.password, "***") if self.password else text
-        # An unknown command is repeated with its arguments, and those of AUTH may be cut short.
-        masked = masked.partition(", with args beginning with")[0]
-        return " ".join(masked.split())
-
-    def __str__(self) -> str:
-        return f"Redis at {self.host}:{self.port}"
 
 
 def ask(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import secrets
@@ -14,23 +13,25 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from tenacity.wait import wait_base
 
 from candle_ingestor.errors import DependencyError
+from candle_ingestor.model.texts import shortened
 from candle_ingestor.model.times import iso_text
 from candle_ingestor.operations.redis_client import (
     DEFAULT_TRIES,
     DEFAULT_WAIT,
-    RedisConnection,
     RedisRefusedError,
     RedisWrongTypeError,
     ask,
 )
+from candle_ingestor.operations.redis_connection import RedisConnection
 from candle_ingestor.operations.run_lock import RunLockHeldError
 
 DEFAULT_LEASE_SECONDS = 60.0
+
+_LONGEST_SHOWN = 200
 
 _KEY_PREFIX = "candle_ingestor:run_lock:"
 
@@ -58,15 +59,6 @@ return false
 """
 
 _log = logging.getLogger(__name__)
-
-
-def lock_name_of(url: str, org: str, bucket: str, service_identifier: str) -> str:
-    """The lock's name for a service on an InfluxDB bucket, one for every way its URL is written."""
-    parts = urlsplit(url)
-    scheme = parts.scheme.lower()
-    port = parts.port or {"http": 80, "https": 443}.get(scheme)
-    address = f"{scheme}://{parts.hostname}:{port}{parts.path.rstrip('/')}"
-    return json.dumps([address, org, bucket, service_identifier])
 
 
 class RedisRunLock:
@@ -107,11 +99,6 @@ class RedisRunLock:
         self._telling = threading.Lock()
         self._tell: Callable[[str], object] | None = None
         self._loss: str | None = None
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether another run may come in, so that this one is to stop."""
-        return self._loss is not None
 
     @contextlib.contextmanager
     def when_lost(self, tell: Callable[[str], object]) -> Iterator[None]:
@@ -239,7 +226,7 @@ class RedisRunLock:
 
 def _holder_in(value: bytes) -> str:
     """Who a lock's value names, fit for a line of text whatever it holds."""
-    words = _text(value).partition(" ")[2][:200]
+    words = shortened(_text(value).partition(" ")[2], _LONGEST_SHOWN)
     return words if words and words.isprintable() else "an unknown holder"
 
 

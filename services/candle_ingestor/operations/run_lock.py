@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import socket
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
+from urllib.parse import urlsplit
 
 from candle_ingestor.errors import CandleIngestorError, DependencyError
 
@@ -23,6 +25,15 @@ def lock_path_of(sqlite_path: Path | str) -> Path:
     """The lock file of a SQLite store, the same for every way its path can be written."""
     resolved = Path(sqlite_path).resolve()
     return resolved.with_name(resolved.name + ".lock")
+
+
+def lock_name_of(url: str, org: str, bucket: str, service_identifier: str) -> str:
+    """The lock's name for a service on an InfluxDB bucket, one for every way its URL is written."""
+    parts = urlsplit(url)
+    scheme = parts.scheme.lower()
+    port = parts.port or {"http": 80, "https": 443}.get(scheme)
+    address = f"{scheme}://{parts.hostname}:{port}{parts.path.rstrip('/')}"
+    return json.dumps([address, org, bucket, service_identifier])
 
 
 class FileRunLock:

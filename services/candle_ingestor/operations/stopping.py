@@ -8,11 +8,14 @@ import threading
 import time
 from collections.abc import AsyncIterator
 
+TIME_LIMIT = "time limit"
+
 
 class StopSignal:
     """Tells every part of a run that it is to finish what is in hand and leave.
 
-    Belongs to one event loop, but for `wait` and `is_grace_over`, which any thread may call.
+    Belongs to one event loop, but for `wait` and `is_grace_over`, which any thread may call. Where
+    there is no event loop, any thread may call everything but `sleep` and `in_hand`.
     `limit_seconds` counts from its making; 0 is no limit. `grace_seconds` is how long what is in
     hand may still take.
     """
@@ -39,13 +42,20 @@ class StopSignal:
             self._event.set()
             self._requested_at = time.monotonic()
             self._is_requested.set()
-            for limit in self._in_hand:
+            # One that is expiring ends what is in hand by itself, and can no longer be put off.
+            waiting = (limit for limit in self._in_hand if not limit.expired())
+            for limit in waiting:
                 limit.reschedule(asyncio.get_running_loop().time() + self._grace_seconds)
+
+    def note_cut_short(self) -> None:
+        """Hears that something was given up, since what is left of the run's time is too short."""
+        if self.reason is None:
+            self.reason = TIME_LIMIT
 
     def is_set(self) -> bool:
         """Whether to stop."""
         if self._deadline is not None and time.monotonic() >= self._deadline:
-            self.request("time limit")
+            self.request(TIME_LIMIT)
         return self._event.is_set()
 
     def seconds_left(self) -> float | None:

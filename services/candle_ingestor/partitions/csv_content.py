@@ -14,9 +14,13 @@ from candle_ingestor.partitions.manifest import Digits
 from candle_ingestor.partitions.scaling import ScalingError, scale
 from candle_ingestor.partitions.timestamps import timestamp_texts
 
+HEADER = b"Timestamp,Open,High,Low,Close,Volume\n"
 
-def csv_content(series: Series, digits: Digits, candles: pl.DataFrame) -> bytes:
-    """`Timestamp,Open,High,Low,Close,Volume` and a line a candle, all but the time as int64.
+_ROWS_AT_ONCE = 4096
+
+
+def csv_rows(series: Series, digits: Digits, candles: pl.DataFrame) -> bytes:
+    """A line a candle, ascending as they are: open time as text, all else as int64.
 
     Raises:
         PartitionError: if a value does not fit int64 with these digits.
@@ -27,8 +31,26 @@ def csv_content(series: Series, digits: Digits, candles: pl.DataFrame) -> bytes:
         _scaled(series, candles, "volume", digits.volume),
     ]
     buffer = io.BytesIO()
-    pl.DataFrame(columns).write_csv(buffer, quote_style="never")
+    pl.DataFrame(columns).write_csv(
+        buffer, include_header=False, quote_style="never", batch_size=_ROWS_AT_ONCE
+    )
     return buffer.getvalue()
+
+
+def position_of(content: bytes, time_ms: int) -> int:
+    """Where the first row at or after `time_ms` begins in a partition; its end without one."""
+    wanted = iso_text(time_ms).encode("ascii")
+    # Rows ascend, and times of this form ascend as their texts do.
+    low, high = len(HEADER), len(content)
+    while low < high:
+        middle = (low + high) // 2
+        start = max(content.rfind(b"\n", low, middle) + 1, low)
+        if content[start : start + len(wanted)] >= wanted:
+            high = start
+        else:
+            end = content.find(b"\n", middle, high)
+            low = high if end < 0 else end + 1
+    return low
 
 
 def _scaled(series: Series, candles: pl.DataFrame, name: str, digits: int) -> pl.Series:

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 
 from candle_ingestor.model.gaps import Gap, GapReason
 from candle_ingestor.model.intervals import Interval
+from candle_ingestor.model.months import Month
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.model.times import iso_text
-from candle_ingestor.partitions.atomic_file import replace_file
-from candle_ingestor.partitions.errors import PartitionError, cannot_read
-from candle_ingestor.partitions.months import Month
+from candle_ingestor.partitions.errors import PartitionError
+from candle_ingestor.partitions.files import read_file, replace_file
 from candle_ingestor.partitions.scaling import MOST_DIGITS
 from candle_ingestor.partitions.timestamps import parse_timestamp
 
@@ -39,7 +39,9 @@ class MonthEntry:
 
     Attributes:
         first_open_ms: open time of the first candle; None where the month has none.
-        complete: whether its coverage is complete and settled, so that it never changes again.
+        complete: whether the month was complete (rule E3), so that it never changes again.
+        known_until_ms: up to where rows and gaps tell of the month; None where its writer did not
+            say.
         gaps: its wanted time outside coverage, ascending.
     """
 
@@ -48,6 +50,7 @@ class MonthEntry:
     last_open_ms: int | None
     sha256: str
     complete: bool
+    known_until_ms: int | None
     gaps: tuple[Gap, ...]
 
 
@@ -75,8 +78,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     Raises:
         PartitionError: if it cannot be written; the one before is then whole.
     """
-    text = json.dumps(_to_json(manifest), indent=1) + "\n"
-    replace_file(folder / FILE_NAME, text.encode())
+    replace_file(folder / FILE_NAME, _text(manifest).encode())
 
 
 def read_manifest(folder: Path) -> Manifest | None:
@@ -86,12 +88,9 @@ def read_manifest(folder: Path) -> Manifest | None:
         PartitionError: if it cannot be read, is damaged or of a version unknown here.
     """
     path = folder / FILE_NAME
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
+    content = read_file(path)
+    if content is None:
         return None
-    except OSError as error:
-        raise cannot_read(path, error) from error
     try:
         values = json.loads(content)
         version = values["format_version"]
@@ -116,33 +115,41 @@ def _damaged(path: Path, error: Exception) -> PartitionError:
     )
 
 
-def _to_json(manifest: Manifest) -> dict[str, Any]:
-    return {
+def _text(manifest: Manifest) -> str:
+    """A line a month: to be looked at and compared, and quicker than an indented text."""
+    series = {
         "format_version": FORMAT_VERSION,
         "exchange": manifest.series.exchange,
         "symbol": str(manifest.series.symbol),
         "timeframe": str(manifest.series.timeframe),
         "price_decimal_digits": manifest.digits.price,
         "volume_decimal_digits": manifest.digits.volume,
-        "months": {
-            str(month): {
-                "file": month_file(month),
-                "rows": entry.rows,
-                "first_timestamp": _optional_text(entry.first_open_ms),
-                "last_timestamp": _optional_text(entry.last_open_ms),
-                "sha256": entry.sha256,
-                "complete": entry.complete,
-                "gaps": [
-                    {
-                        "start": iso_text(gap.interval.start_ms),
-                        "end": iso_text(gap.interval.end_ms),
-                        "reason": gap.reason.value,
-                    }
-                    for gap in entry.gaps
-                ],
+    }
+    months = ",\n".join(
+        f"  {json.dumps(str(month))}: {json.dumps(_entry_to_json(month, entry))}"
+        for month, entry in sorted(manifest.months.items())
+    )
+    lines = [f" {json.dumps(name)}: {json.dumps(value)}," for name, value in series.items()]
+    return "\n".join(("{", *lines, ' "months": {', months, " }", "}", ""))
+
+
+def _entry_to_json(month: Month, entry: MonthEntry) -> dict[str, Any]:
+    return {
+        "file": month_file(month),
+        "rows": entry.rows,
+        "first_timestamp": _optional_text(entry.first_open_ms),
+        "last_timestamp": _optional_text(entry.last_open_ms),
+        "sha256": entry.sha256,
+        "complete": entry.complete,
+        "known_until": _optional_text(entry.known_until_ms),
+        "gaps": [
+            {
+                "start": iso_text(gap.interval.start_ms),
+                "end": iso_text(gap.interval.end_ms),
+                "reason": gap.reason.value,
             }
-            for month, entry in sorted(manifest.months.items())
-        },
+            for gap in entry.gaps
+        ],
     }
 
 
@@ -162,19 +169,25 @@ def _from_json(values: Mapping[str, Any]) -> Manifest:
     return Manifest(series, digits, months)
 
 
-def _month_entry(month: str, values: Mapping[str, Any]) -> MonthEntry:
-    expected_file = month_file(Month.parse(month))
+def _month_entry(text: str, values: Mapping[str, Any]) -> MonthEntry:
+    month = Month.parse(text)
+    expected_file = month_file(month)
     if values["file"] != expected_file:
         raise ValueError(f"the file of {month} is {values['file']!r} and not {expected_file!r}")
     sha256 = _of_type(values, "sha256", str)
     if not _SHA256.fullmatch(sha256):
         raise ValueError(f"the sha256 of {month} is {sha256!r}")
+    complete = _of_type(values, "complete", bool)
+    known_until_ms = _optional_time(values.get("known_until"))
+    if complete and known_until_ms is None:
+        known_until_ms = month.interval.end_ms
     return MonthEntry(
         rows=_of_type(values, "rows", int),
         first_open_ms=_optional_time(values["first_timestamp"]),
         last_open_ms=_optional_time(values["last_timestamp"]),
         sha256=sha256,
-        complete=_of_type(values, "complete", bool),
+        complete=complete,
+        known_until_ms=known_until_ms,
         gaps=tuple(_gap(gap) for gap in _of_type(values, "gaps", list)),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 
 import polars as pl
 
@@ -12,6 +13,9 @@ MOST_DIGITS = 18
 _INT64 = range(-(2**63), 2**63)
 _FLOAT_MARGIN = 2.0**-51
 """More than the relative error of a product of a float near its decimal text and a power of ten."""
+
+_HALVES_END = 2.0**51
+"""Below it a float still tells halves apart."""
 
 
 class ScalingError(ValueError):
@@ -47,6 +51,33 @@ def scale(values: pl.Series, digits: int) -> pl.Series:
     if not 0 <= digits <= MOST_DIGITS:
         raise ValueError(f"digits must be from 0 to {MOST_DIGITS}, not {digits}")
     product = values * float(10**digits)
+    quick = _scaled_far_from_ties(product)
+    return _scaled_by_value(values, product, digits) if quick is None else quick.alias(values.name)
+
+
+def _scaled_far_from_ties(product: pl.Series) -> pl.Series | None:
+    """The rounded products; None unless all are positive or 0, moderate and far from a tie.
+
+    A few passes over the whole column, where telling value by value takes many.
+    """
+    raised = product + 0.5
+    rounded = raised.cast(pl.Int64, strict=False)
+    if rounded.null_count() or not len(rounded):
+        return None
+    least, most = _bounds(product)
+    nearest, farthest = _bounds(raised - rounded.cast(pl.Float64))
+    margin = 2 * _FLOAT_MARGIN * (most + 1)
+    is_sure = least >= 0 and most < _HALVES_END and margin < nearest and farthest < 1 - margin
+    return rounded if is_sure else None
+
+
+def _bounds(numbers: pl.Series) -> tuple[float, float]:
+    least: Any = numbers.min()
+    most: Any = numbers.max()
+    return least, most
+
+
+def _scaled_by_value(values: pl.Series, product: pl.Series, digits: int) -> pl.Series:
     size = product.abs()
     whole = size.floor()
     # Where a float product cannot tell on which side of a tie it lies, or is too large or none at

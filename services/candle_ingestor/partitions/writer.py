@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
-
-from candle_ingestor.model.gaps import Gap, GapReason, explain
-from candle_ingestor.model.intervals import Interval, IntervalSet
-from candle_ingestor.model.selection import candles_within
+from candle_ingestor.model.gaps import Reasons
+from candle_ingestor.model.intervals import IntervalSet
+from candle_ingestor.model.months import Month
 from candle_ingestor.model.series import Series
-from candle_ingestor.partitions.atomic_file import (
-    remove_file,
-    remove_temporary_files,
-    replace_file,
-)
-from candle_ingestor.partitions.csv_content import csv_content
-from candle_ingestor.partitions.errors import PartitionError, cannot_read
+from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.partitions.errors import PartitionError
+from candle_ingestor.partitions.files import remove_temporary_files, replace_file
 from candle_ingestor.partitions.manifest import (
     Digits,
     Manifest,
@@ -29,11 +22,16 @@ from candle_ingestor.partitions.manifest import (
     read_manifest,
     write_manifest,
 )
-from candle_ingestor.partitions.months import Month, months_of
+from candle_ingestor.partitions.month_content import MonthContent, MonthMaker, ReadCandles
+from candle_ingestor.partitions.month_facts import (
+    facts_of,
+    is_stale,
+    tellable_months,
+)
 from candle_ingestor.partitions.scaling import MOST_DIGITS
+from candle_ingestor.partitions.unfinished import UnfinishedNote
 
-_UNFINISHED = ".unfinished_export"
-"""Names the months being replaced, from before the first of them until after the manifest."""
+_BARE_TIMEFRAME = Timeframe(1)
 
 
 @dataclass(frozen=True)
@@ -42,17 +40,21 @@ class ExportResult:
 
     Attributes:
         folder: the series' folder.
-        written: months whose file is new or has changed, restated ones apart.
-        restated: complete months that were changed, as `restate` allows.
-        unchanged: months whose file was right already.
-        refused: complete months that would differ and were left alone.
+        written: months whose file or manifest entry is new or has changed, restated ones apart.
+        restated: complete months that were changed, as `restate` allows or a killed restatement
+            began.
+        refused: complete months that would differ and were left alone. They are refused again by
+            every export that names them, until one restates.
+        undone: what the caller keeps in its backlog: the refused months and those that have not
+            begun by `closed_end_ms`, each with the open time of its first changed minute, the
+            month's start where any may have changed.
     """
 
     folder: Path
     written: tuple[Month, ...]
     restated: tuple[Month, ...]
-    unchanged: tuple[Month, ...]
     refused: tuple[Month, ...]
+    undone: Mapping[Month, int]
 
 
 class PartitionWriter:
@@ -68,73 +70,87 @@ class PartitionWriter:
 
     def folder_of(self, series: Series) -> Path:
         """Where the series' months and manifest are (rule E1)."""
-        return self._data_root / series.exchange / series.symbol.folder_name
+        name = series.symbol.folder_name
+        if series.timeframe != _BARE_TIMEFRAME:
+            name += f"_{series.timeframe}"
+        return self._data_root / series.exchange / name
 
     def fixed_digits(self, series: Series) -> Digits | None:
         """The digits that the series was written with, None where it never was (rule E2)."""
         manifest = self._read_own_manifest(series)
         return manifest.digits if manifest else None
 
-    def stale_months(
-        self,
-        series: Series,
-        covered: IntervalSet,
-        reasons: Mapping[GapReason, IntervalSet],
-        closed_end_ms: int,
-        settled_end_ms: int | None = None,
-    ) -> list[Month]:
-        """Months that an earlier run should have exported and did not, ascending.
-
-        They are those that have coverage and whose gaps the manifest does not list as they are,
-        and those of an export that was killed. Found without reading a candle. Revised candles
-        leave no trace here; who revises them names their month to `export`.
-        """
-        manifest = self._read_own_manifest(series)
-        entries = manifest.months if manifest else {}
-        stale = self._unfinished_months(series)
-        for month in months_of(covered & IntervalSet.of(0, closed_end_ms)):
-            entry = entries.get(month)
-            if entry is None or not entry.complete:
-                gaps = _gaps(_span(month, series), covered, reasons, closed_end_ms)
-                settled_ms = closed_end_ms if settled_end_ms is None else settled_end_ms
-                complete = _is_complete(_span(month, series), covered, settled_ms)
-                if entry is None or (gaps, complete) != (entry.gaps, entry.complete):
-                    stale.add(month)
-        return sorted(stale)
-
     def export(
         self,
         series: Series,
         digits: Digits,
-        months: Iterable[Month],
-        read: Callable[[Interval], pl.DataFrame],
-        covered: IntervalSet,
-        reasons: Mapping[GapReason, IntervalSet],
+        months: Mapping[Month, int | None],
+        read: ReadCandles,
+        coverage: IntervalSet,
+        reasons: Reasons,
         closed_end_ms: int,
-        settled_end_ms: int | None = None,
+        unsettled: IntervalSet,
         *,
         restate: bool = False,
     ) -> ExportResult:
-        """Makes the files of these months, and the manifest, tell what is known of the series.
+        """Makes the files of these months and of the stale ones, and the manifest, tell what is
+        known of the series.
 
-        A file that is right already is not touched. A complete month that would differ is left
-        alone unless `restate`. Months of an export that was killed are done as well, those that
-        begin at or after `closed_end_ms` not at all.
+        Stale are months that have coverage and no entry in the manifest, those whose entry has
+        other gaps, completeness or end than coverage has, and those of an export that was killed.
+        A complete month is stale by its gaps only, unless `restate`. Revised candles leave no trace
+        here; who revises them names their month.
+
+        A file that is right already is not touched. A complete month that would differ, in rows or
+        gaps, is left alone unless `restate`; a restatement that was killed is finished. A month of
+        the manifest that has lost its last row or all its coverage is written as such. A month
+        with neither coverage nor entry is passed over.
 
         Args:
-            read: the series' candles of an interval, ascending, as its store reads them.
-            covered: the coverage; candles outside are not exported.
+            months: the months whose candles or coverage changed since they were last exported
+                here, each with the open time of the first changed minute; None if any may have.
+            read: the series' candles of an interval, ascending, as its store reads them. It is
+                asked for what may have changed only.
+            coverage: candles outside are not exported.
             reasons: why the rest is not covered, where that is known.
-            closed_end_ms: the end of the newest closed candle; no gap is wanted from there on.
-            settled_end_ms: the end of what is no longer read again, and so can be complete; the
-                same as `closed_end_ms` where it is not given.
+            closed_end_ms: the end of the newest closed candle; no gap is wanted from there on, and
+                months that begin there are left for later.
+            unsettled: minutes that keep a month from being complete (rule E3): provisional ones in
+                the series or in what it is made from, and gaps of its sources that a later run
+                could fill.
 
         Raises:
             PartitionError: also if a value does not fit int64 with these digits. Months before it
                 are then exported, and every other file is what it was.
             ValueError: if `read` gives candles that do not ascend by open time.
         """
-        settled_ms = closed_end_ms if settled_end_ms is None else settled_end_ms
+        folder = self.folder_of(series)
+        manifest = self._manifest_to_write(series, digits)
+        remove_temporary_files(folder)
+        note = UnfinishedNote(folder)
+        unfinished = note.months(manifest)
+        tellable = {*tellable_months(manifest, coverage, closed_end_ms), *unfinished}
+        facts = facts_of(tellable, series, coverage, reasons, closed_end_ms, unsettled)
+        maker = MonthMaker(series, digits, read, coverage)
+        replacing = _Replacing(folder, manifest, note)
+        try:
+            for month in sorted(tellable):
+                before = manifest.months.get(month)
+                must_mend = month in unfinished
+                if must_mend or month in months or is_stale(before, facts[month], restate=restate):
+                    changed_from_ms = None if must_mend else _changed_from_ms(month, months, before)
+                    path = folder / month_file(month)
+                    content = maker.make(path, facts[month], before, changed_from_ms)
+                    replacing.take(month, content, may_restate=restate or must_mend)
+        except BaseException:
+            with suppress(PartitionError):
+                replacing.write_manifest()
+            raise
+        not_begun = [month for month in months if month.start_ms >= closed_end_ms]
+        undone = sorted({*replacing.refused, *not_begun} - unfinished)
+        return replacing.finish({month: _first_changed_ms(month, months) for month in undone})
+
+    def _manifest_to_write(self, series: Series, digits: Digits) -> Manifest:
         folder = self.folder_of(series)
         if not all(0 <= count <= MOST_DIGITS for count in digits):
             raise PartitionError(
@@ -149,30 +165,7 @@ class PartitionWriter:
                 "are asked for; ask for the same digits, give another --data_root, or remove the "
                 "folder to have it exported anew"
             )
-        remove_temporary_files(folder)
-        unfinished = self._unfinished_months(series)
-        replacing = _Replacing(folder, manifest, unfinished)
-        try:
-            for month in sorted({*months, *unfinished}):
-                if month.start_ms < closed_end_ms:
-                    span = _span(month, series)
-                    candles = candles_within(_ascending(series, read(span)), covered)
-                    content = csv_content(series, digits, candles)
-                    open_times = candles["open_time_ms"].to_list()
-                    entry = MonthEntry(
-                        rows=len(open_times),
-                        first_open_ms=open_times[0] if open_times else None,
-                        last_open_ms=open_times[-1] if open_times else None,
-                        sha256=hashlib.sha256(content).hexdigest(),
-                        complete=_is_complete(span, covered, settled_ms),
-                        gaps=_gaps(span, covered, reasons, closed_end_ms),
-                    )
-                    replacing.take(month, entry, content, restate)
-        except BaseException:
-            with suppress(PartitionError):
-                replacing.write_manifest()
-            raise
-        return replacing.finish()
+        return manifest
 
     def _read_own_manifest(self, series: Series) -> Manifest | None:
         folder = self.folder_of(series)
@@ -184,105 +177,66 @@ class PartitionWriter:
             "give another --data_root, or remove the folder to have it exported anew"
         )
 
-    def _unfinished_months(self, series: Series) -> set[Month]:
-        path = self.folder_of(series) / _UNFINISHED
-        try:
-            return {Month.parse(text) for text in path.read_text("ascii").split()}
-        except FileNotFoundError:
-            return set()
-        except OSError as error:
-            raise cannot_read(path, error) from error
-        except ValueError as error:
-            raise PartitionError(
-                f"{path} does not list months: {error}; remove the folder {path.parent} to have "
-                "it exported anew"
-            ) from error
-
 
 class _Replacing:
     """One export to one folder: which months it replaced so far, and why others stayed."""
 
-    def __init__(self, folder: Path, manifest: Manifest, unfinished: set[Month]) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, note: UnfinishedNote) -> None:
         self._folder = folder
         self._manifest = manifest
-        self._unfinished = unfinished
+        self._note = note
         self._entries: dict[Month, MonthEntry] = {}
         self._written: list[Month] = []
         self._restated: list[Month] = []
-        self._unchanged: list[Month] = []
-        self._refused: list[Month] = []
+        self.refused: list[Month] = []
 
-    def take(self, month: Month, entry: MonthEntry, content: bytes, restate: bool) -> None:
+    def take(self, month: Month, made: MonthContent, *, may_restate: bool) -> None:
         before = self._manifest.months.get(month)
-        is_final = before is not None and before.complete and before != entry
-        is_in_place = self._digest_on_disk(month) == entry.sha256
-        if before == entry and is_in_place:
-            self._unchanged.append(month)
-            return
-        # Content that is in place without its entry is a restatement that was killed in between.
-        if is_final and not restate and not (is_in_place and month in self._unfinished):
-            self._refused.append(month)
-            return
-        if not is_in_place:
-            self._announce(month)
-            replace_file(self._folder / month_file(month), content)
-        self._entries[month] = entry
-        (self._restated if is_final else self._written).append(month)
+        is_final = before is not None and before.complete
+        entry = made.entry
+        if before is not None and is_final and not may_restate:
+            if (entry.sha256, entry.gaps) != (before.sha256, before.gaps):
+                self.refused.append(month)
+                return
+            # What its sources may still change does not make a month less complete that has all.
+            entry = before
+        if not made.is_on_disk:
+            # A damaged file of an entry that stays is mended without a note: nothing that the
+            # manifest says comes to differ.
+            if entry != before:
+                self._note.announce(month, entry.sha256)
+            replace_file(self._folder / month_file(month), made.content)
+        if entry != before:
+            self._entries[month] = entry
+            (self._restated if is_final else self._written).append(month)
+        elif not made.is_on_disk:
+            self._written.append(month)
 
     def write_manifest(self) -> None:
         if self._entries:
             write_manifest(self._folder, self._manifest.with_months(self._entries))
 
-    def finish(self) -> ExportResult:
+    def finish(self, undone: Mapping[Month, int]) -> ExportResult:
         self.write_manifest()
-        remove_file(self._folder / _UNFINISHED)
+        self._note.remove()
         return ExportResult(
             self._folder,
             tuple(self._written),
             tuple(self._restated),
-            tuple(self._unchanged),
-            tuple(self._refused),
+            tuple(self.refused),
+            undone,
         )
 
-    def _announce(self, month: Month) -> None:
-        if month not in self._unfinished:
-            self._unfinished.add(month)
-            text = "".join(f"{unfinished}\n" for unfinished in sorted(self._unfinished))
-            replace_file(self._folder / _UNFINISHED, text.encode("ascii"))
 
-    def _digest_on_disk(self, month: Month) -> str | None:
-        path = self._folder / month_file(month)
-        try:
-            return hashlib.sha256(path.read_bytes()).hexdigest()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise cannot_read(path, error) from error
+def _changed_from_ms(
+    month: Month, months: Mapping[Month, int | None], before: MonthEntry | None
+) -> int | None:
+    if month in months:
+        return months[month]
+    # Stale by what is said of it only: the rows that it tells of are as they were.
+    return None if before is None else before.known_until_ms
 
 
-def _ascending(series: Series, candles: pl.DataFrame) -> pl.DataFrame:
-    if not (candles["open_time_ms"].diff().drop_nulls() > 0).all():
-        raise ValueError(f"the candles of {series} do not ascend by open time")
-    return candles
-
-
-def _span(month: Month, series: Series) -> Interval:
-    """The candles that open in the month, as the interval they take."""
-    return Interval(
-        series.timeframe.ceil_ms(month.interval.start_ms),
-        series.timeframe.ceil_ms(month.interval.end_ms),
-    )
-
-
-def _is_complete(span: Interval, covered: IntervalSet, settled_end_ms: int) -> bool:
-    return span.end_ms <= settled_end_ms and covered.covers(span)
-
-
-def _gaps(
-    span: Interval,
-    covered: IntervalSet,
-    reasons: Mapping[GapReason, IntervalSet],
-    closed_end_ms: int,
-) -> tuple[Gap, ...]:
-    wanted = IntervalSet.of(span.start_ms, min(span.end_ms, closed_end_ms))
-    return tuple(explain(wanted - covered, reasons))
+def _first_changed_ms(month: Month, months: Mapping[Month, int | None]) -> int:
+    first_ms = months.get(month)
+    return month.start_ms if first_ms is None else first_ms

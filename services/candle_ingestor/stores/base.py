@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import polars as pl
 
 from candle_ingestor.errors import DependencyError
-from candle_ingestor.model.gaps import GapReason
-from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
+from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
+from candle_ingestor.model.series_record import SeriesRecord
 
 
 class StoreError(DependencyError):
@@ -27,28 +27,25 @@ class StoreRefusedError(StoreError):
 
 
 @dataclass(frozen=True)
-class CoverageRecord:
-    """What is known of one series, and why the rest is not.
+class SeriesChange:
+    """What becomes of one series.
 
     Attributes:
-        covered: the coverage: asked for, answered, and its candles durably written.
-        reasons: reasons of intervals outside `covered`, where one is known.
-        listed_from_ms: start of the first day with a candle, once it was looked for.
-        listing_sought_from_ms: from where on it was looked for.
-        merge_rules: the rules a merged series is made by (rule M10), as JSON values.
-        former_rules: the part of a merged series' coverage that older rules made.
-        unexported: what changed since its months were last exported.
-        export_digits: price and volume digits of its last export (rule E2).
+        series: whose it is.
+        record: the record from then on.
+        candles: inserted or replaced, by open time; columns of `schema_of(series)`, any row order,
+            no duplicate. None for none.
+        deleted: open times of candles to remove; none of `candles`. They may not exist.
+        cautious: the record that must be durable before any candle of the batch changes, since
+            `record` is not true before all of them have; None where the former one may stand until
+            then. Where candles and records change in one step it is never written.
     """
 
-    covered: IntervalSet = EMPTY
-    reasons: Mapping[GapReason, IntervalSet] = field(default_factory=dict)
-    listed_from_ms: int | None = None
-    listing_sought_from_ms: int | None = None
-    merge_rules: Mapping[str, Any] | None = None
-    former_rules: IntervalSet = EMPTY
-    unexported: IntervalSet = EMPTY
-    export_digits: tuple[int, int] | None = None
+    series: Series
+    record: SeriesRecord
+    candles: pl.DataFrame | None = None
+    deleted: Sequence[int] = ()
+    cautious: SeriesRecord | None = None
 
 
 class Store(Protocol):
@@ -72,26 +69,29 @@ class Store(Protocol):
             StoreRefusedError: if the store would drop them by itself.
         """
 
-    def write_candles(self, series: Series, candles: pl.DataFrame) -> None:
-        """Inserts or replaces the candles, whole or not at all, by series and open time.
+    def replace(self, changes: Sequence[SeriesChange]) -> None:
+        """Makes the changes, one a series at most (rule C1).
 
-        `candles` has the columns of `schema_of(series)`, in any row order, no duplicate.
+        A store with transactions makes all or none. Another one writes the cautious records, then
+        candles, then the records, so that a crash in between leaves no record that claims more
+        than is stored.
         """
-
-    def delete_candles(self, series: Series, open_times_ms: Iterable[int]) -> None:
-        """Removes the candles of these open times, where they exist."""
 
     def read_candles(self, series: Series, interval: Interval) -> pl.DataFrame:
         """The candles whose open time lies in the interval, ascending, as `schema_of(series)`."""
 
-    def list_series(self) -> list[Series]:
-        """Every series that has a coverage record, sorted."""
+    def read_newest(self, series: Collection[Series], since_ms: int) -> dict[Series, pl.DataFrame]:
+        """The candles of each series that open at or after `since_ms`, ascending.
 
-    def read_coverage(self, series: Iterable[Series]) -> dict[Series, CoverageRecord]:
-        """The record of each series asked for; one never written is an empty record."""
+        Every series asked for has a frame, an empty one where it has no such candle. However many
+        series there are, it is asked in a few requests.
+        """
 
-    def write_coverage(self, records: Mapping[Series, CoverageRecord]) -> None:
-        """Replaces the records of these series."""
+    def last_open_ms(self, series: Series, before_ms: int) -> int | None:
+        """The open time of the newest candle that opens before `before_ms`; None without one."""
+
+    def read_records(self) -> dict[Series, SeriesRecord]:
+        """The record of every series that has one."""
 
     def read_state(self, service_identifier: str) -> dict[str, int]:
         """`last_processed_timestamp_ms` by key (rule C3)."""
@@ -107,11 +107,3 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Releases what the store holds. Closing twice is harmless."""
-
-
-def read_candles_in_parts(
-    store: Store, series: Series, interval: Interval, longest_ms: int
-) -> Iterator[pl.DataFrame]:
-    """The candles of an interval in ascending frames of at most `longest_ms` each."""
-    for part in interval.cut(longest_ms):
-        yield store.read_candles(series, part)

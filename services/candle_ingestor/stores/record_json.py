@@ -1,4 +1,4 @@
-"""Coverage records as JSON text, the same in every store. Pure."""
+"""Series records as JSON text, the same in every store. Pure."""
 
 from __future__ import annotations
 
@@ -8,45 +8,55 @@ from typing import Any
 
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, IntervalSet
-from candle_ingestor.stores.base import CoverageRecord
+from candle_ingestor.model.merge_rules import MergeRules
+from candle_ingestor.model.months import Month
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.series_record import (
+    Coverage,
+    Exports,
+    Listing,
+    MergeBasis,
+    Merging,
+    Precision,
+    SeriesRecord,
+)
+from candle_ingestor.model.symbol import Symbol
+from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.stores.record_fields import Fields, RecordError
+from candle_ingestor.stores.record_json_1 import record_of_format_1
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
-class RecordError(ValueError):
-    """A text that is no coverage record; the message says where it breaks (rule C4)."""
-
-
-def encode_record(record: CoverageRecord) -> str:
+def encode_record(record: SeriesRecord) -> str:
     """The record as compact JSON; intervals are `[[start_ms, end_ms], ...]`, half-open, ascending.
 
-    Raises:
-        ValueError: if the merge rules hold something JSON cannot say.
+    Sources of a merged series are `[exchange, symbol, timeframe]`.
     """
-    fields: dict[str, Any] = {
-        "format_version": FORMAT_VERSION,
-        "covered": record.covered.intervals,
-        "reasons": {
-            reason.value: intervals.intervals for reason, intervals in record.reasons.items()
-        },
-        "listed_from_ms": record.listed_from_ms,
-        "listing_sought_from_ms": record.listing_sought_from_ms,
-        "merge_rules": None if record.merge_rules is None else dict(record.merge_rules),
-        "former_rules": record.former_rules.intervals,
-        "unexported": record.unexported.intervals,
-        "export_digits": record.export_digits,
-    }
-    try:
-        return json.dumps(fields, separators=(",", ":"), allow_nan=False)
-    except TypeError as error:
-        raise ValueError(f"a coverage record cannot be kept as JSON: {error}") from error
+    return compact_json(record_fields(record))
 
 
-def decode_record(text: str) -> CoverageRecord:
-    """The record that `encode_record` wrote; keys and reasons it does not know are passed over.
+def decode_record(text: str, series: Series) -> SeriesRecord:
+    """The record of `series` that `encode_record`, or an earlier version of it, wrote.
+
+    Keys and reasons that it does not know are passed over.
 
     Raises:
         RecordError: if the text is malformed or of a newer format.
+    """
+    return record_of(parsed_fields(text), series)
+
+
+def compact_json(fields: Mapping[str, Any]) -> str:
+    """The fields as JSON without spaces."""
+    return json.dumps(fields, separators=(",", ":"), allow_nan=False)
+
+
+def parsed_fields(text: str) -> dict[str, Any]:
+    """The keys and values of the JSON object that the text is.
+
+    Raises:
+        RecordError: if it is none.
     """
     try:
         fields = json.loads(text)
@@ -54,77 +64,173 @@ def decode_record(text: str) -> CoverageRecord:
         raise RecordError(f"it is not JSON: {error}") from error
     if not isinstance(fields, dict):
         raise RecordError("it is not a JSON object")
-    version = fields.get("format_version")
-    if not isinstance(version, int) or version < 1:
-        raise RecordError(f"'format_version' is {version!r}")
+    return fields
+
+
+def record_fields(record: SeriesRecord) -> dict[str, Any]:
+    """The record as values that JSON knows."""
+    coverage, listing = record.coverage, record.listing
+    return {
+        "format_version": FORMAT_VERSION,
+        "coverage": {
+            "covered": coverage.covered.intervals,
+            "provisional": coverage.provisional.intervals,
+            "reasons": {
+                reason.value: intervals.intervals for reason, intervals in coverage.reasons.items()
+            },
+        },
+        "listing": {
+            "first_day_ms": listing.first_day_ms,
+            "silent_until_ms": listing.silent_until_ms,
+            "is_delisted": listing.is_delisted,
+        },
+        "catch_up_from_ms": record.catch_up_from_ms,
+        "precision": _precision_fields(record.precision),
+        "merging": _merging_fields(record.merging),
+        "exports": {
+            "backlog": {
+                target: {str(month): first_ms for month, first_ms in lacking.items()}
+                for target, lacking in record.exports.backlog.items()
+            },
+            "digits": record.exports.digits,
+        },
+    }
+
+
+def record_of(values: Mapping[str, Any], series: Series) -> SeriesRecord:
+    """The record that `record_fields`, or an earlier version of it, made these values of.
+
+    Raises:
+        RecordError: if they are malformed or of a newer format.
+    """
+    fields = Fields(values)
+    version = fields.whole_number("format_version")
+    if version < 1:
+        raise RecordError(f"'format_version' is {version}")
     if version > FORMAT_VERSION:
         raise RecordError(
             f"it has format {version} and this program knows up to {FORMAT_VERSION}; "
             "a newer candle-ingestor wrote it"
         )
-    if "covered" not in fields:
-        raise RecordError("'covered' is missing")
-    return CoverageRecord(
-        covered=_intervals(fields["covered"], "covered"),
-        reasons=_reasons(fields.get("reasons", {})),
-        listed_from_ms=_optional_int(fields.get("listed_from_ms"), "listed_from_ms"),
-        listing_sought_from_ms=_optional_int(
-            fields.get("listing_sought_from_ms"), "listing_sought_from_ms"
-        ),
-        merge_rules=_optional_mapping(fields.get("merge_rules"), "merge_rules"),
-        former_rules=_intervals(fields.get("former_rules", []), "former_rules"),
-        unexported=_intervals(fields.get("unexported", []), "unexported"),
-        export_digits=_optional_digits(fields.get("export_digits"), "export_digits"),
+    if version == 1:
+        return record_of_format_1(fields, series)
+    return SeriesRecord(
+        coverage=_coverage(fields.within("coverage")),
+        listing=_listing(fields.within("listing")),
+        catch_up_from_ms=fields.optional_number("catch_up_from_ms"),
+        precision=_precision(fields.optional_within("precision")),
+        merging=_merging(fields.optional_within("merging")),
+        exports=_exports(fields.within("exports")),
     )
 
 
-def _reasons(value: object) -> dict[GapReason, IntervalSet]:
-    if not isinstance(value, dict):
-        raise RecordError("'reasons' is not an object")
-    found = {name: _intervals(items, f"reasons.{name}") for name, items in value.items()}
-    known = {reason.value for reason in GapReason}
-    return {GapReason(name): intervals for name, intervals in found.items() if name in known}
-
-
-def _intervals(value: object, where: str) -> IntervalSet:
-    if not isinstance(value, list):
-        raise RecordError(f"'{where}' is not a list of intervals")
-    for item in value:
-        if (
-            not isinstance(item, list)
-            or len(item) != 2
-            or not _is_int(item[0])
-            or not _is_int(item[1])
-            or item[0] >= item[1]
-        ):
-            raise RecordError(f"'{where}' holds {_shown(item)}, not [start_ms, end_ms]")
-    return IntervalSet(value) if value else EMPTY
-
-
-def _optional_int(value: object, where: str) -> int | None:
-    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
-        return value
-    raise RecordError(f"'{where}' is {_shown(value)}, not a whole number")
-
-
-def _optional_mapping(value: object, where: str) -> Mapping[str, Any] | None:
-    if value is None or isinstance(value, dict):
-        return value
-    raise RecordError(f"'{where}' is {_shown(value)}, not an object")
-
-
-def _optional_digits(value: object, where: str) -> tuple[int, int] | None:
-    if value is None:
+def _precision_fields(precision: Precision | None) -> dict[str, Any] | None:
+    if precision is None:
         return None
-    if isinstance(value, list) and len(value) == 2 and all(map(_is_int, value)):
-        return value[0], value[1]
-    raise RecordError(f"'{where}' is {_shown(value)}, not [price, volume]")
+    return {"price_digits": precision.price_digits, "volume_digits": precision.volume_digits}
 
 
-def _is_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _merging_fields(merging: Merging | None) -> dict[str, Any] | None:
+    if merging is None:
+        return None
+    return {
+        **_basis_fields(merging.basis),
+        "former": [
+            {**_basis_fields(basis), "made": made.intervals} for basis, made in merging.former
+        ],
+    }
 
 
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:60] + "…"
+def _basis_fields(basis: MergeBasis) -> dict[str, Any]:
+    return {
+        "rules": basis.rules.to_json(),
+        "sources": [_names(source) for source in basis.sources],
+    }
+
+
+def _names(series: Series) -> list[str]:
+    return [series.exchange, str(series.symbol), str(series.timeframe)]
+
+
+def _coverage(fields: Fields) -> Coverage:
+    reasons = fields.within("reasons")
+    known = {reason.value for reason in GapReason}
+    found = {name: reasons.intervals(name) for name in reasons.names}
+    return Coverage(
+        covered=fields.intervals("covered"),
+        provisional=fields.intervals("provisional"),
+        reasons={GapReason(name): found[name] for name in found if name in known},
+    )
+
+
+def _listing(fields: Fields) -> Listing:
+    return Listing(
+        first_day_ms=fields.optional_number("first_day_ms"),
+        silent_until_ms=fields.optional_number("silent_until_ms"),
+        is_delisted=fields.truth("is_delisted"),
+    )
+
+
+def _precision(fields: Fields | None) -> Precision | None:
+    if fields is None:
+        return None
+    return Precision(
+        price_digits=fields.optional_number("price_digits"),
+        volume_digits=fields.optional_number("volume_digits"),
+    )
+
+
+def _merging(fields: Fields | None) -> Merging | None:
+    if fields is None:
+        return None
+    former = []
+    for earlier in fields.each_within("former"):
+        made = earlier.intervals("made")
+        if made:
+            former.append((_basis(earlier), made))
+    _require_disjoint([made for _, made in former], fields)
+    return Merging(_basis(fields), tuple(former))
+
+
+def _basis(fields: Fields) -> MergeBasis:
+    try:
+        rules = MergeRules.from_json(fields.within("rules").values)
+    except ValueError as error:
+        raise fields.malformed("rules", str(error)) from error
+    sources = []
+    for value in fields.items("sources"):
+        if not isinstance(value, list) or list(map(type, value)) != [str, str, str]:
+            raise fields.malformed("sources", "it must hold [exchange, symbol, timeframe] only")
+        exchange, symbol, timeframe = value
+        try:
+            sources.append(Series(exchange, Symbol.parse(symbol), Timeframe.parse(timeframe)))
+        except ValueError as error:
+            raise fields.malformed("sources", str(error)) from error
+    return MergeBasis(rules, tuple(sources))
+
+
+def _require_disjoint(made: list[IntervalSet], fields: Fields) -> None:
+    seen = EMPTY
+    for intervals in made:
+        if seen & intervals:
+            raise fields.malformed("former", "two bases claim the same minutes")
+        seen = seen | intervals
+
+
+def _exports(fields: Fields) -> Exports:
+    targets = fields.within("backlog")
+    return Exports(
+        backlog={target: _lacking(targets.within(target)) for target in targets.names},
+        digits=fields.optional_digits("digits"),
+    )
+
+
+def _lacking(fields: Fields) -> dict[Month, int]:
+    lacking = {}
+    for name in fields.names:
+        try:
+            month = Month.parse(name)
+        except ValueError as error:
+            raise fields.malformed(name, str(error)) from error
+        lacking[month] = fields.whole_number(name)
+    return lacking

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from candle_ingestor.model.symbol import Symbol, SymbolError
+from candle_ingestor.model.texts import quoted, shortened
 from candle_ingestor.symbols.start_date import Day, DayError, parse_day
 
 MAX_DECIMAL_DIGITS = 18
@@ -161,6 +162,5 @@ def _filled(earlier: SymbolRequest, later: SymbolRequest) -> SymbolRequest:
 
 def _shown(item: object) -> str:
     if isinstance(item, str):
-        return repr(item if len(item) <= _MAX_SHOWN_LENGTH else item[:_MAX_SHOWN_LENGTH] + "…")
-    text = repr(item)
-    return text if len(text) <= _MAX_SHOWN_LENGTH else text[:_MAX_SHOWN_LENGTH] + "…"
+        return quoted(item)
+    return shortened(repr(item), _MAX_SHOWN_LENGTH)

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Final
 
 from candle_ingestor.errors import ConfigurationError
+from candle_ingestor.model.texts import quoted
 
 START_DATE_FLAG = "--backfill_start_date"
 END_DATE_FLAG = "--backfill_end_date"
@@ -45,6 +46,9 @@ class AbsoluteDay:
     def start_ms(self, now_ms: int) -> int:
         """The first millisecond of the day in UTC, whatever now is."""
         return (self.day - _EPOCH).days * _MS_PER_DAY
+
+    def __str__(self) -> str:
+        return self.day.isoformat()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +86,11 @@ class RelativeDay:
         _, last_day = monthrange(year, month_index + 1)
         return date(year, month_index + 1, min(today.day, last_day))
 
+    def __str__(self) -> str:
+        return f"{self.count}_{self.unit}{'' if self.count == 1 else 's'}_ago"
+
     def _too_early(self) -> DayError:
-        return DayError(f"'{self.count}_{self.unit}s_ago' lies before {_EPOCH}")
+        return DayError(f"'{self}' lies before {_EPOCH}")
 
 
 Day = AbsoluteDay | RelativeDay
@@ -101,43 +108,79 @@ def parse_day(text: str) -> Day:
         try:
             day = date(year, month, day_of_month)
         except ValueError as error:
-            raise DayError(f"{_shown(text)} is not in the calendar: {error}") from error
+            raise DayError(f"{quoted(text)} is not in the calendar: {error}") from error
         if day < _EPOCH:
-            raise DayError(f"{_shown(text)} lies before {_EPOCH}")
+            raise DayError(f"{quoted(text)} lies before {_EPOCH}")
         return AbsoluteDay(day)
     if match := _RELATIVE.fullmatch(stripped):
         return RelativeDay(int(match[1]), match[2])
-    raise DayError(f"{_shown(text)} is not of the form {DAY_FORMS}")
+    raise DayError(f"{quoted(text)} is not of the form {DAY_FORMS}")
 
 
-def parse_start_date(text: str, now_ms: int) -> int | Skip:
-    """The start, in UTC ms, of the day that `--backfill_start_date` names, or SKIP for `skip`.
+def parse_start_date(text: str) -> Day | Skip:
+    """The day that `--backfill_start_date` names, or SKIP for `skip`.
 
     Raises:
-        ConfigurationError: if it names no day, or one in the future.
+        ConfigurationError: if it names no day.
     """
     if text.strip().lower() == SKIP.value:
         return SKIP
     try:
-        start_ms = parse_day(text).start_ms(now_ms)
+        return parse_day(text)
     except DayError as error:
-        raise ConfigurationError(f"{START_DATE_FLAG}: {error}; or 'skip' for none") from error
-    if start_ms > now_ms:
-        raise ConfigurationError(f"{START_DATE_FLAG}: {_shown(text)} lies in the future")
-    return start_ms
+        raise _bad_start(error) from error
 
 
-def parse_end_date(text: str, now_ms: int) -> int:
-    """The start, in UTC ms, of the day that `--backfill_end_date` names: the first left out.
+def parse_end_date(text: str) -> Day:
+    """The day that `--backfill_end_date` names: the first one left out.
 
     Raises:
         ConfigurationError: if it names no day.
     """
     try:
-        return parse_day(text).start_ms(now_ms)
+        return parse_day(text)
     except DayError as error:
-        raise ConfigurationError(f"{END_DATE_FLAG}: {error}") from error
+        raise _bad_end(error) from error
 
 
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= 40 else text[:40] + "…")
+def resolve_dates(start: Day | Skip, end: Day | None, now_ms: int) -> tuple[int | None, int | None]:
+    """Start and excluded end in UTC ms at `now_ms`; None for no backfill and for no end.
+
+    Raises:
+        ConfigurationError: if a day lies before 1970, the start in the future, the end not after
+            the start, or if there is an end and no start.
+    """
+    start_ms = None if start is SKIP else _start_ms(start, now_ms)
+    if end is None:
+        return start_ms, None
+    try:
+        end_ms = end.start_ms(now_ms)
+    except DayError as error:
+        raise _bad_end(error) from error
+    if start_ms is None:
+        raise ConfigurationError(
+            f"{END_DATE_FLAG} needs a {START_DATE_FLAG} that is a day, not skip"
+        )
+    if end_ms <= start_ms:
+        raise ConfigurationError(
+            f"{END_DATE_FLAG}={end} is not after the start; the end day itself is left out"
+        )
+    return start_ms, end_ms
+
+
+def _start_ms(day: Day, now_ms: int) -> int:
+    try:
+        start_ms = day.start_ms(now_ms)
+    except DayError as error:
+        raise _bad_start(error) from error
+    if start_ms > now_ms:
+        raise ConfigurationError(f"{START_DATE_FLAG}: '{day}' lies in the future")
+    return start_ms
+
+
+def _bad_start(error: DayError) -> ConfigurationError:
+    return ConfigurationError(f"{START_DATE_FLAG}: {error}; or 'skip' for none")
+
+
+def _bad_end(error: DayError) -> ConfigurationError:
+    return ConfigurationError(f"{END_DATE_FLAG}: {error}")

@@ -1,0 +1,225 @@
+"""The configuration that flags and environment say, validated."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import pkgutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from candle_ingestor.config.groups import (
+    DAY_MS,
+    CandlesConfig,
+    Config,
+    ExchangesConfig,
+    ExportConfig,
+    RunConfig,
+    StoreConfig,
+    SymbolsConfig,
+)
+from candle_ingestor.errors import ConfigurationError
+from candle_ingestor.exchanges.minimum import resolve_minimum
+from candle_ingestor.exchanges.names import resolve_names
+from candle_ingestor.exchanges.settings import (
+    ExchangeSettings,
+    keys_from_environment,
+    read_settings_file,
+)
+from candle_ingestor.model.merge_rules import HighLow, MergeRules
+from candle_ingestor.model.texts import quoted
+from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.operations.redis_connection import RedisConnection
+from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
+from candle_ingestor.symbols.start_date import parse_end_date, parse_start_date
+
+INFLUXDB_TIMEOUT_SECONDS = 12.0
+"""Short enough that a run told to end leaves within 20 s, whatever request is in hand."""
+
+_REAL_NUMBERS = (
+    "max_run_seconds",
+    "api_call_delay_seconds",
+    "request_timeout_seconds",
+    "markets_cache_hours",
+    "catch_up_initial_days",
+    "settle_seconds",
+)
+
+
+class FlagValues(Protocol):
+    """Parsed flags, as attributes of their names."""
+
+    def __getattr__(self, name: str) -> Any: ...
+
+
+def config_from_flags(values: FlagValues, environment: Mapping[str, str]) -> Config:
+    """The configuration that flags and environment say; no clock is asked.
+
+    Raises:
+        ConfigurationError: at the first thing that cannot be, naming the flag.
+    """
+    for name in _REAL_NUMBERS:
+        if not math.isfinite(getattr(values, name)):
+            raise ConfigurationError(f"--{name}={getattr(values, name)} is not a finite number")
+    known = known_exchanges()
+    exchanges, renamed = resolve_names(values.exchanges, known)
+    symbols = _symbols(values, environment)
+    return Config(
+        run=RunConfig(
+            max_run_seconds=values.max_run_seconds,
+            fail_fast=values.fail_fast,
+            fail_when_degraded=values.fail_when_degraded,
+            dry_run_limit=values.dry_run_limit,
+            run_report_path=_path(values.run_report_path),
+            progress=values.progress,
+        ),
+        symbols=symbols,
+        redis=_redis(values, environment),
+        uses_redis=symbols.are_in_redis or _names_redis(values, environment),
+        exchanges=ExchangesConfig(
+            names=exchanges,
+            settings=_exchange_settings(values, environment, exchanges, known),
+            api_call_delay_seconds=values.api_call_delay_seconds,
+            request_timeout_seconds=values.request_timeout_seconds,
+            markets_cache_hours=values.markets_cache_hours,
+        ),
+        candles=_candles(values),
+        rules=_rules(values, exchanges),
+        is_minimum_detected=values.min_exchanges_required == 0,
+        store=StoreConfig(
+            influxdb=_influxdb(values, environment),
+            create_bucket=values.create_bucket,
+            sqlite_path=_needed_path("sqlite_path", values.sqlite_path),
+            service_identifier=values.service_identifier,
+        ),
+        export=ExportConfig(
+            csv=values.export_csv,
+            data_root=_needed_path("data_root", values.data_root),
+            exchange_candles=values.export_exchange_candles,
+            price_decimal_digits=values.price_decimal_digits,
+            volume_decimal_digits=values.volume_decimal_digits,
+            restate=values.restate,
+        ),
+        warnings=renamed,
+    )
+
+
+def known_exchanges() -> tuple[str, ...]:
+    """The ids that ccxt has, sorted.
+
+    They are the names of its modules, so that it need not be loaded, which takes most of a second.
+    """
+    spec = importlib.util.find_spec("ccxt")
+    if spec is None:
+        raise ModuleNotFoundError("No module named 'ccxt'", name="ccxt")
+    folders = [Path(path, "async_support") for path in spec.submodule_search_locations or ()]
+    modules = pkgutil.iter_modules(map(str, folders))
+    return tuple(sorted(module.name for module in modules if not module.ispkg))
+
+
+def _symbols(values: FlagValues, environment: Mapping[str, str]) -> SymbolsConfig:
+    if values.symbols is not None and values.symbols_file is not None:
+        raise ConfigurationError("--symbols and --symbols_file contradict each other; give one")
+    return SymbolsConfig(
+        symbols=values.symbols,
+        symbols_file=_path(values.symbols_file),
+        redis_key=values.redis_key_crypto_symbols
+        or environment.get("REDIS_KEY_CRYPTO_SYMBOLS")
+        or "top_cryptocurrencies",
+    )
+
+
+def _candles(values: FlagValues) -> CandlesConfig:
+    end = values.backfill_end_date
+    return CandlesConfig(
+        timeframe=Timeframe(values.candle_granularity_minutes),
+        backfill_start=parse_start_date(values.backfill_start_date),
+        backfill_end=None if end is None else parse_end_date(end),
+        catch_up_initial_ms=round(values.catch_up_initial_days * DAY_MS),
+        settle_seconds=values.settle_seconds,
+        refetch_last_candles=values.refetch_last_candles,
+    )
+
+
+def _redis(values: FlagValues, environment: Mapping[str, str]) -> RedisConnection:
+    port = values.redis_port
+    if port is None:
+        text = environment.get("REDIS_PORT") or "6379"
+        if not text.isdecimal() or not 1 <= int(text) <= 65535:
+            raise ConfigurationError(f"$REDIS_PORT is {quoted(text)}, which is no port number")
+        port = int(text)
+    return RedisConnection(
+        host=values.redis_host or environment.get("REDIS_HOST") or "localhost",
+        port=port,
+        password=values.redis_password or environment.get("REDIS_PASSWORD") or None,
+    )
+
+
+def _names_redis(values: FlagValues, environment: Mapping[str, str]) -> bool:
+    return bool(values.redis_host or environment.get("REDIS_HOST"))
+
+
+def _influxdb(values: FlagValues, environment: Mapping[str, str]) -> InfluxDbConnection | None:
+    token = values.influxdb_token or environment.get("INFLUXDB_TOKEN") or ""
+    if values.store == "sqlite" or (values.store == "auto" and not token):
+        return None
+    return InfluxDbConnection(
+        url=values.influxdb_url or environment.get("INFLUXDB_URL") or "http://localhost:8086",
+        token=token,
+        org=values.influxdb_org or environment.get("INFLUXDB_ORG") or "",
+        bucket=values.influxdb_bucket or environment.get("INFLUXDB_BUCKET") or "",
+        timeout_seconds=INFLUXDB_TIMEOUT_SECONDS,
+    )
+
+
+def _exchange_settings(
+    values: FlagValues,
+    environment: Mapping[str, str],
+    exchanges: tuple[str, ...],
+    known: tuple[str, ...],
+) -> dict[str, ExchangeSettings]:
+    path = _path(values.exchange_settings_file)
+    from_file = read_settings_file(path, known) if path is not None else {}
+    keys = keys_from_environment(environment, exchanges)
+    settings = {}
+    for exchange in exchanges:
+        said = from_file.get(exchange, ExchangeSettings())
+        settings[exchange] = ExchangeSettings(
+            said.base_url,
+            said.requests_per_minute,
+            said.request_delay_ms,
+            said.options,
+            keys.get(exchange, {}),
+        )
+    return settings
+
+
+def _rules(values: FlagValues, exchanges: tuple[str, ...]) -> MergeRules:
+    try:
+        return MergeRules(
+            exchanges,
+            resolve_minimum(exchanges, values.min_exchanges_required),
+            values.max_price_deviation_pct,
+            HighLow(values.high_low),
+            tuple(_alias(text) for text in values.quote_aliases),
+        )
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
+
+
+def _alias(text: str) -> tuple[str, str]:
+    quote, separator, stand_in = text.strip().upper().partition(":")
+    if not separator or not quote.isalnum() or not stand_in.isalnum() or quote == stand_in:
+        raise ConfigurationError(f"--quote_aliases: {quoted(text)} is no pair such as USD:USDT")
+    return quote, stand_in
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
+
+
+def _needed_path(name: str, text: str) -> Path:
+    if not text.strip():
+        raise ConfigurationError(f"--{name} is empty; give a path, or leave the flag out")
+    return Path(text)

@@ -1,0 +1,1 @@
+"""The strict ccxt client of an exchange."""

@@ -1,0 +1,121 @@
+"""Strict ccxt clients: nothing an exchange sends is dropped, cut or guessed on its way here.
+
+ccxt alone takes a cut or foreign answer for an empty one, and filters, sorts and trims candle
+rows. A minute would then look as if it had no trade. The strict class refuses what is not JSON,
+and hands on every row with its raw form.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+import ccxt.async_support as ccxt_async
+
+from candle_ingestor.exchanges.ccxt.rows import read_rows
+from candle_ingestor.exchanges.errors import (
+    SHOWN_CHARACTERS,
+    ExchangeError,
+    ExchangeRefusedError,
+    MalformedAnswerError,
+    NetworkFaultError,
+    RateLimitedError,
+    RequestRejectedError,
+    ServerFaultError,
+)
+from candle_ingestor.exchanges.habits import HABITS
+from candle_ingestor.model.texts import shortened
+from candle_ingestor.operations.retry_after import retry_after_seconds
+
+REFUSALS = frozenset({401, 403, 418, 451})
+RATE_LIMITED = 429
+FIRST_FAULT = 400
+FIRST_SERVER_FAULT = 500
+
+
+def strict_class(exchange: str) -> type[Any]:
+    """ccxt's class of the exchange, made strict: see this module."""
+    parent: Any = getattr(ccxt_async, exchange)
+    layout = HABITS[exchange].row_layout if exchange in HABITS else None
+
+    class StrictExchange(parent):  # type: ignore[misc]  # ccxt is untyped here
+        def handle_errors(
+            self,
+            code: int,
+            reason: str,
+            url: str,
+            method: str,
+            headers: Mapping[str, str],
+            body: str,
+            response: Any,
+            *request: Any,
+        ) -> Any:
+            refuse_bad_answer(self.id, code, headers, body, response)
+            return super().handle_errors(
+                code, reason, url, method, headers, body, response, *request
+            )
+
+        last_request_cost = 1.0
+
+        async def throttle(self, cost: float | None = None) -> Any:
+            # With requests_per_minute set, each request counts as one.
+            is_even = self.options.get("evenPace")
+            self.last_request_cost = 1.0 if is_even or cost is None else cost
+            return await super().throttle(self.last_request_cost)
+
+        def parse_ohlcvs(self, ohlcvs: Any, market: Any = None, *_: Any, **__: Any) -> Any:
+            if not isinstance(ohlcvs, list):
+                raise MalformedAnswerError(f"{self.id}: candles are no list: {_cut(str(ohlcvs))}")
+            return read_rows(ohlcvs, layout, lambda row: self.parse_ohlcv(row, market))
+
+    return StrictExchange
+
+
+def refuse_bad_answer(
+    exchange: str, code: int, headers: Mapping[str, str], body: str, response: Any
+) -> None:
+    """Raises what DESIGN's failure table makes of the answer; returns if it is a whole one."""
+    if code < FIRST_FAULT:
+        if not isinstance(response, dict | list):
+            raise MalformedAnswerError(f"{exchange} sent no whole JSON: {_cut(body)!r}")
+        return
+    said = f"{exchange} answered {code}: {_cut(body)}"
+    if code == RATE_LIMITED:
+        raise RateLimitedError(said, retry_after_seconds(headers))
+    if code in REFUSALS:
+        raise ExchangeRefusedError(said)
+    if code >= FIRST_SERVER_FAULT:
+        raise ServerFaultError(said)
+
+
+def as_exchange_error(exchange: str, error: Exception) -> ExchangeError:
+    """The project's error for one that ccxt raised."""
+    if isinstance(error, ExchangeError):
+        return error
+    said = _cut(f"{exchange}: {error}" if str(error) else f"{exchange}: {type(error).__name__}")
+    if _is_network_fault(error):
+        return NetworkFaultError(said)
+    if isinstance(error, ccxt_async.DDoSProtection | ccxt_async.RateLimitExceeded):
+        return RateLimitedError(said, None)
+    if isinstance(error, ccxt_async.AuthenticationError):
+        return ExchangeRefusedError(said)
+    if isinstance(error, ccxt_async.BadResponse):
+        return MalformedAnswerError(said)
+    if isinstance(error, ccxt_async.OperationFailed):
+        return ServerFaultError(said)
+    if isinstance(error, ccxt_async.BaseError):
+        return RequestRejectedError(said)
+    return MalformedAnswerError(f"{exchange}: the answer cannot be read: {_cut(repr(error))}")
+
+
+def _is_network_fault(error: Exception) -> bool:
+    network = (aiohttp.ClientError, OSError, asyncio.TimeoutError)
+    if isinstance(error, network) or isinstance(error.__cause__, network):
+        return True
+    return isinstance(error, ccxt_async.RequestTimeout)
+
+
+def _cut(text: str) -> str:
+    return shortened(text, SHOWN_CHARACTERS)

@@ -1,0 +1,203 @@
+"""What a run begins with: its tickers, and what is to be fetched of each series. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from candle_ingestor.config import Config
+from candle_ingestor.exchanges.availability import MarketChoice
+from candle_ingestor.exchanges.markets import Market
+from candle_ingestor.ingest.plan import Window, catch_up_start_ms, plan_series
+from candle_ingestor.ingest.report import SourceReport
+from candle_ingestor.ingest.sources.base import CandleSource
+from candle_ingestor.ingest.window import window_of
+from candle_ingestor.ingest.work import SeriesWork
+from candle_ingestor.ledger.hand import MOST_ROWS
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.series_record import NOTHING_KNOWN, Precision, SeriesRecord
+from candle_ingestor.model.symbol import Symbol
+from candle_ingestor.partitions.scaling import digits_of_precision
+from candle_ingestor.settle.state import catch_up_key
+from candle_ingestor.settle.ticker import Ticker, basis_of, choose_basis
+from candle_ingestor.symbols.requests import SymbolList
+
+Records = Mapping[Series, SeriesRecord]
+
+_OVERLAP_CANDLES = 16
+"""Nearly always the last known candle is among so many."""
+
+_MOST_NEWEST_CANDLES = 1_500
+"""A series that has not been read for longer is read by itself."""
+
+
+@dataclass(frozen=True)
+class RunTicker:
+    """A ticker of a run, what is wanted of it and where it is listed now."""
+
+    ticker: Ticker
+    window: Window
+    choice: MarketChoice
+
+    @property
+    def asked(self) -> list[Series]:
+        """The series that are fetched; the other sources are merged as they are stored."""
+        return [s for s in self.ticker.sources if s.exchange in self.choice.markets]
+
+
+def make_tickers(
+    config: Config,
+    symbols: SymbolList,
+    choices: Iterable[MarketChoice],
+    records: Records,
+    now_ms: int,
+) -> list[RunTicker]:
+    """The tickers of a run that starts at `now_ms`, of the symbols that are listed so."""
+    requests = {request.symbol: request for request in symbols.requests}
+    timeframe = config.candles.timeframe
+    tickers = []
+    for choice in choices:
+        request = requests[choice.symbol]
+        merged = Series.merged(request.symbol, timeframe)
+        listed = {exchange: market.symbol for exchange, market in choice.markets.items()}
+        basis = choose_basis(
+            request.symbol,
+            timeframe,
+            config.rules,
+            listed,
+            basis_of(records, merged),
+            records.keys(),
+            choice.unknown,
+        )
+        digits = request.price_decimal_digits, request.volume_decimal_digits
+        window = window_of(config.candles, request, now_ms)
+        tickers.append(RunTicker(Ticker(merged, basis, *digits), window, choice))
+    return tickers
+
+
+def learnt_records(
+    tickers: Iterable[RunTicker],
+    records: Records,
+    markets: Mapping[str, Mapping[Symbol, Market] | None],
+    state: Mapping[str, int],
+) -> dict[Series, SeriesRecord]:
+    """The records of the tickers' sources with what their markets tell, and where catch-up begins.
+
+    What only earlier rules merged is told of, too. `markets` are by exchange, None where unknown.
+    `state` is an older service's, which counts where nothing is covered yet.
+    """
+    learnt: dict[Series, SeriesRecord] = {}
+    known_symbols = {series.symbol for series, record in records.items() if record.covered}
+    for each in tickers:
+        merged = each.ticker.merged
+        sources = each.ticker.sources
+        # State knows no timeframes: what another one is known of, this service wrote.
+        is_new = known_symbols.isdisjoint(source.symbol for source in sources)
+        honoured_ms = state.get(catch_up_key(merged)) if is_new else None
+        for source in {*sources, *_record(records, merged).sources}:
+            listed = markets.get(source.exchange)
+            if listed is None:
+                continue
+            known = learnt.get(source, _record(records, source))
+            market = listed.get(source.symbol)
+            if market is None and known == NOTHING_KNOWN:
+                # It was named while the exchange could not say what it lists.
+                continue
+            record = _with_market(known, market)
+            is_asked = source in each.asked and not each.window.is_bounded
+            if record.catch_up_from_ms is None and is_asked:
+                start_ms = catch_up_start_ms(each.window, source.timeframe, honoured_ms)
+                record = replace(record, catch_up_from_ms=start_ms)
+            learnt[source] = record
+    return learnt
+
+
+def plan_works(
+    tickers: Sequence[RunTicker], records: Records, sources: Mapping[str, CandleSource]
+) -> dict[Series, SeriesWork]:
+    """What is to be fetched of every series, each once however many tickers use it."""
+    windows: dict[Series, Window] = {}
+    for each in tickers:
+        for series in each.asked:
+            window = windows.get(series, each.window)
+            windows[series] = window.reaching_back_to(each.window)
+    return {
+        series: SeriesWork(
+            series,
+            sources[series.exchange],
+            plan_series(
+                window,
+                _record(records, series),
+                series.timeframe,
+                sources[series.exchange].reach_start_ms(series.timeframe),
+            ),
+            SourceReport(series.exchange, str(series.symbol)),
+        )
+        for series, window in windows.items()
+    }
+
+
+def with_unreachable(
+    works: Mapping[Series, SeriesWork], records: Records
+) -> dict[Series, SeriesRecord]:
+    """The records of what is to be fetched, with what is beyond reach in them."""
+    return {
+        series: replace(
+            _record(records, series),
+            coverage=_record(records, series).coverage.with_reasons(work.plan.unreachable),
+        )
+        for series, work in works.items()
+    }
+
+
+def series_of(tickers: Iterable[RunTicker]) -> set[Series]:
+    """The merged series of the tickers, and what they are made from."""
+    return {series for each in tickers for series in (each.ticker.merged, *each.ticker.sources)}
+
+
+def newest_needed_ms(tickers: Sequence[RunTicker], records: Records, end_ms: int) -> int | None:
+    """From when on the stored candles of all series are needed at once.
+
+    None where nothing is stored, and where what is stored ends long before `end_ms`. No more is
+    asked for than half of what the ledger holds in hand.
+    """
+    asked = {series: _record(records, series) for each in tickers for series in each.asked}
+    needed = {
+        _known_end_ms(record) - _OVERLAP_CANDLES * series.timeframe.duration_ms
+        for series, record in asked.items()
+        if record.covered
+    }
+    if not needed:
+        return None
+    most_candles = min(_MOST_NEWEST_CANDLES, MOST_ROWS // 2 // len(series_of(tickers)))
+    earliest_ms = end_ms - most_candles * tickers[0].ticker.merged.timeframe.duration_ms
+    return min((time_ms for time_ms in needed if time_ms >= earliest_ms), default=None)
+
+
+def _known_end_ms(record: SeriesRecord) -> int:
+    """Up to where nothing is to be asked again."""
+    ends_ms = [record.covered.end_ms]
+    ends_ms += [record.provisional.start_ms] if record.provisional else []
+    return min(ends_ms)
+
+
+def _record(records: Records, series: Series) -> SeriesRecord:
+    return records.get(series, NOTHING_KNOWN)
+
+
+def _with_market(record: SeriesRecord, market: Market | None) -> SeriesRecord:
+    listing = replace(record.listing, is_delisted=market is None)
+    if market is None:
+        return replace(record, listing=listing)
+    learnt = record.precision or Precision()
+    precision = Precision(
+        _digits(market.price_step, learnt.price_digits),
+        _digits(market.amount_step, learnt.volume_digits),
+    )
+    return replace(
+        record, precision=None if precision == Precision() else precision, listing=listing
+    )
+
+
+def _digits(step: float | None, learnt: int | None) -> int | None:
+    return digits_of_precision(step) if learnt is None and step else learnt

@@ -1,0 +1,212 @@
+"""What silence that was heard often enough means: no trade, out of reach, or not listed yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from candle_ingestor.exchanges.errors import MalformedAnswerError
+from candle_ingestor.ingest.sources.base import Known
+from candle_ingestor.ingest.sources.hearing import Hearing
+from candle_ingestor.ingest.sources.judge import reach_start_ms
+from candle_ingestor.ingest.sources.listing import DAY, first_day_ms
+from candle_ingestor.model.gaps import GapReason
+from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
+from candle_ingestor.model.series_record import Listing
+from candle_ingestor.model.times import iso_text
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What silence means: where nothing was traded, and reasons of the rest."""
+
+    believed: IntervalSet = EMPTY
+    reasons: Mapping[GapReason, IntervalSet] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SilenceJudge:
+    """Finds out what silence of one series means. Each call may ask the exchange.
+
+    They raise ExchangeError where it cannot be told, and RunEndedError.
+    """
+
+    hearing: Hearing
+    known: Known
+
+    async def of_head(self, silence: Interval, *, is_after_candle: bool) -> Verdict:
+        """Of time before a candle that the exchange has just shown.
+
+        `is_after_candle` says that it begins at a candle known before, which is gone.
+        """
+        if silence.duration_ms <= 0:
+            return Verdict()
+        if not self.hearing.habits.is_reach_known:
+            if await self._shows_a_candle_before(silence.start_ms):
+                return _no_trade(silence)
+            return _beyond_reach(silence)
+        if is_after_candle or self._knows_a_candle_before(silence.start_ms):
+            return _no_trade(silence)
+        return await self._by_listing(silence)
+
+    async def of_empty(self, silence: Interval) -> Verdict:
+        """Of time about which the exchange has shown nothing at all."""
+        if not self.hearing.habits.is_reach_known:
+            return await self._of_empty_undescribed(silence)
+        verdict = _no_trade(silence)
+        if not self._knows_a_candle_before(silence.start_ms):
+            if not self._can_seek_listing():
+                await self._require_any_row(silence)
+            verdict = await self._by_listing(silence)
+        if verdict.believed:
+            await self._require_a_known_candle(silence)
+        return verdict
+
+    async def out_of_reach(self, silence: Interval) -> Verdict | None:
+        """That silence after a known candle, which is gone as well, is out of reach.
+
+        None of an exchange that is described, or that shows nothing recent either.
+        """
+        if self.hearing.habits.is_reach_known or not await self.hearing.shows_anything_recent():
+            return None
+        return _beyond_reach(silence)
+
+    async def unlisted(self, silence: Interval) -> Verdict | None:
+        """What the listing alone tells of time at whose start the market was not listed.
+
+        None where it was, and where that does not matter or cannot be found out.
+        """
+        if self._knows_a_candle_before(silence.start_ms) or not self._can_seek_listing():
+            return None
+        verdict = await self._by_listing(silence)
+        is_listed = verdict.believed and verdict.believed.start_ms == silence.start_ms
+        return None if is_listed else verdict
+
+    async def _of_empty_undescribed(self, silence: Interval) -> Verdict:
+        if await self._shows_a_candle_before(silence.start_ms):
+            return _no_trade(silence)
+        # An exchange that is silent about everything says nothing about its reach.
+        if self._known_near(silence) is None:
+            await self._require_any_row(silence)
+            return _beyond_reach(silence)
+        if await self.hearing.shows_anything_recent():
+            return _beyond_reach(silence)
+        raise MalformedAnswerError(
+            f"{self.hearing.series}: an empty answer is not believed, since nothing that was "
+            "traded lately is shown now either"
+        )
+
+    def _knows_a_candle_before(self, time_ms: int) -> bool:
+        return self._last_known_before(time_ms) is not None
+
+    def _last_known_before(self, time_ms: int) -> int | None:
+        shown_ms = self.hearing.memory.shown_before(time_ms)
+        stored_ms = self.known.last_open_ms
+        candidates = [t for t in (shown_ms, stored_ms) if t is not None and t < time_ms]
+        return max(candidates, default=None)
+
+    def _known_near(self, silence: Interval) -> int | None:
+        before_ms = self._last_known_before(silence.start_ms)
+        after_ms = self.hearing.memory.shown_from(silence.end_ms)
+        if before_ms is None or after_ms is None:
+            return after_ms if before_ms is None else before_ms
+        is_after_nearer = after_ms - silence.end_ms < silence.start_ms - before_ms
+        return after_ms if is_after_nearer else before_ms
+
+    async def _shows_a_candle_before(self, time_ms: int) -> bool:
+        before_ms = self._last_known_before(time_ms)
+        return before_ms is not None and await self.hearing.shows_now(before_ms)
+
+    async def _require_a_known_candle(self, silence: Interval) -> None:
+        """Whoever is silent about everything, as in a maintenance, is not believed."""
+        near_ms = self._known_near(silence)
+        hearing = self.hearing
+        reach_ms = reach_start_ms(
+            hearing.habits.reach_candles, hearing.series.timeframe, hearing.now_ms()
+        )
+        if near_ms is None:
+            await self._require_any_row(silence)
+            return
+        if reach_ms is not None and near_ms < reach_ms:
+            return
+        if not await hearing.shows_now(near_ms):
+            raise MalformedAnswerError(
+                f"{hearing.series}: an empty answer is not believed, since the candle of "
+                f"{iso_text(near_ms)} is not shown now either"
+            )
+
+    async def _require_any_row(self, silence: Interval) -> None:
+        """Whoever showed nothing of any market, as in a maintenance, is not believed."""
+        hearing = self.hearing
+        if not await hearing.is_alive():
+            raise MalformedAnswerError(
+                f"{self.hearing.series}: an empty answer for {iso_text(silence.start_ms)} on is "
+                "not believed, since the exchange has shown no candle of any market in this run"
+            )
+
+    def _can_seek_listing(self) -> bool:
+        habits = self.hearing.habits
+        offers_days = str(DAY) in self.hearing.timeframes
+        return habits.is_reach_known and habits.reach_candles is None and offers_days
+
+    async def _by_listing(self, silence: Interval) -> Verdict:
+        if not self._can_seek_listing():
+            return _beyond_reach(silence)
+        listing = await self._listing(silence)
+        whole = IntervalSet((silence,))
+        if listing.first_day_ms is not None:
+            unlisted = whole & IntervalSet.of(0, listing.first_day_ms)
+            return Verdict(whole - unlisted, {GapReason.NOT_LISTED_YET: unlisted})
+        unlisted = whole & IntervalSet.of(0, listing.silent_until_ms or 0)
+        return Verdict(EMPTY, {GapReason.NOT_LISTED_YET: unlisted})
+
+    async def _listing(self, silence: Interval) -> Listing:
+        memory = self.hearing.memory
+        async with memory.listing_lock:
+            is_found = memory.listing.first_day_ms is not None
+            if not is_found and silence.end_ms > memory.unlisted_until_ms:
+                memory.learn_listing(await self._sought(memory.listing))
+            return memory.listing
+
+    async def _sought(self, listing: Listing) -> Listing:
+        hearing = self.hearing
+        now_ms = hearing.now_ms()
+        habits = hearing.habits
+        from_ms = habits.opened_ms
+        if hearing.memory.unlisted_until_ms:
+            # A feed may have stood still over the first candle, and filled it in since.
+            back_ms = habits.page_candles // 2 * DAY.duration_ms
+            from_ms = max(from_ms, hearing.memory.unlisted_until_ms - back_ms)
+        found_ms = await self._first_day_ms(from_ms, now_ms)
+        if found_ms == DAY.floor_ms(from_ms) and from_ms > habits.opened_ms:
+            found_ms = await self._first_day_ms(habits.opened_ms, now_ms)
+        none_before_ms = DAY.floor_ms(now_ms) if found_ms is None else found_ms
+        shown_ms = hearing.memory.shown_from(0)
+        if shown_ms is not None and shown_ms < none_before_ms:
+            raise MalformedAnswerError(
+                f"{hearing.series}: it cannot be told when it was listed, since its daily candles "
+                f"do not show the day of the candle of {iso_text(shown_ms)}"
+            )
+        if found_ms is None:
+            if hearing.memory.has_candles or not await hearing.is_alive():
+                # Whoever is silent about everything, as in a maintenance, is not believed.
+                raise MalformedAnswerError(
+                    f"{hearing.series}: it cannot be told when it was listed, since the exchange "
+                    "shows no daily candle of it, and nothing else now"
+                )
+            return replace(listing, silent_until_ms=none_before_ms)
+        return replace(listing, first_day_ms=found_ms)
+
+    async def _first_day_ms(self, from_ms: int, now_ms: int) -> int | None:
+        hearing = self.hearing
+        return await first_day_ms(
+            hearing.daily_rows, from_ms, now_ms, hearing.habits.page_candles, str(hearing.series)
+        )
+
+
+def _no_trade(silence: Interval) -> Verdict:
+    return Verdict(IntervalSet((silence,)))
+
+
+def _beyond_reach(silence: Interval) -> Verdict:
+    return Verdict(EMPTY, {GapReason.BEYOND_REACH: IntervalSet((silence,))})

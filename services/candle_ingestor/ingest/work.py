@@ -1,0 +1,48 @@
+"""One series of a run: what is wanted of it and how far it has come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from candle_ingestor.ingest.plan import SeriesPlan
+from candle_ingestor.ingest.report import SourceReport
+from candle_ingestor.ingest.sources.base import CandleSource
+from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
+from candle_ingestor.model.series import Series
+
+
+@dataclass(eq=False)
+class SeriesWork:
+    """One series of a run.
+
+    Attributes:
+        remaining: what may still be fetched and is not yet kept.
+        failed: what was asked for in this run without a believable answer.
+    """
+
+    series: Series
+    source: CandleSource
+    plan: SeriesPlan
+    report: SourceReport
+    remaining: IntervalSet = field(init=False)
+    failed: IntervalSet = EMPTY
+
+    def __post_init__(self) -> None:
+        self.remaining = self.plan.to_fetch
+
+    @property
+    def has_caught_up(self) -> bool:
+        return not self.remaining & self.plan.catch_up
+
+    def settle(self, done: Interval, failed: IntervalSet) -> None:
+        """Notes a piece that needs no further request, and what of it failed."""
+        self.remaining = self.remaining - IntervalSet((done,))
+        if failed:
+            self.failed = self.failed | failed
+            self.report.failed_pages += 1
+
+    def candles_in(self, intervals: Iterable[Interval]) -> int:
+        """How many candle lengths the intervals hold."""
+        length_ms = self.series.timeframe.duration_ms
+        return sum(interval.duration_ms for interval in intervals) // length_ms

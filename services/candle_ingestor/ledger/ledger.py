@@ -1,0 +1,324 @@
+"""The records of all series and their candles, changed in one way (rules C1 and C2)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+import polars as pl
+
+from candle_ingestor.ledger.comparison import Difference, compare
+from candle_ingestor.ledger.hand import CandlesInHand
+from candle_ingestor.model.candles import no_candles
+from candle_ingestor.model.gaps import Reasons
+from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
+from candle_ingestor.model.selection import candles_within
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.series_record import (
+    NOTHING_KNOWN,
+    Listing,
+    MergeBasis,
+    SeriesRecord,
+)
+from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.stores.base import SeriesChange, Store
+
+END_OF_TIME_MS = 1 << 62
+
+_CANDLES_READ_AHEAD = 20_000
+"""Time of which nothing is known is nearly always empty, and looked at once for many pages."""
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """What a span of a series is from now on.
+
+    Attributes:
+        span: where everything stored is replaced, whether it was covered or not.
+        candles: what is stored there then, within `answered`, ascending.
+        answered: what is covered there then.
+        provisional: the part of `answered` that is to be asked once more.
+        reasons: why intervals, in the span or not, stay outside coverage.
+        listing: what was learnt of the listing; None for nothing new.
+        basis: what merged the candles; None for an exchange's own.
+    """
+
+    series: Series
+    span: IntervalSet
+    candles: pl.DataFrame
+    answered: IntervalSet
+    provisional: IntervalSet = EMPTY
+    reasons: Reasons = field(default_factory=dict)
+    listing: Listing | None = None
+    basis: MergeBasis | None = None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """How many candles a replacement changed in the store."""
+
+    new: int
+    revised: int
+
+
+class Ledger:
+    """What is known of every series, changed in the store first and here after.
+
+    What one series is made from is read from the records. Whatever changes is no longer covered in
+    the series that are made from it, until they are made again. All calls belong on one thread.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._records = store.read_records()
+        self._dependents: dict[Series, set[Series]] = {}
+        for series, record in self._records.items():
+            self._note_sources(series, record)
+        self._hand = CandlesInHand()
+
+    @property
+    def store(self) -> Store:
+        return self._store
+
+    @property
+    def records(self) -> Mapping[Series, SeriesRecord]:
+        """What is known of every series of which anything is known; it changes with the store."""
+        return self._records
+
+    def record(self, series: Series) -> SeriesRecord:
+        """What is known of the series; of one never heard of, nothing."""
+        return self._records.get(series, NOTHING_KNOWN)
+
+    def take_newest(self, series: Collection[Series], since_ms: int) -> None:
+        """Reads the candles from `since_ms` on into the hand, of all these series at once."""
+        everything_since = IntervalSet.of(since_ms, END_OF_TIME_MS)
+        for one, candles in self._store.read_newest(series, since_ms).items():
+            self._hand.put(one, everything_since, candles)
+        self._hand.shrink()
+
+    def candles(self, series: Series, interval: Interval) -> pl.DataFrame:
+        """The stored candles that open in the interval, ascending."""
+        in_hand = self._hand.candles(series, interval)
+        return self._read(series, interval) if in_hand is None else in_hand
+
+    def candles_in(self, series: Series, span: IntervalSet) -> pl.DataFrame:
+        """The stored candles that open in the span, ascending."""
+        in_hand = self.in_hand(series, span)
+        if in_hand is not None:
+            return in_hand
+        hull = Interval(span.start_ms, span.end_ms)
+        return candles_within(self._read(series, hull), span)
+
+    def in_hand(self, series: Series, span: IntervalSet) -> pl.DataFrame | None:
+        """What the store holds in the span, or will once the change in hand is written.
+
+        None where that is not known without reading.
+        """
+        parts = []
+        for interval in span:
+            part = self._hand.candles(series, interval)
+            if part is None:
+                return None
+            parts.append(part)
+        return pl.concat(parts) if parts else no_candles(series)
+
+    def last_open_ms(self, series: Series, before_ms: int) -> int | None:
+        """The open time of the newest stored candle that opens before `before_ms`."""
+        if not self.record(series).covered:
+            return None
+        in_hand = self._hand.last_open_ms(series, before_ms)
+        return self._store.last_open_ms(series, before_ms) if in_hand is None else in_hand
+
+    def update(self, records: Mapping[Series, SeriesRecord]) -> None:
+        """Replaces what is known beside the coverage; unchanged records are not written."""
+        changed = {s: r for s, r in records.items() if r != self.record(s)}
+        if changed:
+            self._write([SeriesChange(series, record) for series, record in changed.items()])
+
+    def replace(self, replacements: Iterable[Replacement]) -> list[Kept]:
+        """Makes the replacements in their order, as one write to the store.
+
+        Only what differs from what is stored is written, and what the spans no longer hold is
+        removed. Nothing else reaches the store.
+        """
+        staged = _Staged(self)
+        try:
+            kept = [staged.take(replacement) for replacement in replacements]
+            self._write(staged.changes())
+            # Not before: what the batch holds is not in the store yet.
+            self._hand.shrink()
+        except BaseException:
+            # What is in hand may be ahead of the store.
+            self._hand.clear()
+            raise
+        return kept
+
+    def hold(self, series: Series, span: IntervalSet, candles: pl.DataFrame) -> None:
+        """Takes into the hand what the store holds, or will once the change in hand is written."""
+        self._hand.put(series, span, candles)
+
+    def dependents(self, series: Series) -> Collection[Series]:
+        """The series that are made from this one."""
+        return self._dependents.get(series, ())
+
+    def _read(self, series: Series, interval: Interval) -> pl.DataFrame:
+        ahead_ms = interval.end_ms + _CANDLES_READ_AHEAD * series.timeframe.duration_ms
+        unknown = IntervalSet.of(interval.end_ms, ahead_ms) - self.record(series).covered
+        end_ms = interval.end_ms
+        if unknown and unknown.start_ms == end_ms:
+            end_ms = unknown.intervals[0].end_ms
+        candles = self._store.read_candles(series, Interval(interval.start_ms, end_ms))
+        ahead = IntervalSet.of(interval.end_ms, end_ms)
+        self._hand.put(series, self._hand.missing(series, ahead), candles)
+        return candles_within(candles, IntervalSet((interval,)))
+
+    def _write(self, changes: list[SeriesChange]) -> None:
+        if changes:
+            self._store.replace(changes)
+        for change in changes:
+            self._records[change.series] = change.record
+            self._note_sources(change.series, change.record)
+
+    def _note_sources(self, series: Series, record: SeriesRecord) -> None:
+        for source in record.sources:
+            self._dependents.setdefault(source, set()).add(series)
+
+
+@dataclass
+class _Pending:
+    """What becomes of one series, replacement by replacement."""
+
+    before: SeriesRecord
+    record: SeriesRecord
+    frames: list[pl.DataFrame] = field(default_factory=list)
+    deleted: set[int] = field(default_factory=set)
+    disturbed: IntervalSet = EMPTY
+
+
+class _Staged:
+    """Collects replacements into one change a series."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._pending: dict[Series, _Pending] = {}
+
+    def take(self, replacement: Replacement) -> Kept:
+        series, span = replacement.series, replacement.span
+        pending = self._of(series)
+        difference = compare(replacement.candles, self._stored(series, span, pending))
+        if difference.candles is not None:
+            pending.frames.append(difference.candles)
+            if pending.deleted:
+                pending.deleted.difference_update(difference.candles["open_time_ms"])
+        if difference.deleted:
+            pending.deleted.update(difference.deleted)
+        self._ledger.hold(series, span, replacement.candles)
+
+        record = pending.record
+        known = record.covered & span
+        disturbed = _touched(difference, known, series.timeframe) | (known - replacement.answered)
+        pending.disturbed = pending.disturbed | disturbed
+        changed = disturbed | (replacement.answered - known)
+        coverage = record.coverage.replaced(span, replacement.answered, replacement.provisional)
+        if replacement.reasons:
+            coverage = coverage.with_reasons(replacement.reasons)
+        record = record.with_change(coverage, changed)
+        if replacement.listing is not None:
+            record = replace(record, listing=replacement.listing)
+        if replacement.basis is not None and record.merging is not None:
+            record = replace(record, merging=record.merging.made(replacement.basis, span))
+        pending.record = record
+        self._make_stale(series, changed)
+        return Kept(difference.new, difference.revised)
+
+    def changes(self) -> list[SeriesChange]:
+        made = []
+        for series, pending in self._pending.items():
+            candles = None
+            if pending.frames:
+                candles = _last_words(pending.frames, pending.deleted)
+            if candles is None and not pending.deleted and pending.record == pending.before:
+                continue
+            made.append(
+                SeriesChange(
+                    series,
+                    pending.record,
+                    candles,
+                    tuple(sorted(pending.deleted)),
+                    _cautious(pending, has_candles=candles is not None or bool(pending.deleted)),
+                )
+            )
+        return made
+
+    def _of(self, series: Series) -> _Pending:
+        if series not in self._pending:
+            record = self._ledger.record(series)
+            self._pending[series] = _Pending(record, record)
+        return self._pending[series]
+
+    def _stored(self, series: Series, span: IntervalSet, pending: _Pending) -> pl.DataFrame:
+        """What the store will hold in the span once the replacements before are written."""
+        in_hand = self._ledger.in_hand(series, span)
+        if in_hand is not None:
+            return in_hand
+        stored = self._ledger.candles_in(series, span)
+        earlier = [within for f in pending.frames if (within := candles_within(f, span)).height]
+        if not earlier and pending.deleted.isdisjoint(stored["open_time_ms"]):
+            return stored
+        made = _last_words([stored, *earlier], pending.deleted)
+        return no_candles(series) if made is None else made.sort("open_time_ms")
+
+    def _make_stale(self, series: Series, changed: IntervalSet) -> None:
+        if not changed:
+            return
+        for dependent in self._ledger.dependents(series):
+            pending = self._of(dependent)
+            stale = on_grid(changed, dependent.timeframe) & pending.record.covered
+            if stale:
+                coverage = pending.record.coverage.replaced(stale, EMPTY)
+                pending.record = pending.record.with_change(coverage, stale)
+                pending.disturbed = pending.disturbed | stale
+                self._make_stale(dependent, stale)
+
+
+def on_grid(intervals: IntervalSet, timeframe: Timeframe) -> IntervalSet:
+    """The candle lengths of the timeframe that share a point with the intervals."""
+    return IntervalSet(
+        (timeframe.floor_ms(start_ms), timeframe.ceil_ms(end_ms)) for start_ms, end_ms in intervals
+    )
+
+
+def _touched(difference: Difference, known: IntervalSet, timeframe: Timeframe) -> IntervalSet:
+    """The candle lengths within `known` whose candle is another one, or one more or less."""
+    times = list(difference.deleted)
+    if difference.candles is not None:
+        times += candles_within(difference.candles, known)["open_time_ms"].to_list()
+    return IntervalSet((time, time + timeframe.duration_ms) for time in times) & known
+
+
+def _cautious(pending: _Pending, *, has_candles: bool) -> SeriesRecord | None:
+    """The former record without what is about to be disturbed, should it say anything else."""
+    if not pending.disturbed:
+        return None
+    if not has_candles:
+        return pending.record
+    coverage = pending.before.coverage.replaced(pending.disturbed, EMPTY)
+    return pending.before.with_change(coverage, pending.disturbed)
+
+
+def _last_words(frames: list[pl.DataFrame], deleted: set[int]) -> pl.DataFrame | None:
+    """The candles of pages in their order, each as the last page shows it."""
+    if len(frames) == 1 and not deleted:
+        return frames[0]
+    if not deleted and _are_disjoint(frames):
+        return pl.concat(frames)
+    joined = pl.concat(frames).unique("open_time_ms", keep="last", maintain_order=True)
+    remaining = joined.filter(~pl.col("open_time_ms").is_in(list(deleted)))
+    return None if remaining.is_empty() else remaining
+
+
+def _are_disjoint(frames: list[pl.DataFrame]) -> bool:
+    times = [frame["open_time_ms"] for frame in frames if not frame.is_empty()]
+    spans = sorted((each[0], each[-1]) for each in times)
+    return all(last < first for (_, last), (first, _) in pairwise(spans))

@@ -1,0 +1,214 @@
+"""What is known of one series, as one value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from candle_ingestor.model.gaps import FINAL_REASONS, Reasons, with_reason, without
+from candle_ingestor.model.intervals import EMPTY, IntervalSet
+from candle_ingestor.model.merge_rules import MergeRules
+from candle_ingestor.model.months import Month, months_of
+from candle_ingestor.model.series import Series
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Which minutes are known, and why the others are not (rules C1, C2 and T2).
+
+    Attributes:
+        covered: asked for, answered, and the candles durably written. Inside, a minute without a
+            candle had no trade.
+        provisional: the part of `covered` that the next run asks for once more.
+        reasons: reasons of intervals outside `covered`, where one is known.
+    """
+
+    covered: IntervalSet = EMPTY
+    provisional: IntervalSet = EMPTY
+    reasons: Reasons = field(default_factory=dict)
+
+    def replaced(
+        self, span: IntervalSet, covered: IntervalSet, provisional: IntervalSet = EMPTY
+    ) -> Coverage:
+        """The coverage that is `covered` and `provisional` inside `span` and as before outside.
+
+        What leaves `covered` has no reason until it is given one.
+        """
+        # Reasons lie outside what was covered before, so that only the news can contradict them.
+        return Coverage(
+            (self.covered - span) | covered,
+            (self.provisional - span) | provisional,
+            without(self.reasons, covered),
+        )
+
+    def with_reasons(self, reasons: Reasons) -> Coverage:
+        """The coverage with these as the newest words on what is outside `covered`."""
+        changed = dict(self.reasons)
+        for reason, intervals in reasons.items():
+            changed = with_reason(changed, reason, intervals - self.covered)
+        return replace(self, reasons=changed)
+
+    def fillable(self, span: IntervalSet) -> IntervalSet:
+        """The part of `span` that is a gap which a later run could fill (rule E3)."""
+        missing = span - self.covered
+        for reason in FINAL_REASONS:
+            missing = missing - self.reasons.get(reason, EMPTY)
+        return missing
+
+
+@dataclass(frozen=True)
+class Listing:
+    """When a market's history begins, as far as that was looked for.
+
+    Attributes:
+        first_day_ms: start of the UTC day of the first candle of the market's whole history.
+        silent_until_ms: where no first candle was found, the time up to which there is none.
+        is_delisted: whether the exchange no longer lists the market.
+    """
+
+    first_day_ms: int | None = None
+    silent_until_ms: int | None = None
+    is_delisted: bool = False
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How many decimals the market's own prices and volumes have; None where it does not say."""
+
+    price_digits: int | None = None
+    volume_digits: int | None = None
+
+
+@dataclass(frozen=True)
+class MergeBasis:
+    """What a merged candle is made by: the rules, and the series that go in, in flag order."""
+
+    rules: MergeRules
+    sources: tuple[Series, ...]
+
+
+@dataclass(frozen=True)
+class Merging:
+    """What a merged series is made by (rule M10).
+
+    Attributes:
+        basis: what new minutes are made by.
+        former: earlier bases, each with the minutes that are left as it made them. These intervals
+            are disjoint, and never empty.
+    """
+
+    basis: MergeBasis
+    former: tuple[tuple[MergeBasis, IntervalSet], ...] = ()
+
+    @property
+    def formerly_made(self) -> IntervalSet:
+        """The minutes that earlier bases made."""
+        made = EMPTY
+        for _, intervals in self.former:
+            made = made | intervals
+        return made
+
+    def made(self, basis: MergeBasis, span: IntervalSet) -> Merging:
+        """The merging after `basis`, the present one or a former, made the minutes of `span`."""
+        if not self.former:
+            return self
+        former = [
+            (each, intervals if each == basis else intervals - span)
+            for each, intervals in self.former
+        ]
+        return replace(self, former=tuple(pair for pair in former if pair[1]))
+
+    def adopting(self, basis: MergeBasis, covered: IntervalSet) -> Merging:
+        """The merging by `basis` from here on; what is `covered` is left as it was made."""
+        former = dict(self.former)
+        mine = covered - self.formerly_made
+        former[self.basis] = former.get(self.basis, EMPTY) | mine
+        former.pop(basis, None)
+        return Merging(basis, tuple(pair for pair in former.items() if pair[1]))
+
+    def parts(self, span: IntervalSet) -> list[tuple[MergeBasis, IntervalSet]]:
+        """`span` by what makes its minutes; empty parts are left out."""
+        parts = [(basis, intervals & span) for basis, intervals in self.former]
+        parts.append((self.basis, span - self.formerly_made))
+        return [(basis, intervals) for basis, intervals in parts if intervals]
+
+
+@dataclass(frozen=True)
+class Exports:
+    """What the targets of a series' export still lack.
+
+    Attributes:
+        backlog: by target, the months that changed since they were exported there, each with the
+            open time of its first change. A target that is not named lacks everything.
+        digits: price and volume digits of the last export (rule E2).
+    """
+
+    backlog: Mapping[str, Mapping[Month, int]] = field(default_factory=dict)
+    digits: tuple[int, int] | None = None
+
+    def with_changes(self, changed: IntervalSet) -> Exports:
+        """The exports after a change of these minutes: every known target lacks them."""
+        if not changed or not self.backlog:
+            return self
+        months = {
+            month: max(month.start_ms, (changed & IntervalSet((month.interval,))).start_ms)
+            for month in months_of(changed)
+        }
+        backlog = {
+            target: {
+                **lacking,
+                **{
+                    month: min(first_ms, lacking.get(month, first_ms))
+                    for month, first_ms in months.items()
+                },
+            }
+            for target, lacking in self.backlog.items()
+        }
+        return replace(self, backlog=backlog)
+
+    def with_exported(
+        self, target: str, digits: tuple[int, int], remaining: Mapping[Month, int]
+    ) -> Exports:
+        """The exports after one to `target` that left only `remaining` undone."""
+        return Exports({**self.backlog, target: dict(remaining)}, digits)
+
+
+@dataclass(frozen=True)
+class SeriesRecord:
+    """What is known of one series, and what follows from it for those who use it.
+
+    Attributes:
+        catch_up_from_ms: where the first catch-up began; None before that.
+        precision: the market's own, learnt once; None for a merged series and before that.
+        merging: what a merged series is made by; None for an exchange's.
+    """
+
+    coverage: Coverage = Coverage()
+    listing: Listing = Listing()
+    catch_up_from_ms: int | None = None
+    precision: Precision | None = None
+    merging: Merging | None = None
+    exports: Exports = Exports()
+
+    @property
+    def covered(self) -> IntervalSet:
+        return self.coverage.covered
+
+    @property
+    def provisional(self) -> IntervalSet:
+        return self.coverage.provisional
+
+    @property
+    def sources(self) -> tuple[Series, ...]:
+        """Every series that this one is made from, each once; none for an exchange's."""
+        if self.merging is None:
+            return ()
+        bases = (self.merging.basis, *(basis for basis, _ in self.merging.former))
+        return tuple(dict.fromkeys(source for basis in bases for source in basis.sources))
+
+    def with_change(self, coverage: Coverage, changed: IntervalSet) -> SeriesRecord:
+        """The record with another coverage, and what changed noted for every export."""
+        return replace(self, coverage=coverage, exports=self.exports.with_changes(changed))
+
+
+NOTHING_KNOWN = SeriesRecord()

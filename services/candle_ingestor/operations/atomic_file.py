@@ -1,0 +1,57 @@
+"""Files that are replaced whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+TEMPORARY_SUFFIX = ".tmp"
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Makes `path` hold `content` durably; folders are made. One writer of a path at a time.
+
+    Raises:
+        OSError: if the operating system refuses; the file is then what it was before.
+    """
+    temporary = path.with_name(f".{path.name}{TEMPORARY_SUFFIX}")
+    _make_folder(path.parent)
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def remove_file(path: Path) -> None:
+    """Removes a file durably, where it exists.
+
+    Raises:
+        OSError: if the operating system refuses.
+    """
+    if path.exists():
+        path.unlink()
+        _sync_folder(path.parent)
+
+
+def _make_folder(folder: Path) -> None:
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for folder in reversed(missing):
+        folder.mkdir(exist_ok=True)
+        _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

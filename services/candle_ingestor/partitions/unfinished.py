@@ -1,0 +1,70 @@
+"""The note of which files an export is about to replace, for the export after a killed one.
+
+It is written before a file is replaced and removed after the manifest. A month is unfinished while
+the manifest does not state the digest that is noted for it, so that a note that outlives its export
+does no harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from candle_ingestor.model.months import Month
+from candle_ingestor.partitions.errors import PartitionError
+from candle_ingestor.partitions.files import read_file, remove_file, replace_file
+from candle_ingestor.partitions.manifest import Manifest
+
+_FILE_NAME = ".unfinished_export"
+
+
+class UnfinishedNote:
+    """The note in a series' folder.
+
+    Raises:
+        PartitionError: from every method, if the note cannot be read or written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / _FILE_NAME
+        self._announced = self._read()
+
+    def months(self, manifest: Manifest) -> set[Month]:
+        """Months whose file may be other than the manifest says."""
+        return {
+            month
+            for month, sha256 in self._announced.items()
+            if month not in manifest.months or manifest.months[month].sha256 != sha256
+        }
+
+    def announce(self, month: Month, sha256: str) -> None:
+        """Notes that the month's file is about to get this digest."""
+        if self._announced.get(month) != sha256:
+            announced = {**self._announced, month: sha256}
+            replace_file(self._path, _text(announced).encode("ascii"))
+            self._announced = announced
+
+    def remove(self) -> None:
+        """Says that manifest and files agree."""
+        remove_file(self._path)
+        self._announced = {}
+
+    def _read(self) -> dict[Month, str]:
+        content = read_file(self._path)
+        if content is None:
+            return {}
+        announced = {}
+        try:
+            for line in content.decode("ascii").splitlines():
+                month, _, sha256 = line.partition(" ")
+                announced[Month.parse(month)] = sha256
+        except ValueError as error:
+            raise PartitionError(
+                f"{self._path} does not list months: {error}; remove the folder "
+                f"{self._path.parent} to have it exported anew"
+            ) from error
+        return announced
+
+
+def _text(announced: Mapping[Month, str]) -> str:
+    return "".join(f"{month} {sha256}\n" for month, sha256 in sorted(announced.items()))

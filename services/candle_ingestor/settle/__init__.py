@@ -1,0 +1,1 @@
+"""What follows from changed series: merging, state, export; shared by every command."""

@@ -1,0 +1,62 @@
+"""What a merged series is made by, and what becomes of its past when that changes (rule M10)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from candle_ingestor.model.intervals import EMPTY, IntervalSet, covered_at_least
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.series_record import MergeBasis, Merging, SeriesRecord
+
+
+def adopted(
+    record: SeriesRecord, basis: MergeBasis, record_of: Callable[[Series], SeriesRecord]
+) -> tuple[SeriesRecord, list[str]]:
+    """The record of a merged series that goes on with `basis`, and what differs, in words.
+
+    Other rules leave what is covered as it was made, but for provisional minutes that they can make
+    themselves. A source that was not there before is no other rule: the minutes that it covers are
+    to be merged again. `record_of` has what is known of a series.
+    """
+    if record.merging is None:
+        coverage = record.coverage.replaced(record.covered, EMPTY)
+        unknown = record.with_change(coverage, record.covered)
+        return replace(unknown, merging=Merging(basis)), []
+    differences = _differences(record.merging.basis, basis, record_of)
+    if differences:
+        unfinished = _unfinished(basis, record_of) & record.covered
+        coverage = record.coverage.replaced(unfinished, EMPTY)
+        merging = record.merging.adopting(basis, coverage.covered)
+        return replace(record.with_change(coverage, unfinished), merging=merging), differences
+    if basis == record.merging.basis:
+        return record, []
+    stale = EMPTY
+    for source in set(basis.sources) - set(record.merging.basis.sources):
+        stale = stale | record_of(source).covered
+    stale = (stale & record.covered) - record.merging.formerly_made
+    coverage = record.coverage.replaced(stale, EMPTY)
+    return replace(
+        record.with_change(coverage, stale), merging=replace(record.merging, basis=basis)
+    ), []
+
+
+def _unfinished(basis: MergeBasis, record_of: Callable[[Series], SeriesRecord]) -> IntervalSet:
+    records = [record_of(source) for source in basis.sources]
+    provisional = EMPTY
+    for record in records:
+        provisional = provisional | record.provisional
+    enough = covered_at_least((record.covered for record in records), basis.rules.min_exchanges)
+    return provisional & enough
+
+
+def _differences(
+    old: MergeBasis, new: MergeBasis, record_of: Callable[[Series], SeriesRecord]
+) -> list[str]:
+    differences = old.rules.differences(new.rules)
+    before = {source.exchange: source for source in old.sources}
+    for source in new.sources:
+        former = before.get(source.exchange, source)
+        if former != source and record_of(former).covered:
+            differences.append(f"{source.exchange}: {former.symbol} -> {source.symbol}")
+    return differences

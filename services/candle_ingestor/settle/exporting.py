@@ -1,0 +1,143 @@
+"""Exports the months that changed (rules E1 to E4)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from candle_ingestor.config import ExportConfig
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.model.gaps import Reasons
+from candle_ingestor.model.intervals import IntervalSet
+from candle_ingestor.model.months import Month, months_of
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.series_record import SeriesRecord
+from candle_ingestor.partitions.errors import PartitionError
+from candle_ingestor.partitions.manifest import Digits
+from candle_ingestor.partitions.writer import ExportResult, PartitionWriter
+from candle_ingestor.settle.accounting import merged_reasons, unsettled
+from candle_ingestor.settle.digits import own_digits
+from candle_ingestor.settle.outcome import TickerOutcome
+from candle_ingestor.settle.ticker import Ticker
+
+log = logging.getLogger(__name__)
+
+DEFAULT_DIGITS = 8
+"""Where neither a market nor a candle tells of any."""
+
+
+def target_of(data_root: Path) -> str:
+    """What the records call a place that is exported to."""
+    return str(data_root.resolve())
+
+
+class Exporter:
+    """Writes tickers' series as partitions, and keeps in the ledger what is left to do."""
+
+    def __init__(self, config: ExportConfig, ledger: Ledger, closed_end_ms: int) -> None:
+        self._config = config
+        self._target = target_of(config.data_root)
+        self._ledger = ledger
+        self._closed_end_ms = closed_end_ms
+        self._writer = PartitionWriter(config.data_root)
+        self._exported: dict[Series, SeriesRecord] = {}
+
+    def export(self, ticker: Ticker, outcome: TickerOutcome, *, everything: bool = False) -> None:
+        """Exports the months with news, or with `everything` all that there are.
+
+        What cannot be exported fails the ticker; the other series go on.
+        """
+        series = [ticker.merged]
+        if self._config.exchange_candles:
+            series += ticker.sources
+        for each in series:
+            try:
+                result = self._export_series(ticker, each, everything)
+            except PartitionError as error:
+                outcome.fail(str(error))
+                log.error("%s is not exported: %s", each, error)
+                continue
+            if result is not None:
+                self._tell(each, result, outcome)
+
+    def finish(self) -> None:
+        """Notes in the store what was exported; a crash before it costs looking at it again."""
+        exported, self._exported = self._exported, {}
+        self._ledger.update(exported)
+
+    def _export_series(
+        self, ticker: Ticker, series: Series, everything: bool
+    ) -> ExportResult | None:
+        record = self._ledger.record(series)
+        if not record.covered and self._writer.fixed_digits(series) is None:
+            return None
+        sources = ticker.sources if series.is_merged else (series,)
+        whole = self._whole_months((series, *sources))
+        reasons: Reasons = record.coverage.reasons
+        if series.is_merged:
+            reasons = merged_reasons(self._ledger, sources, whole - record.covered)
+        open_minutes = unsettled(self._ledger, series, whole, self._closed_end_ms)
+        digits = self._digits(ticker, series, record, sources)
+        result = self._writer.export(
+            series,
+            digits,
+            self._months(record, everything),
+            lambda interval: self._ledger.candles(series, interval),
+            # What closed by other rules than the present ones is for a later export.
+            record.covered & IntervalSet.of(0, self._closed_end_ms),
+            reasons,
+            self._closed_end_ms,
+            open_minutes,
+            restate=self._config.restate,
+        )
+        exports = record.exports.with_exported(self._target, digits, result.undone)
+        if exports != record.exports:
+            self._exported[series] = replace(record, exports=exports)
+        return result
+
+    def _whole_months(self, known: Iterable[Series]) -> IntervalSet:
+        """Of what is covered in any of these series; whatever was exported lies within."""
+        months = {month for one in known for month in months_of(self._ledger.record(one).covered)}
+        closed = IntervalSet.of(0, self._closed_end_ms)
+        return IntervalSet(month.interval for month in months) & closed
+
+    def _months(self, record: SeriesRecord, everything: bool) -> dict[Month, int | None]:
+        """The months to bring in line, each with its first change, None where it is not known."""
+        backlog: Mapping[Month, int] | None = record.exports.backlog.get(self._target)
+        if backlog is None or everything:
+            # The writer finds by itself what has lost all its coverage.
+            return dict.fromkeys(months_of(record.covered))
+        return dict(backlog)
+
+    def _digits(
+        self, ticker: Ticker, series: Series, record: SeriesRecord, sources: tuple[Series, ...]
+    ) -> Digits:
+        """The digits asked for, else those already written, else the markets' own (rule E2)."""
+        price, volume = ticker.price_decimal_digits, ticker.volume_decimal_digits
+        price = self._config.price_decimal_digits if price is None else price
+        volume = self._config.volume_decimal_digits if volume is None else volume
+        if price is not None and volume is not None:
+            return Digits(price, volume)
+        own = self._writer.fixed_digits(series) or record.exports.digits
+        if own is None:
+            found = own_digits(self._ledger, sources)
+            own = (
+                DEFAULT_DIGITS if found.price_digits is None else found.price_digits,
+                DEFAULT_DIGITS if found.volume_digits is None else found.volume_digits,
+            )
+        return Digits(own[0] if price is None else price, own[1] if volume is None else volume)
+
+    def _tell(self, series: Series, result: ExportResult, outcome: TickerOutcome) -> None:
+        for month in (*result.written, *result.restated):
+            outcome.files_written.append(f"{result.folder}/{month.year:04}/{month}.csv")
+        for month in result.restated:
+            log.warning("%s: the complete month %s was restated (--restate)", series, month)
+        for month in result.refused:
+            log.warning(
+                "%s: the month %s is marked complete and was left as it is, though the store now "
+                "differs; run the command export with --restate to write it anew",
+                series,
+                month,
+            )

@@ -1,0 +1,133 @@
+"""Keeps merged series in step with the exchanges' candles (rules M2 to M10)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from candle_ingestor.ledger.ledger import END_OF_TIME_MS, Ledger, Replacement
+from candle_ingestor.merge.weighting import merge_candles
+from candle_ingestor.model.candles import no_candles
+from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet, covered_at_least
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.series_record import MergeBasis
+from candle_ingestor.settle.outcome import MergeCounts
+from candle_ingestor.settle.ticker import Ticker
+
+CANDLES_PER_PIECE = 20_000
+_CANDLES_PER_WRITE = 5_000
+_ALL_TIME = IntervalSet.of(0, END_OF_TIME_MS)
+
+
+@dataclass(frozen=True)
+class MergeTask:
+    """Minutes of a merged series, and what makes them; `span` fits into one piece."""
+
+    series: Series
+    basis: MergeBasis
+    span: IntervalSet
+    counts: MergeCounts
+
+    @property
+    def candles(self) -> int:
+        return self.span.duration_ms // self.series.timeframe.duration_ms
+
+
+def mergeable(ledger: Ledger, basis: MergeBasis) -> IntervalSet:
+    """The minutes that at least the minimum of the exchanges cover (rule M2)."""
+    covered = (ledger.record(source).covered for source in basis.sources)
+    return covered_at_least(covered, basis.rules.min_exchanges)
+
+
+def unmerged(
+    ledger: Ledger, ticker: Ticker, counts: MergeCounts, awaited: IntervalSet = EMPTY
+) -> list[MergeTask]:
+    """What can be merged and is not, but for the minutes still `awaited`."""
+    record = ledger.record(ticker.merged)
+    if record.merging is None:
+        raise ValueError(f"{ticker.merged} has no basis yet")
+    tasks: list[MergeTask] = []
+    for basis, part in record.merging.parts(_ALL_TIME):
+        missing = (mergeable(ledger, basis) & part) - record.covered - awaited
+        tasks += _pieces(ticker, basis, missing, counts)
+    return tasks
+
+
+def everything(ledger: Ledger, ticker: Ticker, counts: MergeCounts) -> list[MergeTask]:
+    """The whole time of which anything is known of the symbol, to be made by its basis."""
+    return _pieces(ticker, ticker.basis, _known_span(ledger, ticker), counts)
+
+
+def sweep(ledger: Ledger, ticker: Ticker) -> None:
+    """Removes merged candles outside coverage: what a crash left, and no rule would make again."""
+    outside = _known_span(ledger, ticker) - ledger.record(ticker.merged).covered
+    for task in _pieces(ticker, ticker.basis, outside, MergeCounts()):
+        nothing = no_candles(ticker.merged)
+        ledger.replace([Replacement(ticker.merged, task.span, nothing, EMPTY)])
+
+
+def merge(ledger: Ledger, batch: Iterable[MergeTask]) -> None:
+    """Merges the tasks from stored candles, in one write."""
+    tasks = list(batch)
+    kept = ledger.replace([_merged(ledger, task) for task in tasks])
+    for task, change in zip(tasks, kept, strict=True):
+        task.counts.candles += change.new + change.revised
+
+
+def batches(tasks: Iterable[MergeTask]) -> Iterator[list[MergeTask]]:
+    """The tasks in groups that are written together, in their order."""
+    batch: list[MergeTask] = []
+    candles = 0
+    for task in tasks:
+        if batch and candles + task.candles > _CANDLES_PER_WRITE:
+            yield batch
+            batch, candles = [], 0
+        batch.append(task)
+        candles += task.candles
+    if batch:
+        yield batch
+
+
+def _merged(ledger: Ledger, task: MergeTask) -> Replacement:
+    hull = Interval(task.span.start_ms, task.span.end_ms)
+    covered: Mapping[str, IntervalSet] = {
+        source.exchange: ledger.record(source).covered & task.span for source in task.basis.sources
+    }
+    candles = {
+        source.exchange: ledger.candles_in(source, covered[source.exchange])
+        for source in task.basis.sources
+    }
+    merged = merge_candles(
+        candles,
+        covered,
+        hull,
+        task.series.timeframe,
+        task.basis.rules,
+    )
+    task.counts.disagreements += merged.disagreements
+    task.counts.excluded.update(merged.excluded)
+    return Replacement(task.series, task.span, merged.candles, merged.covered, basis=task.basis)
+
+
+def _pieces(
+    ticker: Ticker, basis: MergeBasis, intervals: IntervalSet, counts: MergeCounts
+) -> list[MergeTask]:
+    longest_ms = CANDLES_PER_PIECE * ticker.merged.timeframe.duration_ms
+    tasks = []
+    position_ms = intervals.start_ms if intervals else 0
+    while intervals and position_ms < intervals.end_ms:
+        window = IntervalSet.of(position_ms, position_ms + longest_ms)
+        tasks.append(MergeTask(ticker.merged, basis, intervals & window, counts))
+        rest = intervals - IntervalSet.of(0, position_ms + longest_ms)
+        position_ms = rest.start_ms if rest else intervals.end_ms
+    return tasks
+
+
+def _known_span(ledger: Ledger, ticker: Ticker) -> IntervalSet:
+    record = ledger.record(ticker.merged)
+    known = record.covered
+    for source in (*ticker.sources, *record.sources):
+        known = known | ledger.record(source).covered
+    if record.merging is not None:
+        known = known | record.merging.formerly_made
+    return IntervalSet.of(known.start_ms, known.end_ms) if known else EMPTY

@@ -1,0 +1,170 @@
+"""Settling: merge, state, account, export, for every command that changes a series."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from candle_ingestor.config import ExportConfig
+from candle_ingestor.errors import CandleIngestorError
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.model.gaps import GapReason
+from candle_ingestor.model.intervals import Interval, IntervalSet
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.series_record import SeriesRecord
+from candle_ingestor.settle.accounting import account_for
+from candle_ingestor.settle.basis import adopted
+from candle_ingestor.settle.exporting import Exporter
+from candle_ingestor.settle.merging import MergeTask, batches, everything, merge, sweep, unmerged
+from candle_ingestor.settle.outcome import TickerOutcome
+from candle_ingestor.settle.state import state_of, state_of_nothing
+from candle_ingestor.settle.ticker import Ticker
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be accounted for of one symbol.
+
+    Attributes:
+        span: of its merged series.
+        backfill_start_ms: where its history is to begin; None where none is asked for.
+        is_bounded: whether an end was given.
+    """
+
+    span: Interval
+    backfill_start_ms: int | None
+    is_bounded: bool
+
+
+@dataclass(frozen=True)
+class SettleRules:
+    """What settling does beside merging.
+
+    Attributes:
+        merges_everything: whether all is merged again by the present rules (rules M9 and M10).
+        exports: how to export; None for not at all.
+        exports_everything: whether every month is compared, whatever the backlog says.
+        closed_end_ms: the end of the newest closed candle.
+    """
+
+    closed_end_ms: int
+    service_identifier: str
+    merges_everything: bool = False
+    exports: ExportConfig | None = None
+    exports_everything: bool = False
+
+
+@dataclass
+class Settling:
+    """Settles tickers over a ledger. `is_urgent` says when what is left is for the next run."""
+
+    ledger: Ledger
+    rules: SettleRules
+    outcomes: Mapping[Ticker, TickerOutcome]
+    is_urgent: Callable[[], bool] = lambda: False
+
+    def adopt(self, known: Mapping[Series, SeriesRecord]) -> None:
+        """Makes each ticker's basis that of its merged series, together with the records given.
+
+        `known` are records to be written at the same time.
+        """
+        records = dict(known)
+
+        def record_of(series: Series) -> SeriesRecord:
+            return records.get(series) or self.ledger.record(series)
+
+        for ticker, outcome in self.outcomes.items():
+            records[ticker.merged], outcome.rule_changes = adopted(
+                record_of(ticker.merged), ticker.basis, record_of
+            )
+        self.ledger.update(records)
+        for ticker, outcome in self.outcomes.items():
+            if outcome.rule_changes:
+                sweep(self.ledger, ticker)
+
+    def merge(self) -> None:
+        """Merges what is not, or everything."""
+        choose = everything if self.rules.merges_everything else unmerged
+        tasks: list[MergeTask] = []
+        for ticker, outcome in self.outcomes.items():
+            with outcome.on_its_own():
+                tasks += choose(self.ledger, ticker, outcome.merged)
+        for batch in batches(tasks):
+            if self.is_urgent():
+                return
+            self._merge_batch(batch)
+
+    def write_state(self, wanted: Mapping[Ticker, Wanted]) -> None:
+        """Writes the state of every ticker that was accounted for, in one request.
+
+        Where nothing is covered, state that stands is taken back to before what is wanted.
+        """
+        store = self.ledger.store
+        state: dict[str, int] = {}
+        nothing_known = []
+        for ticker, want in wanted.items():
+            covered = self.ledger.record(ticker.merged).covered
+            if not covered:
+                nothing_known.append((ticker, want))
+                continue
+            state |= state_of(
+                ticker.merged,
+                covered,
+                _not_listed_yet(self.outcomes[ticker]),
+                want.backfill_start_ms,
+                is_bounded=want.is_bounded,
+            )
+        if nothing_known:
+            standing = store.read_state(self.rules.service_identifier)
+            for ticker, want in nothing_known:
+                before = state_of_nothing(ticker.merged, want.span.start_ms)
+                state |= {key: value for key, value in before.items() if key in standing}
+        if state:
+            store.write_state(self.rules.service_identifier, state)
+
+    def account(self, wanted: Mapping[Ticker, Wanted]) -> None:
+        """Tells what is known of every ticker and what is not."""
+        for ticker, want in wanted.items():
+            account_for(self.ledger, ticker, want.span, self.outcomes[ticker])
+
+    def export(self) -> None:
+        """Exports what changed, unless that is not asked for."""
+        if self.rules.exports is None:
+            return
+        exporter = Exporter(self.rules.exports, self.ledger, self.rules.closed_end_ms)
+        for ticker, outcome in self.outcomes.items():
+            if self.is_urgent():
+                log.warning("The export is left to the next run")
+                break
+            with outcome.on_its_own():
+                exporter.export(ticker, outcome, everything=self.rules.exports_everything)
+        exporter.finish()
+
+    def _merge_batch(self, batch: Sequence[MergeTask]) -> None:
+        try:
+            merge(self.ledger, batch)
+        except CandleIngestorError:
+            raise
+        except Exception:
+            log.exception("An unforeseen failure in merging; each ticker is merged by itself")
+            outcomes = {ticker.merged: outcome for ticker, outcome in self.outcomes.items()}
+            for task in batch:
+                with outcomes[task.series].on_its_own():
+                    merge(self.ledger, [task])
+
+
+def settle(settling: Settling, wanted: Mapping[Ticker, Wanted]) -> None:
+    """Brings all that follows from the stored candles in line: merges, account, state, export."""
+    settling.merge()
+    settling.account(wanted)
+    settling.write_state(wanted)
+    settling.export()
+
+
+def _not_listed_yet(outcome: TickerOutcome) -> IntervalSet:
+    return IntervalSet(
+        gap.interval for gap in outcome.gaps if gap.reason is GapReason.NOT_LISTED_YET
+    )

@@ -1,0 +1,1 @@
+"""The production store: a bucket of an InfluxDB 2."""

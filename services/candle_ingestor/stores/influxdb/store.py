@@ -1,0 +1,284 @@
+"""The production store: a bucket of an InfluxDB 2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import polars as pl
+
+from candle_ingestor.model.intervals import Interval
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.series_record import SeriesRecord
+from candle_ingestor.stores.base import SeriesChange, StoreRefusedError
+from candle_ingestor.stores.changes import check_changes
+from candle_ingestor.stores.influxdb import candles as table
+from candle_ingestor.stores.influxdb import checks, queries
+from candle_ingestor.stores.influxdb.answers import all_columns, parse_answer
+from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
+from candle_ingestor.stores.influxdb.errors import no_bucket
+from candle_ingestor.stores.influxdb.http import Bucket, InfluxDbHttp
+from candle_ingestor.stores.influxdb.lines import (
+    INGESTION_RUNS,
+    PROCESSING_STATE,
+    batches,
+    point_line,
+    tag_text,
+)
+from candle_ingestor.stores.influxdb.patience import Patience
+from candle_ingestor.stores.influxdb.records import (
+    RECORD_COLUMNS,
+    kept_records,
+    record_lines,
+    without_expired,
+)
+from candle_ingestor.stores.influxdb.runs import (
+    other_statuses,
+    run_line,
+    run_reports,
+    run_time_ns,
+)
+from candle_ingestor.stores.influxdb.torn import TornReadError, read_untorn
+from candle_ingestor.stores.record_fields import RecordError
+
+EPOCH_NS = 0
+FAR_FUTURE_NS = 7_258_118_400_000_000_000
+"""Times of records that are not of a time: 1970, and 2200 where retention would drop 1970."""
+
+
+class InfluxDbStore:
+    """A Store in one bucket. Threads may share it; all calls go over one connection pool.
+
+    InfluxDB has no transactions. Candles are written in requests of a few thousand; one that fails
+    leaves those before it written, and a reader may meet a candle half replaced. The record of a
+    series is replaced whole for every reader.
+
+    A record is written over the newest one of its key, whatever the time of that is, and the newest
+    is read. So state that an older service wrote at its server's time is honoured, and is no longer
+    read, by whomever, once there is state of this program.
+    """
+
+    def __init__(
+        self,
+        connection: InfluxDbConnection,
+        *,
+        create_bucket: bool = False,
+        patience: Patience | None = None,
+        now_ms: Callable[[], int] | None = None,
+    ) -> None:
+        """With `create_bucket`, `check` makes a bucket that is not there.
+
+        `now_ms` tells what a bucket with retention has dropped; without it nothing counts as such.
+        """
+        self._patience = patience or Patience()
+        self._http = InfluxDbHttp(connection, self._patience)
+        self._create_bucket = create_bucket
+        self._bucket: Bucket | None = None
+        self._now_ms = now_ms
+        self._record_times_ns: dict[Series, int] | None = None
+        self._state_times_ns: dict[str, dict[str, int]] = {}
+
+    @property
+    def description(self) -> str:
+        return str(self._http.connection)
+
+    def check(self) -> None:
+        """Proves that the server is an InfluxDB 2 and the bucket can be read and written.
+
+        Leaves nothing behind but, if asked for, a new bucket.
+        """
+        checks.check_version(self._http)
+        self._bucket = self._http.find_bucket()
+        if self._bucket is None and self._create_bucket:
+            self._make_bucket()
+        checks.check_access(self._http, self._timeless_ns())
+
+    def require_retention(self, earliest_ms: int, now_ms: int) -> None:
+        """Proves that the bucket keeps candles from `earliest_ms` on, before any is fetched.
+
+        Raises:
+            StoreRefusedError: if the bucket would drop them without a word.
+        """
+        retention_ms = self._found_bucket().retention_ms
+        checks.check_retention(self._http.connection, retention_ms, earliest_ms, now_ms)
+
+    def replace(self, changes: Sequence[SeriesChange]) -> None:
+        """Makes the changes: the cautious records, then all candles, then the records.
+
+        Where a change has no candles and its two records are the same, the first is enough.
+
+        Raises:
+            ValueError: if a series has two changes, or candles have other columns than
+                `schema_of(series)`.
+            StoreRefusedError: if a value is missing or no finite number; nothing is written. If
+                the server rejects lines; others may be written.
+        """
+        check_changes(changes)
+        self._write_records(
+            {change.series: change.cautious for change in changes if change.cautious is not None}
+        )
+        table.write_candles(self._http, changes, self._patience.sleep)
+        for change in changes:
+            table.delete_candles(self._http, change.series, change.deleted)
+        self._write_records(
+            {change.series: change.record for change in changes if change.record != change.cautious}
+        )
+
+    def read_candles(self, series: Series, interval: Interval) -> pl.DataFrame:
+        """The candles whose open time lies in the interval, ascending, as `schema_of(series)`.
+
+        Raises:
+            StoreRefusedError: if another program wrote points among them.
+        """
+        with self._naming_damage():
+            return table.read_candles(self._http, series, interval, self._patience.sleep)
+
+    def read_newest(self, series: Collection[Series], since_ms: int) -> dict[Series, pl.DataFrame]:
+        """The candles of each series from `since_ms` on, ascending, as `schema_of(series)`.
+
+        Takes one request for exchanges' series and one for merged ones.
+
+        Raises:
+            StoreRefusedError: if another program wrote points among them.
+        """
+        with self._naming_damage():
+            return table.read_newest(self._http, series, since_ms, self._patience.sleep)
+
+    def last_open_ms(self, series: Series, before_ms: int) -> int | None:
+        """The open time of the newest candle that opens before `before_ms`; None without one."""
+        return table.last_open_ms(self._http, series, before_ms)
+
+    def read_records(self) -> dict[Series, SeriesRecord]:
+        """The record of every series that has one, in one request.
+
+        What the bucket has dropped by now is not covered.
+        """
+        statement = queries.records_query()
+        with self._naming_damage():
+            kept = read_untorn(
+                lambda: kept_records(self._rows(statement, RECORD_COLUMNS)), self._patience.sleep
+            )
+        self._record_times_ns = {series: one.time_ns for series, one in kept.items()}
+        retention_ms = None if self._now_ms is None else self._found_bucket().retention_ms
+        if retention_ms is None or self._now_ms is None:
+            return {series: one.record for series, one in kept.items()}
+        horizon_ms = self._now_ms() - retention_ms
+        return {
+            series: without_expired(one.record, series.timeframe.ceil_ms(horizon_ms))
+            for series, one in kept.items()
+        }
+
+    def read_state(self, service_identifier: str) -> dict[str, int]:
+        """`last_processed_timestamp_ms` by key (rule C3), the newest of each."""
+        columns = {"time": pl.Int64(), "key": pl.String(), "value": pl.Int64()}
+        rows = self._rows(queries.state_query(service_identifier), columns)
+        if any(column.null_count() for column in rows):
+            raise self._refused(f"processing_state of {service_identifier!r} lacks a value")
+        times_ns, keys, values = (rows[name].to_list() for name in columns)
+        names = [tag_text(key) for key in keys]
+        self._state_times_ns[service_identifier] = dict(zip(names, times_ns, strict=True))
+        return dict(zip(names, values, strict=True))
+
+    def write_state(self, service_identifier: str, state: Mapping[str, int]) -> None:
+        """Inserts or replaces these keys; others stay."""
+        if not state:
+            return
+        if service_identifier not in self._state_times_ns:
+            self.read_state(service_identifier)
+        known_ns = self._state_times_ns[service_identifier]
+        timeless_ns = self._timeless_ns()
+        times_ns = {key: max(known_ns.get(key, EPOCH_NS), timeless_ns) for key in state}
+        lines = [
+            point_line(
+                PROCESSING_STATE,
+                {"service_identifier": service_identifier, "key": key},
+                {"last_processed_timestamp_ms": value},
+                times_ns[key],
+            )
+            for key, value in state.items()
+        ]
+        self._write([line] for line in lines)
+        known_ns |= times_ns
+
+    def write_run(self, report: Mapping[str, Any]) -> None:
+        """Keeps a run report, JSON values with `run_id`, `started_ms` and `status` among them.
+
+        Raises:
+            ValueError: if one of the three is missing, or a value is none of JSON's.
+        """
+        line = run_line(report)
+        time_ns = run_time_ns(report)
+        columns = {"run_id": pl.String(), "status": pl.String()}
+        rows = self._rows(queries.statuses_query(time_ns), columns)
+        self._write([[line]])
+        for status in other_statuses(rows, report):
+            predicate = queries.delete_predicate(INGESTION_RUNS, {"status": status})
+            self._http.delete(predicate, time_ns, time_ns)
+
+    def read_runs(self, newest: int) -> list[dict[str, Any]]:
+        """The newest run reports, newest first; of one start, by run id in reverse."""
+        if newest < 1:
+            return []
+        statement = queries.runs_query(newest)
+        with self._naming_damage():
+            return read_untorn(
+                lambda: run_reports(self._http.query(statement, all_columns)),
+                self._patience.sleep,
+            )
+
+    def close(self) -> None:
+        """Closes the connections. Closing twice is harmless."""
+        self._http.close()
+
+    def _write_records(self, records: Mapping[Series, SeriesRecord]) -> None:
+        if not records:
+            return
+        if self._record_times_ns is None:
+            self.read_records()
+        known_ns = self._record_times_ns or {}
+        timeless_ns = self._timeless_ns()
+        times_ns = {one: max(known_ns.get(one, EPOCH_NS), timeless_ns) for one in records}
+        self._write(record_lines(one, record, times_ns[one]) for one, record in records.items())
+        self._record_times_ns = known_ns | times_ns
+
+    def _rows(self, statement: str, columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
+        return self._http.query(statement, lambda body: parse_answer(body, columns))
+
+    def _write(self, groups: Iterable[list[str]]) -> None:
+        for lines in batches(groups):
+            self._http.write(pl.Series(lines), "ns")
+
+    def _make_bucket(self) -> None:
+        try:
+            self._http.create_bucket()
+        except StoreRefusedError:
+            # Another run, started at the same moment, may have made it.
+            if self._http.find_bucket() is None:
+                raise
+
+    def _found_bucket(self) -> Bucket:
+        if self._bucket is None:
+            self._bucket = self._http.find_bucket()
+            if self._bucket is None:
+                raise no_bucket(self._http.connection)
+        return self._bucket
+
+    def _timeless_ns(self) -> int:
+        """The time of a record that is not of a time, and that the bucket keeps."""
+        return EPOCH_NS if self._found_bucket().retention_ms is None else FAR_FUTURE_NS
+
+    @contextmanager
+    def _naming_damage(self) -> Iterator[None]:
+        """What cannot be read is a refusal that names the server and what to do."""
+        try:
+            yield
+        except TornReadError as error:
+            raise self._refused(
+                f"{error}; delete these points, or restore the bucket from a backup"
+            ) from error
+        except RecordError as error:
+            raise self._refused(str(error)) from error
+
+    def _refused(self, message: str) -> StoreRefusedError:
+        return StoreRefusedError(f"{self.description}: {message}")

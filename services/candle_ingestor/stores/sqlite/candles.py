@@ -1,0 +1,143 @@
+"""Candle frames into SQLite rows and back, many rows a statement."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from itertools import chain, repeat
+
+import polars as pl
+
+from candle_ingestor.model.candles import EXCHANGE_CANDLES, MERGED_CANDLES
+from candle_ingestor.model.intervals import Interval
+from candle_ingestor.model.series import Series
+
+_ROWS_PER_STATEMENT = 100
+"""SQLite before 3.32 takes 999 values a statement, and the widest row has nine."""
+_ROWS_PER_FETCH = 2000
+
+
+@dataclass(frozen=True, eq=False)
+class RowTable:
+    """A table of candle rows keyed by series id and open time; `schema` names its other columns."""
+
+    name: str
+    schema: tuple[tuple[str, pl.DataType], ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self.schema)
+
+
+EXCHANGE_ROWS = RowTable("exchange_candle_rows", tuple(EXCHANGE_CANDLES.items()))
+MERGED_ROWS = RowTable(
+    "merged_candle_rows",
+    (
+        *EXCHANGE_CANDLES.items(),
+        ("exchange_set_id", pl.Int64()),
+        ("exchange_count", MERGED_CANDLES["exchange_count"]),
+    ),
+)
+
+
+def table_of(series: Series) -> RowTable:
+    """Where the candles of a series are kept."""
+    return MERGED_ROWS if series.is_merged else EXCHANGE_ROWS
+
+
+def insert(
+    connection: sqlite3.Connection, table: RowTable, series_id: int, candles: pl.DataFrame
+) -> None:
+    """Inserts or replaces rows inside the caller's transaction.
+
+    One statement takes 100 rows, which costs a third less than one row each.
+    """
+    columns = [candles[name].to_list() for name in table.columns]
+    values = list(chain.from_iterable(zip(repeat(series_id), *columns, strict=False)))
+    width = 1 + len(columns)
+    whole = len(values) - len(values) % (width * _ROWS_PER_STATEMENT)
+    for start in range(0, whole, width * _ROWS_PER_STATEMENT):
+        part = values[start : start + width * _ROWS_PER_STATEMENT]
+        connection.execute(_insert_sql(table, _ROWS_PER_STATEMENT), part)
+    if whole < len(values):
+        connection.executemany(
+            _insert_sql(table, 1),
+            [values[start : start + width] for start in range(whole, len(values), width)],
+        )
+
+
+def delete(
+    connection: sqlite3.Connection, table: RowTable, series_id: int, open_times_ms: Iterable[int]
+) -> None:
+    """Removes rows inside the caller's transaction, where they exist."""
+    connection.executemany(
+        f"DELETE FROM {table.name} WHERE series_id = ? AND open_time_ms = ?",
+        [(series_id, open_time_ms) for open_time_ms in open_times_ms],
+    )
+
+
+def select(
+    connection: sqlite3.Connection, table: RowTable, series_id: int, interval: Interval
+) -> pl.DataFrame:
+    """The rows of an interval, ascending, in the table's columns."""
+    cursor = connection.execute(
+        f"SELECT {', '.join(table.columns)} FROM {table.name}"
+        " WHERE series_id = ? AND open_time_ms >= ? AND open_time_ms < ? ORDER BY open_time_ms",
+        (series_id, interval.start_ms, interval.end_ms),
+    )
+    return _frame(cursor, dict(table.schema))
+
+
+def select_newest(
+    connection: sqlite3.Connection, table: RowTable, series_ids: Collection[int], since_ms: int
+) -> pl.DataFrame:
+    """The rows of these series from `since_ms` on, ascending in each, with their `series_id`."""
+    cursor = connection.execute(
+        f"SELECT series_id, {', '.join(table.columns)} FROM {table.name}"
+        " WHERE series_id IN (SELECT value FROM json_each(?)) AND open_time_ms >= ?"
+        " ORDER BY series_id, open_time_ms",
+        (json.dumps(sorted(series_ids)), since_ms),
+    )
+    return _frame(cursor, {"series_id": pl.Int64(), **dict(table.schema)})
+
+
+def last_open_ms(
+    connection: sqlite3.Connection, table: RowTable, series_id: int, before_ms: int
+) -> int | None:
+    """The open time of the series' last row before `before_ms`; None without one."""
+    row = connection.execute(
+        f"SELECT open_time_ms FROM {table.name}"
+        " WHERE series_id = ? AND open_time_ms < ? ORDER BY open_time_ms DESC LIMIT 1",
+        (series_id, before_ms),
+    ).fetchone()
+    return None if row is None else row[0]
+
+
+def _frame(cursor: sqlite3.Cursor, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    # Columns are turned into a frame a few thousand rows at a time: faster than row by row, and
+    # Python objects never pile up.
+    frames = [pl.DataFrame(schema=dict(schema))]
+    while rows := cursor.fetchmany(_ROWS_PER_FETCH):
+        columns = zip(*rows, strict=True)
+        frames.append(
+            pl.DataFrame(
+                [
+                    pl.Series(name, values, dtype=dtype)
+                    for (name, dtype), values in zip(schema.items(), columns, strict=True)
+                ]
+            )
+        )
+    return pl.concat(frames, rechunk=True)
+
+
+@cache
+def _insert_sql(table: RowTable, row_count: int) -> str:
+    names = ("series_id", *table.columns)
+    row = f"({', '.join('?' * len(names))})"
+    return (
+        f"INSERT OR REPLACE INTO {table.name} ({', '.join(names)}) "
+        f"VALUES {', '.join([row] * row_count)}"
+    )

@@ -1,0 +1,41 @@
+"""A file of schema version 1 brought to version 2."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.symbol import Symbol
+from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.stores.record_fields import RecordError
+from candle_ingestor.stores.record_json import decode_record
+from candle_ingestor.stores.sqlite.ids import Ids
+from candle_ingestor.stores.sqlite.records import RecordRows
+
+
+def migrate_from_1(connection: sqlite3.Connection, record_statements: Iterable[str]) -> None:
+    """Replaces the table of whole records by rows, inside the caller's transaction.
+
+    Args:
+        record_statements: what makes the tables and views of series records.
+
+    Raises:
+        RecordError: if a record is malformed; the message names the series.
+    """
+    rows = connection.execute(
+        "SELECT exchange, currency_pair, timeframe, record FROM candle_coverage"
+    ).fetchall()
+    connection.execute("DROP TABLE candle_coverage")
+    for statement in record_statements:
+        connection.execute(statement)
+    ids, records = Ids(), RecordRows()
+    for exchange, pair, timeframe, text in rows:
+        try:
+            series = Series(exchange, Symbol.parse(pair), Timeframe.parse(timeframe))
+            record = decode_record(text, series)
+        except ValueError as error:
+            raise RecordError(
+                f"the coverage record of {exchange} {pair} {timeframe} cannot be read: {error}"
+            ) from error
+        records.write(connection, ids.give(connection, series), record)

@@ -1,0 +1,186 @@
+"""Series records as SQLite rows: a row an interval, and one of JSON for all else."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.series_record import SeriesRecord
+from candle_ingestor.model.symbol import Symbol
+from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.stores.record_fields import Fields, RecordError
+from candle_ingestor.stores.record_json import (
+    compact_json,
+    parsed_fields,
+    record_fields,
+    record_of,
+)
+
+COVERED, PROVISIONAL = "covered", "provisional"
+
+_Intervals = tuple[tuple[int, int], ...]
+_ByKind = Mapping[str, _Intervals]
+
+
+class RecordRows:
+    """Writes and reads records, and remembers the intervals of each so as to write what differs."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, _ByKind] = {}
+
+    def forget(self) -> None:
+        """What is remembered may be stored no longer, since another program wrote."""
+        self._known.clear()
+
+    def write(self, connection: sqlite3.Connection, series_id: int, record: SeriesRecord) -> None:
+        """Replaces the record of a series inside the caller's transaction."""
+        former = self._known.get(series_id)
+        if former is None:
+            former = dict(_intervals_of(connection, series_id).get(series_id, {}))
+        intervals = _by_kind(record)
+        for kind in {**former, **intervals}:
+            _write_difference(
+                connection, (series_id, kind), former.get(kind, ()), intervals.get(kind, ())
+            )
+        connection.execute(
+            "INSERT OR REPLACE INTO series_record_rows (series_id, facts) VALUES (?, ?)",
+            (series_id, _facts(record)),
+        )
+        self._known[series_id] = intervals
+
+    def read_all(self, connection: sqlite3.Connection) -> dict[Series, SeriesRecord]:
+        """Every record, inside the caller's transaction.
+
+        Raises:
+            RecordError: if one is malformed; the message names the series.
+        """
+        rows = connection.execute(
+            "SELECT series_id, exchange, currency_pair, timeframe, facts"
+            " FROM series_record_rows CROSS JOIN series USING (series_id)"
+        ).fetchall()
+        intervals = _intervals_of(connection)
+        records: dict[Series, SeriesRecord] = {}
+        for series_id, exchange, pair, timeframe, facts in rows:
+            by_kind = intervals.get(series_id, {})
+            name = f"the coverage record of {exchange} {pair} {timeframe} cannot be read"
+            try:
+                series = Series(exchange, Symbol.parse(pair), Timeframe.parse(timeframe))
+                records[series] = _record(facts, by_kind, series)
+            except ValueError as error:
+                raise RecordError(f"{name}: {error}") from error
+            self._known[series_id] = by_kind
+        return records
+
+
+def _facts(record: SeriesRecord) -> str:
+    fields = record_fields(record)
+    fields["coverage"] = {"reasons": [reason.value for reason in record.coverage.reasons]}
+    return compact_json(fields)
+
+
+def _record(facts: str, intervals: _ByKind, series: Series) -> SeriesRecord:
+    fields: dict[str, Any] = parsed_fields(facts)
+    reasons = Fields(fields).within("coverage").items("reasons")
+    fields["coverage"] = {
+        COVERED: list(intervals.get(COVERED, ())),
+        PROVISIONAL: list(intervals.get(PROVISIONAL, ())),
+        "reasons": {str(name): list(intervals.get(str(name), ())) for name in reasons},
+    }
+    return record_of(fields, series)
+
+
+def _by_kind(record: SeriesRecord) -> dict[str, _Intervals]:
+    return {
+        COVERED: record.covered.intervals,
+        PROVISIONAL: record.provisional.intervals,
+        **{name.value: reason.intervals for name, reason in record.coverage.reasons.items()},
+    }
+
+
+def _intervals_of(
+    connection: sqlite3.Connection, series_id: int | None = None
+) -> dict[int, _ByKind]:
+    """The stored intervals by series and kind, ascending; of one series, or of all."""
+    condition, parameters = ("", ()) if series_id is None else ("WHERE series_id = ?", (series_id,))
+    rows = connection.execute(
+        "SELECT series_id, kind, start_ms, end_ms FROM coverage_interval_rows"
+        f" {condition} ORDER BY series_id, kind, start_ms",
+        parameters,
+    )
+    found: dict[int, dict[str, _Intervals]] = {}
+    for (owner, kind), group in groupby(rows, key=itemgetter(0, 1)):
+        found.setdefault(owner, {})[kind] = tuple((start, end) for _, _, start, end in group)
+    return dict(found)
+
+
+def _write_difference(
+    connection: sqlite3.Connection,
+    key: tuple[int, str],
+    former: _Intervals,
+    intervals: _Intervals,
+) -> None:
+    head = _common_head(former, intervals)
+    former, intervals = former[head:], intervals[head:]
+    tail = _common_head(former[::-1], intervals[::-1])
+    former, intervals = former[: len(former) - tail], intervals[: len(intervals) - tail]
+    if former:
+        connection.executemany(
+            "DELETE FROM coverage_interval_rows WHERE series_id = ? AND kind = ? AND start_ms = ?",
+            ((*key, start_ms) for start_ms, _ in former),
+        )
+    if intervals:
+        connection.executemany(
+            "INSERT OR REPLACE INTO coverage_interval_rows (series_id, kind, start_ms, end_ms)"
+            " VALUES (?, ?, ?, ?)",
+            ((*key, *interval) for interval in intervals),
+        )
+
+
+def _common_head(left: _Intervals, right: _Intervals) -> int:
+    """How many first intervals are the same. Halves are compared whole, which Python does fast."""
+    same, most = 0, min(len(left), len(right))
+    while same < most:
+        middle = (same + most + 1) // 2
+        if left[same:middle] == right[same:middle]:
+            same = middle
+        else:
+            most = middle - 1
+    return same
+
+
+def record_views() -> Iterator[str]:
+    """Statements that make the views through which other programs read coverage in SQL.
+
+    `candle_coverage` has the record as the JSON that `encode_record` makes of it, for which SQLite
+    needs its JSON functions; `coverage_intervals` has a row an interval.
+    """
+    reason = "reason.value"
+    reasons = (
+        f"SELECT json_group_object({reason}, json({_interval_list(reason)}))"
+        " FROM json_each(facts, '$.coverage.reasons') AS reason"
+    )
+    lists = ", ".join(
+        f"'{kind}', json({_interval_list(repr(kind))})" for kind in (COVERED, PROVISIONAL)
+    )
+    yield (
+        "CREATE VIEW candle_coverage AS SELECT exchange, currency_pair, timeframe,"
+        f" json_set(facts, '$.coverage', json_object({lists}, 'reasons', json(({reasons}))))"
+        " AS record FROM series_record_rows AS owner CROSS JOIN series USING (series_id)"
+    )
+    yield (
+        "CREATE VIEW coverage_intervals AS"
+        " SELECT exchange, currency_pair, timeframe, kind, start_ms, end_ms"
+        " FROM series CROSS JOIN coverage_interval_rows USING (series_id)"
+    )
+
+
+def _interval_list(kind: str) -> str:
+    return (
+        "(SELECT json_group_array(json_array(start_ms, end_ms)) FROM (SELECT start_ms, end_ms"
+        " FROM coverage_interval_rows AS part"
+        f" WHERE part.series_id = owner.series_id AND part.kind = {kind} ORDER BY start_ms))"
+    )

@@ -1,0 +1,178 @@
+"""What is known of a series, as a value. Times are minutes."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from minutes import BITSTAMP, KRAKEN, ms, span, spans
+
+from candle_ingestor.model.gaps import GapReason
+from candle_ingestor.model.intervals import EMPTY, IntervalSet
+from candle_ingestor.model.merge_rules import MergeRules
+from candle_ingestor.model.months import Month, months_of
+from candle_ingestor.model.series_record import (
+    Coverage,
+    Exports,
+    MergeBasis,
+    Merging,
+    SeriesRecord,
+)
+
+END = 40
+SPANS = st.lists(st.tuples(st.integers(0, END), st.integers(0, END)), max_size=4).map(
+    lambda pairs: spans(*pairs)
+)
+REASONS = st.dictionaries(st.sampled_from(list(GapReason)[:5]), SPANS, max_size=3)
+WHOLE = span(0, END)
+
+
+def basis(number: int) -> MergeBasis:
+    return MergeBasis(MergeRules(("kraken", "bitstamp"), 1, float(number)), (KRAKEN, BITSTAMP))
+
+
+BASES = st.integers(0, 3).map(basis)
+
+
+@given(SPANS, SPANS, REASONS, SPANS, SPANS, SPANS, REASONS)
+def test_a_replaced_span_is_as_told_and_the_rest_as_before(
+    covered: IntervalSet,
+    provisional: IntervalSet,
+    reasons: dict[GapReason, IntervalSet],
+    replaced: IntervalSet,
+    answered: IntervalSet,
+    unsure: IntervalSet,
+    newer: dict[GapReason, IntervalSet],
+) -> None:
+    before = Coverage(covered, covered & provisional).with_reasons(reasons)
+    answered = answered & replaced
+    unsure = unsure & answered
+
+    after = before.replaced(replaced, answered, unsure).with_reasons(newer)
+
+    assert after.covered & replaced == answered
+    assert after.covered - replaced == covered - replaced
+    assert after.provisional & replaced == unsure
+    assert after.provisional - replaced == before.provisional - replaced
+    explained = EMPTY
+    for reason, intervals in after.reasons.items():
+        assert intervals
+        assert not intervals & after.covered
+        assert not intervals & explained
+        explained = explained | intervals
+        assert not intervals - before.reasons.get(reason, EMPTY) - newer.get(reason, EMPTY)
+    told = EMPTY
+    for intervals in newer.values():
+        told = told | intervals
+    assert not (told - after.covered) - explained
+
+
+@given(SPANS, REASONS, SPANS)
+def test_a_gap_is_fillable_unless_it_is_known_to_be_final(
+    covered: IntervalSet, reasons: dict[GapReason, IntervalSet], asked: IntervalSet
+) -> None:
+    coverage = Coverage(covered).with_reasons(reasons)
+
+    final = coverage.reasons.get(GapReason.BEYOND_REACH, EMPTY) | coverage.reasons.get(
+        GapReason.NOT_LISTED_YET, EMPTY
+    )
+    assert coverage.fillable(asked) == (asked - covered) - final
+
+
+STEPS = st.lists(st.tuples(st.sampled_from(["adopt", "make"]), BASES, SPANS), max_size=8)
+
+
+@given(STEPS)
+def test_every_minute_is_made_by_exactly_one_basis_whatever_follows(
+    steps: list[tuple[str, MergeBasis, IntervalSet]],
+) -> None:
+    merging = Merging(basis(0))
+    made_by = dict.fromkeys(range(END), basis(0))
+    for kind, chosen, minutes in steps:
+        inside = {minute for minute in range(END) if minutes.contains(ms(minute))}
+        if kind == "adopt" and chosen != merging.basis:
+            # What is not covered, and was left to no former basis, goes over to the next one.
+            formerly = merging.formerly_made
+            for minute in range(END):
+                is_left = formerly.contains(ms(minute)) or minute in inside
+                if made_by[minute] == merging.basis and not is_left:
+                    made_by[minute] = chosen
+            merging = merging.adopting(chosen, minutes)
+        elif kind == "make":
+            for minute in inside:
+                made_by[minute] = merging.basis
+            merging = merging.made(merging.basis, minutes)
+
+        parts = merging.parts(WHOLE)
+        union = EMPTY
+        for maker, intervals in parts:
+            assert intervals
+            assert not union & intervals
+            union = union | intervals
+            for minute in range(END):
+                if intervals.contains(ms(minute)):
+                    assert made_by[minute] == maker
+        assert union == WHOLE
+        assert all(former != merging.basis for former, _ in merging.former)
+
+
+@given(SPANS, SPANS)
+def test_what_a_former_basis_makes_again_stays_its_own(
+    first: IntervalSet, again: IntervalSet
+) -> None:
+    merging = Merging(basis(0)).adopting(basis(1), first)
+
+    assert merging.made(basis(0), again & first) == merging
+
+
+def test_sources_are_those_of_every_basis_each_once() -> None:
+    rules = basis(0).rules
+    only = (MergeBasis(rules, (BITSTAMP,)), span(0, 5))
+    record = SeriesRecord(merging=Merging(basis(1), (only,)))
+
+    assert record.sources == (KRAKEN, BITSTAMP)
+    assert SeriesRecord().sources == ()
+
+
+LONG = st.lists(
+    st.tuples(st.integers(-90_000, 90_000), st.integers(0, 50_000)).map(lambda p: (p[0], sum(p))),
+    max_size=3,
+).map(lambda pairs: spans(*pairs))
+TARGETS = st.dictionaries(
+    st.sampled_from(["/here", "/there"]),
+    LONG.map(lambda known: {month: month.start_ms + 60_000 for month in months_of(known)}),
+)
+
+
+@given(TARGETS, LONG)
+def test_every_known_target_hears_of_each_changed_month_and_of_its_first_change(
+    backlog: dict[str, dict[Month, int]], changed: IntervalSet
+) -> None:
+    after = Exports(backlog, (2, 8)).with_changes(changed)
+
+    assert after.digits == (2, 8)
+    assert after.backlog.keys() == backlog.keys()
+    for target, lacking in after.backlog.items():
+        months = {*backlog[target], *months_of(changed)}
+        assert lacking.keys() == months
+        for month in months:
+            inside = changed & IntervalSet((month.interval,))
+            firsts = [inside.start_ms] if inside else []
+            firsts += [backlog[target][month]] if month in backlog[target] else []
+            assert lacking[month] == min(firsts)
+
+
+def test_an_export_to_one_target_leaves_what_others_lack() -> None:
+    month = Month.of(ms(0))
+    exports = Exports({"/here": {month: ms(5)}, "/there": {month: ms(5)}}, (2, 8))
+
+    after = exports.with_exported("/here", (2, 8), {})
+
+    assert after.backlog == {"/here": {}, "/there": {month: ms(5)}}
+    assert exports.with_exported("/new", (2, 8), {}).backlog.keys() == {"/here", "/there", "/new"}
+
+
+def test_a_change_of_coverage_is_noted_with_it() -> None:
+    record = SeriesRecord(exports=Exports({"/here": {}}, (2, 8)))
+
+    after = record.with_change(Coverage(span(0, 5)), span(3, 5))
+
+    assert after.covered == span(0, 5)
+    assert after.exports.backlog == {"/here": {Month(2024, 3): ms(3)}}

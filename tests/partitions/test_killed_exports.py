@@ -1,0 +1,241 @@
+"""Exports killed before any of their changes of the file system, and what the next one makes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from partition_exports import (
+    EXPORT,
+    FEBRUARY,
+    HOUR_MS,
+    JANUARY,
+    Export,
+    assert_manifest_describes_its_files,
+    contents,
+    hourly,
+    revised,
+)
+
+from candle_ingestor.model.intervals import Interval, IntervalSet
+
+SUPPORT = Path(__file__).parent.parent / "support"
+CHANGING_CALLS = ("mkdir", "fsync", "replace", "unlink")
+
+
+class Killed(BaseException):
+    """In place of the end of the process: nothing of it runs on."""
+
+
+@contextmanager
+def killed_before_call(number: int) -> Iterator[list[str]]:
+    """Lets that many changing system calls pass and none after; yields the names of all passed.
+
+    A file that was about to be made durable is then half written.
+    """
+    passed: list[str] = []
+    real: dict[str, Callable[..., Any]] = {name: getattr(os, name) for name in CHANGING_CALLS}
+
+    def call(name: str, *arguments: Any, **options: Any) -> Any:
+        if len(passed) >= number:
+            if name == "fsync" and os.fstat(arguments[0]).st_size and not is_folder(arguments[0]):
+                os.ftruncate(arguments[0], os.fstat(arguments[0]).st_size // 2)
+            raise Killed
+        passed.append(name)
+        return real[name](*arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in CHANGING_CALLS:
+            patch.setattr(os, name, lambda *a, _name=name, **o: call(_name, *a, **o))
+        yield passed
+
+
+def is_folder(descriptor: int) -> bool:
+    return (os.fstat(descriptor).st_mode & 0o170000) == 0o040000
+
+
+def kill(export: Export, data_root: Path, number: int) -> bool:
+    """Whether the export needed more changing calls than that and so was killed."""
+    with killed_before_call(number):
+        try:
+            export.to(data_root)
+        except Killed:
+            return True
+    return False
+
+
+def dearer(interval: Interval) -> pl.DataFrame:
+    return hourly(interval, price=102.0)
+
+
+def with_fewer_trades(interval: Interval) -> pl.DataFrame:
+    return hourly(interval, price=103.0).gather_every(2)
+
+
+OPEN = IntervalSet.of(JANUARY.start_ms, FEBRUARY.start_ms - HOUR_MS)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [EXPORT, replace(EXPORT, coverage=OPEN), None],
+    ids=["complete months", "an open month", "nothing"],
+)
+@pytest.mark.parametrize("restate", [True, False])
+def test_whatever_was_killed_the_next_export_makes_files_and_manifest_agree(
+    tmp_path: Path, first: Export | None, restate: bool
+) -> None:
+    number = 0
+    is_killed = True
+    while is_killed:
+        root = tmp_path / str(number)
+        if first is not None:
+            first.to(root)
+        is_killed = kill(replace(EXPORT, read=revised, restate=restate), root, number)
+        # The killed one's months are not named: the note that it left does that.
+        folder = replace(EXPORT, read=dearer, months={}).to(root).folder
+        assert_manifest_describes_its_files(folder)
+        assert not [name for name in contents(folder) if "/." in f"/{name}"]
+        assert replace(EXPORT, read=dearer).mended_in(root) == []
+        number += 1
+    assert number > 5 or (first is EXPORT and not restate)
+
+
+def test_a_restatement_that_was_killed_is_finished_with_what_is_known_then(tmp_path: Path) -> None:
+    """Though the store has changed once more (defect U)."""
+    outcomes = set()
+    number = 0
+    is_killed = True
+    while is_killed:
+        root = tmp_path / str(number)
+        EXPORT.to(root)
+        is_killed = kill(replace(EXPORT, read=revised, restate=True), root, number)
+        replaced = [
+            month
+            for month in (JANUARY, FEBRUARY)
+            if b",10100," in contents(root)[f"aggregated/BTCUSDT_1h/2024/{month}.csv"]
+        ]
+        result = replace(EXPORT, read=dearer).to(root)
+        assert_manifest_describes_its_files(result.folder)
+        if is_killed:
+            assert set(replaced) - set(result.restated) <= set(result.refused)
+            outcomes.add(result.restated)
+        else:
+            assert result.refused == (JANUARY, FEBRUARY)
+        number += 1
+    assert outcomes == {(), (JANUARY,), (JANUARY, FEBRUARY)}
+
+
+def test_a_restatement_killed_between_file_and_manifest_needs_no_asking_again(
+    tmp_path: Path,
+) -> None:
+    folder = EXPORT.to(tmp_path).folder
+    before = (folder / "manifest.json").read_bytes()
+    ended = subprocess.run(
+        [sys.executable, "-c", KILLED_BEFORE_FEBRUARY.format(support=str(SUPPORT)), str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=False,
+    )
+    assert ended.returncode == -signal.SIGKILL
+    assert ",10100," in (folder / "2024/2024-01.csv").read_text()
+    assert (folder / "manifest.json").read_bytes() == before
+
+    result = replace(EXPORT, read=dearer, months={FEBRUARY: None}).to(tmp_path)
+    assert (result.restated, result.refused) == ((JANUARY,), (FEBRUARY,))
+    assert ",10200," in (folder / "2024/2024-01.csv").read_text()
+    assert_manifest_describes_its_files(folder)
+    assert EXPORT.mended_in(tmp_path) == []
+
+
+KILLED_BEFORE_FEBRUARY = """
+import os, signal, sys
+from dataclasses import replace
+from pathlib import Path
+sys.path.insert(0, {support!r})
+import partition_exports as t
+def read(interval):
+    if interval.start_ms >= t.FEBRUARY.start_ms:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return t.revised(interval)
+replace(t.EXPORT, read=read, restate=True).to(Path(sys.argv[1]))
+"""
+
+
+def test_a_finished_month_is_not_changed_for_a_note_that_was_not_removed(tmp_path: Path) -> None:
+    """Killed at its very last step, the export was done."""
+    with killed_before_call(1000) as passed:
+        EXPORT.to(tmp_path / "counted")
+    last_unlink = len(passed) - 1 - passed[::-1].index("unlink")
+    root = tmp_path / "killed"
+    assert kill(EXPORT, root, last_unlink)
+    assert (root / "aggregated/BTCUSDT_1h/.unfinished_export").exists()
+    result = replace(EXPORT, read=revised).to(root)
+    assert result.refused == (JANUARY, FEBRUARY)
+    assert_manifest_describes_its_files(result.folder)
+
+
+def test_files_that_a_killed_writer_left_are_removed(tmp_path: Path) -> None:
+    folder = EXPORT.to(tmp_path).folder
+    for name in (".manifest.json.tmp", "2024/.2024-01.csv.tmp"):
+        (folder / name).write_text("half a fi")
+    EXPORT.to(tmp_path)
+    assert set(contents(folder)) == {"2024/2024-01.csv", "2024/2024-02.csv", "manifest.json"}
+
+
+reads = st.sampled_from([hourly, revised, dearer, with_fewer_trades])
+ends = st.integers(1, 60 * 24).map(lambda hour: JANUARY.start_ms + hour * HOUR_MS)
+steps = st.tuples(reads, ends, st.integers(0, 25), st.booleans())
+
+
+@settings(deadline=None, max_examples=40)
+@given(steps=st.lists(steps, min_size=1, max_size=5), last=steps)
+def test_any_order_of_exports_kills_and_changes_ends_in_the_same_bytes(
+    tmp_path_factory: pytest.TempPathFactory,
+    steps: list[tuple[Callable[[Interval], pl.DataFrame], int, int, bool]],
+    last: tuple[Callable[[Interval], pl.DataFrame], int, int, bool],
+) -> None:
+    root = tmp_path_factory.mktemp("data")
+    furthest_ms = JANUARY.start_ms
+    for read, end_ms, number, restate in steps:
+        furthest_ms = max(furthest_ms, end_ms)
+        export = replace(
+            EXPORT,
+            read=read,
+            coverage=IntervalSet.of(JANUARY.start_ms, end_ms),
+            closed_end_ms=furthest_ms,
+            restate=restate,
+        )
+        kill(export, root, number)
+    read, end_ms, _, _ = last
+    final = replace(
+        EXPORT,
+        read=read,
+        coverage=IntervalSet.of(JANUARY.start_ms, end_ms),
+        closed_end_ms=max(furthest_ms, end_ms),
+    )
+    folder = final.to(root).folder
+    assert_manifest_describes_its_files(folder)
+    final = replace(final, restate=True)
+    final.to(root)
+    assert_manifest_describes_its_files(folder)
+    fresh = tmp_path_factory.mktemp("fresh")
+    final.to(fresh)
+    expected = contents(fresh)
+    made = contents(root)
+    february = "aggregated/BTCUSDT_1h/2024/2024-02.csv"
+    if february in made and february not in expected:
+        # A month that was told of once is told of until the folder goes.
+        assert made.pop(february) == b"Timestamp,Open,High,Low,Close,Volume\n"
+        made.pop("aggregated/BTCUSDT_1h/manifest.json")
+        expected.pop("aggregated/BTCUSDT_1h/manifest.json")
+    assert made == expected

@@ -1,0 +1,192 @@
+"""Starts jobs as processes of their own without waiting for their libraries to load.
+
+A server loads the libraries once and forks a process for each job. That process is like one that
+`python -m candle_ingestor` started: with its own arguments, environment, folder, signals and end.
+"""
+
+import importlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+SERVICES = Path(__file__).resolve().parents[2] / "services"
+
+# Of the job's libraries those that start no thread, which a fork would not take along.
+LIBRARIES = ("aiohttp", "ccxt.async_support", "redis", "rich.table", "rich.progress", "tenacity")
+
+_MOST_BYTES = 100_000
+_NUMBER_BYTES = 16
+
+
+class JobProcess:
+    """A job that was started. Its output and errors are text, `returncode` as in `Popen`."""
+
+    def __init__(self, pid: int, end: socket.socket, output: IO[str], errors: IO[str]) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self.stderr = errors
+        self._output = output
+        self._end = end
+
+    def poll(self) -> int | None:
+        """The exit code, or minus the signal that ended it; None while it runs."""
+        return self._take_end(socket.MSG_DONTWAIT)
+
+    def wait(self) -> int:
+        code = self._take_end(0)
+        assert code is not None
+        return code
+
+    def communicate(self) -> tuple[str, str]:
+        """Waits for the end. Returns what it printed, and what is unread of its errors."""
+        errors = "" if self.stderr.closed else self.stderr.read()
+        self.stderr.close()
+        self.wait()
+        output = ""
+        if not self._output.closed:
+            self._output.seek(0)
+            output = self._output.read()
+        self._output.close()
+        self._end.close()
+        return output, errors
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def _take_end(self, flags: int) -> int | None:
+        if self.returncode is None:
+            try:
+                told = self._end.recv(_NUMBER_BYTES, flags)
+            except BlockingIOError:
+                return None
+            assert told, "the process that watched the job is gone"
+            self.returncode = os.waitstatus_to_exitcode(int(told))
+        return self.returncode
+
+
+class JobServer:
+    """Forks jobs; ends with `close`."""
+
+    def __init__(self) -> None:
+        self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", __file__, str(theirs.fileno())],
+                env={"PATH": os.environ["PATH"], "PYTHONPATH": str(SERVICES)},
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+            )
+
+    def start(
+        self,
+        arguments: Sequence[str],
+        *,
+        folder: Path,
+        environment: Mapping[str, str],
+    ) -> JobProcess:
+        """Starts what `python -m candle_ingestor` does with these arguments."""
+        output = tempfile.TemporaryFile("w+")  # noqa: SIM115  # Closed with the job's end.
+        end, their_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        errors, their_errors = os.pipe()
+        request = {
+            "arguments": list(arguments),
+            "folder": str(folder),
+            "environment": dict(environment),
+        }
+        with their_end:
+            handles = [output.fileno(), their_errors, their_end.fileno()]
+            socket.send_fds(self._requests, [json.dumps(request).encode()], handles)
+        os.close(their_errors)
+        pid = int(end.recv(_NUMBER_BYTES))
+        return JobProcess(pid, end, output, os.fdopen(errors))
+
+    def close(self) -> None:
+        self._requests.close()
+        self._process.wait(timeout=20)
+
+
+@dataclass(frozen=True)
+class _Request:
+    arguments: list[str]
+    folder: str
+    environment: dict[str, str]
+    handles: list[int]
+
+
+def _serve(requests: socket.socket) -> _Request | None:
+    """Returns the request in the process forked for it; None when there are no more."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # The watching processes need no waiting for.
+    while True:
+        message, handles, *_ = socket.recv_fds(requests, _MOST_BYTES, 3)
+        if not message:
+            return None
+        request = _Request(**json.loads(message), handles=handles)
+        if os.fork() == 0:
+            requests.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            _watch(request)
+            return request
+        for handle in handles:
+            os.close(handle)
+
+
+def _watch(request: _Request) -> None:
+    """Tells the job's process id and how it ended; returns in the job's process only."""
+    output, errors, end = request.handles
+    pid = os.fork()
+    if pid == 0:
+        os.close(end)
+        return
+    os.close(output)
+    os.close(errors)
+    with socket.socket(fileno=end) as told:
+        told.send(_number(pid))
+        _, status = os.waitpid(pid, 0)
+        told.send(_number(status))
+    os._exit(0)
+
+
+def _number(number: int) -> bytes:
+    return str(number).rjust(_NUMBER_BYTES).encode()
+
+
+def _become(request: _Request) -> None:
+    """Makes this process one that was started for the job."""
+    output, errors, _ = request.handles
+    os.dup2(output, sys.stdout.fileno())
+    os.dup2(errors, sys.stderr.fileno())
+    os.close(output)
+    os.close(errors)
+    os.chdir(request.folder)
+    os.environ.clear()
+    os.environ.update(request.environment)
+    sys.argv = ["candle-ingestor", *request.arguments]
+
+
+def _run(requests_handle: int) -> None:
+    for name in LIBRARIES:
+        importlib.import_module(name)
+    threads = Path("/proc/self/task")
+    assert not threads.exists() or len(list(threads.iterdir())) == 1, "a library started a thread"
+    with socket.socket(fileno=requests_handle) as requests:
+        request = _serve(requests)
+    if request is None:
+        return
+    _become(request)
+    importlib.import_module("candle_ingestor.__main__").entry_point()
+
+
+if __name__ == "__main__":
+    _run(int(sys.argv[1]))

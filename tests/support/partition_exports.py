@@ -1,0 +1,111 @@
+"""Exports of an hourly series of two months, for the tests of partitions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from candle_ingestor.model.candles import MERGED_CANDLES, PRICE_COLUMNS
+from candle_ingestor.model.gaps import GapReason
+from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
+from candle_ingestor.model.months import Month
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.symbol import Symbol
+from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.partitions.manifest import Digits
+from candle_ingestor.partitions.writer import ExportResult, PartitionWriter
+
+HOUR_MS = 3_600_000
+JANUARY, FEBRUARY, MARCH = Month(2024, 1), Month(2024, 2), Month(2024, 3)
+BOTH_MONTHS = IntervalSet.of(JANUARY.start_ms, MARCH.start_ms)
+YEAR_END_MS = Month(2025, 1).start_ms
+SERIES = Series.merged(Symbol("BTC", "USDT"), Timeframe.parse("1h"))
+DIGITS = Digits(price=2, volume=8)
+
+
+def hourly(interval: Interval, price: float = 100.5, volume: float = 0.25) -> pl.DataFrame:
+    times = range(-(-interval.start_ms // HOUR_MS) * HOUR_MS, interval.end_ms, HOUR_MS)
+    prices = [pl.lit(price).alias(name) for name in PRICE_COLUMNS]
+    return pl.DataFrame({"open_time_ms": times}, schema={"open_time_ms": pl.Int64}).with_columns(
+        *prices,
+        pl.lit(volume).alias("volume"),
+        pl.lit("kraken").alias("source_exchanges"),
+        pl.lit(1, pl.Int64).alias("exchange_count"),
+    )
+
+
+def revised(interval: Interval) -> pl.DataFrame:
+    return hourly(interval, price=101.0)
+
+
+def without_trades(_: Interval) -> pl.DataFrame:
+    return pl.DataFrame(schema=MERGED_CANDLES)
+
+
+@dataclass(frozen=True)
+class Export:
+    """An export of January and February 2024, all of it covered, with changes of it by name."""
+
+    series: Series = SERIES
+    digits: Digits = DIGITS
+    months: Mapping[Month, int | None] = field(
+        default_factory=lambda: {JANUARY: None, FEBRUARY: None}
+    )
+    read: Callable[[Interval], pl.DataFrame] = hourly
+    coverage: IntervalSet = BOTH_MONTHS
+    reasons: Mapping[GapReason, IntervalSet] = field(default_factory=dict)
+    closed_end_ms: int = YEAR_END_MS
+    unsettled: IntervalSet = EMPTY
+    restate: bool = False
+
+    def to(self, data_root: Path) -> ExportResult:
+        return PartitionWriter(data_root).export(**vars(self))
+
+    def mended_in(self, data_root: Path) -> list[Month]:
+        """The months that are brought in line without being named."""
+        result = replace(self, months={}).to(data_root)
+        return sorted({*result.written, *result.restated})
+
+
+EXPORT = Export()
+
+
+def manifest_of(folder: Path) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+    return values
+
+
+def entry_of(folder: Path, month: Month) -> dict[str, Any]:
+    entry: dict[str, Any] = manifest_of(folder)["months"][str(month)]
+    return entry
+
+
+def snapshot(root: Path) -> dict[str, tuple[bytes, int]]:
+    return {
+        str(path.relative_to(root)): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in root.rglob("*")
+        if path.is_file()
+    }
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    return {name: content for name, (content, _) in snapshot(root).items()}
+
+
+def assert_manifest_describes_its_files(folder: Path) -> None:
+    entries = manifest_of(folder)["months"].values()
+    for entry in entries:
+        content = (folder / entry["file"]).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == entry["sha256"]
+        assert content.count(b"\n") == entry["rows"] + 1
+        _, *rows = content.decode().splitlines()
+        assert entry["first_timestamp"] == (rows[0].split(",")[0] if rows else None)
+        assert entry["last_timestamp"] == (rows[-1].split(",")[0] if rows else None)
+    on_disk = {str(path.relative_to(folder)) for path in folder.rglob("*.csv")}
+    assert on_disk == {entry["file"] for entry in entries}

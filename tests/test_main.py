@@ -1,0 +1,149 @@
+"""What a start loads, and how it ends when the arguments cannot be used."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SERVICES = Path(__file__).resolve().parents[1] / "services"
+HEAVY = ("aiohttp", "asyncio", "ccxt", "influxdb_client", "polars", "redis", "rich", "tenacity")
+
+
+STUBS = """
+import gc, json, sys
+from candle_ingestor import main
+from candle_ingestor.__main__ import entry_point
+from candle_ingestor.commands.table import COMMANDS, Command
+sys.modules["stubs"] = sys.modules["__main__"]
+
+def stub(name):
+    def run(*arguments):
+        print(json.dumps({
+            "name": name,
+            "arguments": [type(argument).__name__ for argument in arguments],
+            "collects": gc.isenabled(),
+            "has_frozen": gc.get_freeze_count() > 0,
+            "threshold": gc.get_threshold()[0],
+        }))
+        return 7
+    globals()[name] = run
+    return Command("a stub", "stubs:" + name)
+
+for name in COMMANDS:
+    COMMANDS[name] = stub(name)
+main.DRY_RUN = stub("dry_run")
+entry_point()
+"""
+"""Every command in a stand-in that tells what it is given."""
+
+
+def start(*arguments: str, python: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    return run_python(*python, "-m", "candle_ingestor", *arguments)
+
+
+def start_stub(*arguments: str) -> dict[str, Any]:
+    ended = run_python("-c", STUBS, *arguments)
+    assert ended.returncode == 7, ended.stderr
+    told: dict[str, Any] = json.loads(ended.stdout)
+    return told
+
+
+def run_python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-P", *arguments],
+        env=os.environ | {"PYTHONPATH": str(SERVICES)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    told = start(*arguments, python=("-X", "importtime")).stderr
+    lines = [line for line in told.splitlines() if line.startswith("import time:")]
+    assert lines
+    return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["ingest", "--no_such_flag"], ["no_command"]])
+def test_a_start_that_runs_no_command_loads_none_of_the_big_libraries(arguments: list[str]) -> None:
+    assert loaded_by(*arguments).isdisjoint(HEAVY)
+
+
+def test_a_configuration_that_cannot_be_used_is_refused_before_ccxt_is_loaded() -> None:
+    arguments = ["ingest", "--exchanges=krakn", "--symbols=BTC/USD"]
+
+    assert loaded_by(*arguments).isdisjoint({"ccxt", "polars", "redis", "influxdb_client"})
+    ended = start(*arguments)
+    assert ended.returncode == 2
+    assert "did you mean kraken?" in ended.stderr
+
+
+def test_help_is_printed_for_every_command() -> None:
+    ended = start("merge", "--help")
+
+    assert ended.returncode == 0
+    assert ended.stdout.startswith("Usage: candle-ingestor [COMMAND]")
+    assert ended.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["ingest", "--backfill_start_date=2999-01-01"], "lies in the future"),
+        (["merge", "--backfill_start_date=skip", "--backfill_end_date=2024-01-01"], "not skip"),
+        (["export", "--now=soon"], "'soon' is no time"),
+        (["inject"], "'inject' is no command; there are ingest, merge, export, demo"),
+        (["ingest", "symbols=BTC/USD"], "flags are written --name=value"),
+        (["merge", "--run_mode=dry"], "--run_mode=dry goes with the command ingest"),
+    ],
+)
+def test_what_cannot_be_is_refused_at_once_in_one_line(arguments: list[str], words: str) -> None:
+    ended = start(*arguments)
+
+    assert ended.returncode == 2
+    assert words in ended.stderr
+    assert ended.stderr.startswith("candle-ingestor: ")
+    assert ended.stderr.count("\n") == 1
+    assert ended.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        ([], "ingest"),
+        (["ingest"], "ingest"),
+        (["merge"], "merge"),
+        (["export"], "export"),
+        (["ingest", "--run_mode=dry"], "dry_run"),
+        (["--run_mode=dry"], "dry_run"),
+    ],
+)
+def test_a_command_is_given_configuration_clock_and_console(
+    arguments: list[str], command: str
+) -> None:
+    told = start_stub(*arguments)
+
+    assert told["name"] == command
+    assert told["arguments"] == ["Config", "SystemClock", "Console"]
+
+
+def test_the_demo_is_given_the_flags_and_makes_its_own_configuration() -> None:
+    told = start_stub("demo", "--exchanges=not_looked_at_here")
+
+    assert told["name"] == "demo"
+    assert told["arguments"] == ["FlagValues", "Console"]
+
+
+def test_a_command_runs_with_what_was_loaded_left_out_of_garbage_collections() -> None:
+    told = start_stub("ingest")
+
+    assert told["collects"]
+    assert told["has_frozen"]
+    assert told["threshold"] > 10_000

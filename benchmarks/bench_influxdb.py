@@ -8,37 +8,27 @@ is no server or no pandas to measure against.
 from __future__ import annotations
 
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing
 from functools import partial
-from pathlib import Path
 from random import Random
 
 import polars as pl
+from influxd import InfluxServer
 from influxdb_client import InfluxDBClient, Point
 from influxdb_client.client.write_api import SYNCHRONOUS, WriteApi
+from measuring import Cost, at_least, best_of_each, cost_of
+from real_influxdb import NO_SERVER, influx_server
+from storing import put
 
 from candle_ingestor.model.candles import EXCHANGE_CANDLES, VALUE_COLUMNS
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
-from candle_ingestor.stores.influxdb import InfluxDbStore
-from candle_ingestor.stores.influxdb_connection import InfluxDbConnection
-from candle_ingestor.stores.influxdb_lines import LINES_PER_REQUEST
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "support"))
-
-from influxd import (
-    HOW_TO_GET_ONE,
-    InfluxdProcess,
-    InfluxServer,
-    find_influxd,
-    outside_server,
-)
+from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
+from candle_ingestor.stores.influxdb.lines import LINES_PER_REQUEST
+from candle_ingestor.stores.influxdb.store import InfluxDbStore
 
 try:
     import pandas as pd
@@ -55,21 +45,13 @@ LEAST_WRITE_RATIO = 8.0
 LEAST_READ_RATIO = 10.0
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What a call took."""
-
-    seconds: float
-    cpu_seconds: float
-
-
 def main() -> int:
     if pd is None:
         print("pandas is missing, which influxdb-client's data frames need: pip install pandas")
         return 2
     with influx_server() as server:
         if server is None:
-            print(f"There is no server to measure against: {HOW_TO_GET_ONE}")
+            print(NO_SERVER)
             return 2
         candles = month_of_candles()
         frame = candles.drop("open_time_ms").to_dict(as_series=False)
@@ -95,14 +77,14 @@ def measure_writing(
             costs[f"points, {kind}"] = best(partial(write_points, writer, bucket, tags, rows))
             costs[f"frames, {kind}"] = best(partial(write_frames, writer, bucket, tags, frame))
     with server.bucket() as bucket, closing(InfluxDbStore(bucket)) as store:
-        ours = best(lambda: store.write_candles(series_of("ours"), candles))
+        ours = best(lambda: put(store, series_of("ours"), candles))
 
     print(f"writing {ROWS:,} lines: {lines_per_second(ours)}")
     for name, cost in costs.items():
         ratio = cost.cpu_seconds / ours.cpu_seconds
         print(f"  {ratio:5.1f} times the CPU with {name}: {lines_per_second(cost)}")
     fastest = min(costs[f"{kind}, gzip"].cpu_seconds for kind in ("points", "frames"))
-    yield judge(
+    yield at_least(
         "writing, times the faster of the two", fastest / ours.cpu_seconds, LEAST_WRITE_RATIO
     )
 
@@ -112,16 +94,18 @@ def measure_reading(server: InfluxServer, candles: pl.DataFrame) -> bool:
     series = series_of("kraken")
     month = Interval(START_MS, START_MS + ROWS * MINUTE_MS)
     with server.bucket() as bucket, closing(InfluxDbStore(bucket)) as store:
-        store.write_candles(series, candles)
+        put(store, series, candles)
         assert store.read_candles(series, month).equals(candles)
         with client_of(server, is_compressed=False) as client:
             query = pivot_query(bucket, series)
-            ours, theirs = best_of_each(
+            ours, theirs = costs_of_each(
                 lambda: store.read_candles(series, month),
                 lambda: client.query_api().query_data_frame(query),
             )
     print(f"reading {ROWS:,} candles: {ours.seconds:.3f} s against {theirs.seconds:.3f} s")
-    return judge("reading, times query_data_frame", theirs.seconds / ours.seconds, LEAST_READ_RATIO)
+    return at_least(
+        "reading, times query_data_frame", theirs.seconds / ours.seconds, LEAST_READ_RATIO
+    )
 
 
 def write_points(
@@ -198,25 +182,11 @@ def client_of(server: InfluxServer, is_compressed: bool) -> InfluxDBClient:
 
 
 def best(call: Callable[[], object]) -> Cost:
-    return best_of_each(call)[0]
+    return costs_of_each(call)[0]
 
 
-def best_of_each(*calls: Callable[[], object]) -> list[Cost]:
-    """The best round of each call; the rounds alternate, so that other load hits all alike."""
-    rounds: list[list[Cost]] = [[] for _ in calls]
-    for _ in range(ROUNDS):
-        for call, costs in zip(calls, rounds, strict=True):
-            costs.append(cost_of(call))
-    return [
-        Cost(min(cost.seconds for cost in costs), min(cost.cpu_seconds for cost in costs))
-        for costs in rounds
-    ]
-
-
-def cost_of(call: Callable[[], object]) -> Cost:
-    started, cpu_started = time.perf_counter(), time.process_time()
-    call()
-    return Cost(time.perf_counter() - started, time.process_time() - cpu_started)
+def costs_of_each(*calls: Callable[[], object]) -> list[Cost]:
+    return best_of_each([partial(cost_of, call) for call in calls], ROUNDS)
 
 
 def lines_per_second(cost: Cost) -> str:
@@ -224,26 +194,6 @@ def lines_per_second(cost: Cost) -> str:
         f"{ROWS / cost.cpu_seconds:,.0f} lines a second of client CPU, "
         f"{ROWS / cost.seconds:,.0f} end to end"
     )
-
-
-def judge(name: str, ratio: float, bound: float) -> bool:
-    print(f"{'ok  ' if ratio >= bound else 'MISS'} {name}: {ratio:.1f} (at least {bound:g})")
-    return ratio >= bound
-
-
-@contextmanager
-def influx_server() -> Iterator[InfluxServer | None]:
-    outside, binary = outside_server(), find_influxd()
-    if outside is not None or binary is None:
-        yield outside
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        process = InfluxdProcess(binary, Path(folder))
-        try:
-            process.start()
-            yield process.server
-        finally:
-            process.stop()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,57 @@
+"""Stores filled without a run, for what is measured over a store."""
+
+from __future__ import annotations
+
+import polars as pl
+from simulated import MINUTE_MS
+
+from candle_ingestor.model.candles import EXCHANGE_CANDLES
+from candle_ingestor.model.intervals import IntervalSet
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.series_record import Coverage, SeriesRecord
+from candle_ingestor.model.symbol import Symbol
+from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.stores.base import SeriesChange, Store
+
+ROWS_PER_WRITE = 200_000
+
+
+def minutes_of(exchange: str, symbol: str = "BTC/USD") -> Series:
+    return Series(exchange, Symbol.parse(symbol), Timeframe(1))
+
+
+def candles_of(start_ms: int, end_ms: int, seed: int = 0) -> pl.DataFrame:
+    """A candle a minute, at prices of two decimals that hardly differ by the seed.
+
+    One minute in a hundred, another one for each seed, has none.
+    """
+    times = pl.int_range(start_ms, end_ms, MINUTE_MS, eager=True, dtype=pl.Int64)
+    common = _shares(times, 0)
+    own = _shares(times, seed + 1)
+    opens = 20_000 + common * 5_000 + own * 10
+    frame = pl.DataFrame(
+        {
+            "open_time_ms": times,
+            "open": opens.round(2),
+            "high": (opens + 3.25).round(2),
+            "low": (opens - 2.5).round(2),
+            "close": (opens + 0.75).round(2),
+            "volume": (_shares(times, seed + 100) * 10).round(8),
+        },
+        schema=EXCHANGE_CANDLES,
+    )
+    return frame.filter(_shares(times, seed + 200) >= 0.01)
+
+
+def fill(store: Store, series: Series, start_ms: int, end_ms: int, seed: int = 0) -> None:
+    """Stores candles of all that time as covered."""
+    step_ms = ROWS_PER_WRITE * MINUTE_MS
+    for piece_ms in range(start_ms, end_ms, step_ms):
+        piece_end_ms = min(piece_ms + step_ms, end_ms)
+        record = SeriesRecord(Coverage(IntervalSet.of(start_ms, piece_end_ms)))
+        store.replace([SeriesChange(series, record, candles_of(piece_ms, piece_end_ms, seed))])
+
+
+def _shares(times: pl.Series, seed: int) -> pl.Series:
+    """Numbers in [0, 1), by time and seed."""
+    return (times.hash(seed) % 1_000_003).cast(pl.Float64) / 1_000_003

@@ -167,3 +167,27 @@ def test_the_grace_of_a_time_limit_begins_with_it(monkeypatch: pytest.MonkeyPatc
 
 def test_without_limit_and_stop_no_grace_ends() -> None:
     assert not StopSignal().is_grace_over()
+
+
+async def test_several_in_hand_whose_grace_ends_together_are_all_given_up() -> None:
+    stop = StopSignal(0.01, grace_seconds=0.01)
+
+    async def stalled() -> None:
+        try:
+            async with stop.in_hand():
+                await asyncio.Event().wait()
+        finally:
+            # Whoever leaves first finds that the time is over, while the others are expiring.
+            stop.is_set()
+
+    ended = await asyncio.gather(*(stalled() for _ in range(4)), return_exceptions=True)
+
+    assert [type(each) for each in ended] == [TimeoutError] * 4
+
+
+def test_what_is_given_up_for_want_of_time_names_the_time_limit() -> None:
+    stop = StopSignal(60)
+    stop.note_cut_short()
+
+    assert stop.reason == "time limit"
+    assert not stop.is_set()

@@ -90,3 +90,26 @@ def test_the_state_of_a_coin_listed_late_is_written_as_far_as_it_is_settled(
 
     assert ledger.store.read_state("service") == {BACKFILL: ms(29), CATCH_UP: ms(29)}
     assert ledger.store.read_state("another") == {}
+
+
+def test_state_that_stands_goes_back_where_nothing_is_covered_any_more(ledger: Ledger) -> None:
+    ticker = ticker_of(KRAKEN, BITSTAMP, minimum=2)
+    ledger.store.write_state("service", {BACKFILL: ms(29), CATCH_UP: ms(29)})
+    settling = settling_of(ledger, ticker)
+    wanted = {ticker: Wanted(Interval(ms(5), ms(30)), ms(5), False)}
+    settling.account(wanted)
+
+    settling.write_state(wanted)
+
+    assert ledger.store.read_state("service") == {BACKFILL: ms(4), CATCH_UP: ms(4)}
+
+
+def test_a_ticker_of_which_nothing_was_ever_known_gets_no_state(ledger: Ledger) -> None:
+    ticker = ticker_of(KRAKEN, BITSTAMP, minimum=2)
+    settling = settling_of(ledger, ticker)
+    wanted = {ticker: Wanted(Interval(ms(5), ms(30)), ms(5), False)}
+    settling.account(wanted)
+
+    settling.write_state(wanted)
+
+    assert ledger.store.read_state("service") == {}

@@ -289,6 +289,28 @@ def test_stored_candles_disprove_a_history_without_any() -> None:
     assert job.wrong() == []
 
 
+def test_what_takes_minutes_to_prove_was_read_by_the_first_request() -> None:
+    exchange = Exchange(set(range(10, PAGE)), PAGE)
+    session = ExchangeSession(exchange, RetryPolicy(0.0, 0.0), Endless())
+
+    def slow_now_ms() -> int:
+        asked = len(exchange.requests) + exchange.day_requests
+        return START_MS + round((PAGE + asked * 1.2) * MINUTE_MS)
+
+    source = CcxtCandles(session, slow_now_ms, 0, REFETCH)
+
+    async def read() -> list[Page]:
+        wanted = Interval(ms(0), ms(PAGE))
+        pages = source.pages(SERIES, wanted, Known(), SourceCounts())
+        return [page async for page in pages]
+
+    provisional = EMPTY
+    for page in asyncio.run(read()):
+        provisional = provisional | page.provisional
+    assert len(exchange.requests) > 2  # the page, and its head on its own
+    assert provisional.covers((ms(PAGE - REFETCH), ms(PAGE)))
+
+
 # Defect K
 
 

@@ -30,6 +30,10 @@ _CANDLES_READ_AHEAD = 20_000
 """Time of which nothing is known is nearly always empty, and looked at once for many pages."""
 
 
+_MOST_READS = 4
+"""Of the pieces of a span; many are read at once, with what lies between them."""
+
+
 @dataclass(frozen=True)
 class Replacement:
     """What a span of a series is from now on.
@@ -107,8 +111,11 @@ class Ledger:
         in_hand = self.in_hand(series, span)
         if in_hand is not None:
             return in_hand
-        hull = Interval(span.start_ms, span.end_ms)
-        return candles_within(self._read(series, hull), span)
+        if len(span.intervals) > _MOST_READS:
+            hull = Interval(span.start_ms, span.end_ms)
+            return candles_within(self._read(series, hull), span)
+        parts = [self.candles(series, interval) for interval in span]
+        return parts[0] if len(parts) == 1 else pl.concat(parts)
 
     def in_hand(self, series: Series, span: IntervalSet) -> pl.DataFrame | None:
         """What the store holds in the span, or will once the change in hand is written.
@@ -157,6 +164,10 @@ class Ledger:
     def hold(self, series: Series, span: IntervalSet, candles: pl.DataFrame) -> None:
         """Takes into the hand what the store holds, or will once the change in hand is written."""
         self._hand.put(series, span, candles)
+
+    def let_go(self, series: Series, span: IntervalSet) -> None:
+        """Drops what is in hand there: it is not needed soon."""
+        self._hand.drop(series, span)
 
     def dependents(self, series: Series) -> Collection[Series]:
         """The series that are made from this one."""

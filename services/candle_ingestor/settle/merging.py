@@ -76,6 +76,15 @@ def merge(ledger: Ledger, batch: Iterable[MergeTask]) -> None:
             ledger.let_go(source, task.span)
 
 
+def read_ahead(ledger: Ledger, tasks: Iterable[MergeTask]) -> None:
+    """Tells the store what the tasks will be made from, when they are merged next."""
+    ledger.read_ahead(
+        (source, ledger.record(source).covered & task.span)
+        for task in tasks
+        for source in task.basis.sources
+    )
+
+
 def batches(tasks: Iterable[MergeTask]) -> Iterator[list[MergeTask]]:
     """The tasks in groups that are written together, in their order."""
     batch: list[MergeTask] = []

@@ -258,6 +258,19 @@ def test_each_wait_is_logged(
         assert part in message
 
 
+def test_the_end_of_the_retries_is_an_error_in_the_log(
+    store: InfluxDbStore, proxy: MisbehavingProxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    proxy.always(QUERY, UNAVAILABLE)
+
+    with caplog.at_level(logging.ERROR), pytest.raises(StoreUnavailableError):
+        store.read_state("s")
+
+    (message,) = caplog.messages
+    assert message.startswith("Failed to connect to InfluxDB after retries: HTTP 503: try later")
+    assert proxy.url in message
+
+
 @every_call
 @pytest.mark.parametrize(
     ("status", "remedies"),

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from candle_ingestor.config import Config
 from candle_ingestor.errors import ConfigurationError, DependencyError
 from candle_ingestor.exchanges.availability import MarketChoice, check_availability, learn_markets
+from candle_ingestor.exchanges.errors import words_without
 from candle_ingestor.exchanges.markets import Market, MarketsCache, busiest_markets
 from candle_ingestor.exchanges.session import ExchangeSession
 from candle_ingestor.ingest.report import ExchangeTrouble, RunReport, TickerReport
@@ -23,6 +24,12 @@ Markets = Mapping[str, Mapping[Symbol, Market] | None]
 
 _MOST_DROPPED_NAMED = 5
 
+WHERE_TO_LOOK = (
+    "check the network, its name server, firewall and proxy, --exchanges and "
+    "--exchange_settings_file"
+)
+"""What to do where no exchange can be reached."""
+
 
 async def learn_all_markets(
     config: Config, sessions: Sequence[ExchangeSession], cache: MarketsCache, report: RunReport
@@ -37,12 +44,12 @@ async def learn_all_markets(
     )
     for session in sessions:
         session.witnesses = busiest_markets(markets[session.exchange] or ())
-    report.unavailable_exchanges = {e: str(error) for e, error in errors.items()}
-    report.troubles = {e: ExchangeTrouble(str(error)) for e, error in errors.items()}
+    report.unavailable_exchanges = {e: words_without(e, error) for e, error in errors.items()}
+    report.troubles = {e: ExchangeTrouble(why) for e, why in report.unavailable_exchanges.items()}
     if len(errors) == len(markets):
+        causes = [f"{e}: {why}" for e, why in report.unavailable_exchanges.items()]
         raise DependencyError(
-            f"no exchange can be reached: {next(iter(errors.values()))}; "
-            "check the network, --exchanges and --exchange_settings_file"
+            f"no exchange can be reached: {'; '.join(causes)}; {WHERE_TO_LOOK}"
         )
     return markets
 
@@ -105,7 +112,7 @@ def _undecided(choice: MarketChoice, report: RunReport) -> TickerReport | None:
     """The failure to tell of a symbol; None where only the run's end was in the way."""
     exchanges = ", ".join(choice.unknown)
     errors = report.unavailable_exchanges
-    causes = [errors[exchange] for exchange in choice.unknown if exchange in errors]
+    causes = [f"{e}: {errors[e]}" for e in choice.unknown if e in errors]
     if not causes:
         log.warning(
             "%s is left to the next run: this one ended before %s told what it lists",
@@ -114,7 +121,7 @@ def _undecided(choice: MarketChoice, report: RunReport) -> TickerReport | None:
         )
         return None
     outcome = TickerOutcome(str(choice.symbol))
-    outcome.fail(f"whether {exchanges} has {choice.symbol} cannot be told: {causes[0]}")
+    outcome.fail(f"whether {exchanges} has {choice.symbol} cannot be told: {'; '.join(causes)}")
     log.error("%s: %s", choice.symbol, outcome.errors[0])
     return TickerReport(outcome)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from candle_ingestor.config import Config
 from candle_ingestor.errors import CandleIngestorError, DependencyError
 from candle_ingestor.exchanges.client import CandleClient
+from candle_ingestor.exchanges.errors import words_without
 from candle_ingestor.exchanges.markets import MarketsCache
 from candle_ingestor.exchanges.retry import RetryPolicy
 from candle_ingestor.exchanges.session import ExchangeSession
@@ -249,7 +250,8 @@ class _Run:
         return Wanted(Interval(start_ms, end_ms), window.start_ms, window.is_bounded)
 
     def _note_failure(self, work: SeriesWork, error: Exception) -> None:
-        self.report.note_trouble(work.series.exchange, str(error) or repr(error))
+        exchange = work.series.exchange
+        self.report.note_trouble(exchange, words_without(exchange, error) or repr(error))
         if self.config.run.fail_fast and not self._can_do_without_failed(work.series):
             self.parts.stop.request("--fail_fast")
 
@@ -282,5 +284,5 @@ class _Run:
         troubled = [s.exchange for s in each.asked if self.works[s].failed]
         troubled += each.choice.unknown
         return "; ".join(
-            self.report.troubles[e].error for e in troubled if e in self.report.troubles
+            f"{e}: {self.report.troubles[e].error}" for e in troubled if e in self.report.troubles
         )

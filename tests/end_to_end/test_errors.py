@@ -172,7 +172,7 @@ def test_symbols_below_the_minimum_are_dropped_by_name_and_none_left_is_an_error
     assert "No symbols meet the minimum exchange requirement of 3" in finished.complaint
     assert finished.report["status"] == "failed"
     assert finished.report["error"] in finished.complaint
-    assert "BTC/USDT is not on bitstamp" in finished.complaint
+    assert "BTC/USDT is not listed on bitstamp" in finished.complaint
 
 
 def test_an_exchange_that_is_down_degrades_a_run_that_meets_its_minimum_without_it(

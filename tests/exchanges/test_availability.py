@@ -234,8 +234,7 @@ async def test_an_exchange_that_is_down_leaves_the_others_to_be_learnt(
     assert markets["bitstamp"]
     assert isinstance(errors["kraken"], NetworkFaultError)
     assert (
-        "Cannot learn which markets kraken has: "
-        f"connection refused by 127.0.0.1:{closed_port}"
+        f"Cannot learn which markets kraken has: connection refused by 127.0.0.1:{closed_port}"
     ) in caplog.messages
 
 

@@ -37,11 +37,16 @@ class RunConfig:
 
 @dataclass(frozen=True)
 class SymbolsConfig:
-    """Where the symbols are: in the flag, in a file, or else in Redis under the key."""
+    """Where the symbols are: in the flag, in a file, or else in Redis under the key.
+
+    Attributes:
+        strict: whether a symbol that is left out makes a run end with exit code 1.
+    """
 
     symbols: str | None
     symbols_file: Path | None
     redis_key: str
+    strict: bool
 
     @property
     def are_in_redis(self) -> bool:
@@ -171,6 +176,7 @@ class Config:
             "run_report_path": run.run_report_path,
             "symbols": self.symbols.symbols,
             "symbols_file": self.symbols.symbols_file,
+            "strict_symbols": self.symbols.strict,
             "redis": f"{self.redis.host}:{self.redis.port}, {has_password}",
             "redis_key_crypto_symbols": self.symbols.redis_key,
             "exchanges": exchanges.names,

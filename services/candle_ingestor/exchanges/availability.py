@@ -13,6 +13,7 @@ from candle_ingestor.exchanges.markets import (
     HOUR_MS,
     CachedMarkets,
     Market,
+    Markets,
     MarketsCache,
     markets_by_symbol,
 )
@@ -57,7 +58,7 @@ class Availability:
 
 def check_availability(
     symbols: Iterable[Symbol],
-    markets: Mapping[str, Mapping[Symbol, Market] | None],
+    markets: Markets,
     minimum: int,
     quote_aliases: Sequence[tuple[str, str]] = (),
 ) -> Availability:
@@ -127,7 +128,9 @@ async def _learn(
     except (ExchangeError, RunEndedError) as error:
         if cached is None:
             level = logging.INFO if isinstance(error, RunEndedError) else logging.ERROR
-            log.log(level, "Cannot learn which markets %s has: %s", client.exchange, _why(client, error))
+            log.log(
+                level, "Cannot learn which markets %s has: %s", client.exchange, _why(client, error)
+            )
             return error
         log.warning(
             "Using the markets of %s as of before: %s", client.exchange, _why(client, error)
@@ -149,7 +152,7 @@ def _why(client: CandleClient, error: ExchangeError | RunEndedError) -> str:
 
 def _choice(
     symbol: Symbol,
-    markets: Mapping[str, Mapping[Symbol, Market] | None],
+    markets: Markets,
     quote_aliases: Sequence[tuple[str, str]],
 ) -> MarketChoice:
     wanted = symbol_choices(symbol, quote_aliases)

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from candle_ingestor.config import Config
 from candle_ingestor.errors import ConfigurationError, DependencyError
-from candle_ingestor.exchanges.availability import MarketChoice, check_availability, learn_markets
+from candle_ingestor.exchanges.advice import advice_on
+from candle_ingestor.exchanges.availability import (
+    Availability,
+    MarketChoice,
+    check_availability,
+    learn_markets,
+)
 from candle_ingestor.exchanges.errors import words_without
-from candle_ingestor.exchanges.markets import Market, MarketsCache, busiest_markets
+from candle_ingestor.exchanges.markets import Markets, MarketsCache, busiest_markets
 from candle_ingestor.exchanges.session import ExchangeSession
 from candle_ingestor.ingest.report import ExchangeTrouble, RunReport, TickerReport
 from candle_ingestor.ingest.sources.base import CandleSource
-from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.settle.outcome import TickerOutcome
 from candle_ingestor.symbols.requests import SymbolList
 
 log = logging.getLogger(__name__)
-
-Markets = Mapping[str, Mapping[Symbol, Market] | None]
 
 _MOST_DROPPED_NAMED = 5
 
@@ -48,9 +51,7 @@ async def learn_all_markets(
     report.troubles = {e: ExchangeTrouble(why) for e, why in report.unavailable_exchanges.items()}
     if len(errors) == len(markets):
         causes = [f"{e}: {why}" for e, why in report.unavailable_exchanges.items()]
-        raise DependencyError(
-            f"no exchange can be reached: {'; '.join(causes)}; {WHERE_TO_LOOK}"
-        )
+        raise DependencyError(f"no exchange can be reached: {'; '.join(causes)}; {WHERE_TO_LOOK}")
     return markets
 
 
@@ -68,14 +69,10 @@ def choose_markets(
     wanted = [request.symbol for request in symbols.requests]
     minimum = config.rules.min_exchanges
     found = check_availability(wanted, markets, minimum, config.rules.quote_aliases)
-    log.info(
-        "Symbol validation: %d/%d symbols meet minimum %d exchange requirement",
-        len(found.accepted),
-        len(wanted),
-        minimum,
-    )
+    log.info("%s", validation_words(found, len(wanted), minimum))
     for choice in found.dropped:
-        log.warning("%s is left out: not listed on %s", choice.symbol, ", ".join(choice.lacking))
+        words = lacking_words(choice, markets, config.rules.quote_aliases)
+        log.warning("%s is left out: %s", choice.symbol, words)
         report.dropped[str(choice.symbol)] = choice.lacking
     undecided = [_undecided(choice, report) for choice in found.undecided]
     failed = [ticker for ticker in undecided if ticker is not None]
@@ -85,13 +82,23 @@ def choose_markets(
     if not found.accepted and not undecided:
         raise ConfigurationError(
             f"No symbols meet the minimum exchange requirement of {minimum}: "
-            f"{_dropped_words(report.dropped)}; "
+            f"{_dropped_words(found.dropped, markets, config.rules.quote_aliases)}; "
             "lower --min_exchanges_required, or add exchanges or --quote_aliases"
         )
     for choice in found.accepted:
         for exchange, symbol in choice.stand_ins.items():
             log.info("%s serves %s in place of %s", exchange, symbol, choice.symbol)
     return found.accepted
+
+
+def strict_complaint(symbols: SymbolList, dropped: int) -> str | None:
+    """What --strict_symbols complains of; None where every symbol of the list can be used."""
+    faults = []
+    if dropped:
+        faults.append(f"{dropped} of {len(symbols.requests)} symbols were left out")
+    if symbols.rejected:
+        faults.append(f"{len(symbols.rejected)} of the entries of {symbols.source} name no symbol")
+    return f"--strict_symbols: {' and '.join(faults)}" if faults else None
 
 
 def refuse_unoffered_timeframe(source: CandleSource, timeframe: Timeframe) -> None:
@@ -126,7 +133,24 @@ def _undecided(choice: MarketChoice, report: RunReport) -> TickerReport | None:
     return TickerReport(outcome)
 
 
-def _dropped_words(dropped: Mapping[str, tuple[str, ...]]) -> str:
-    words = [f"{symbol} is not on {', '.join(lacking)}" for symbol, lacking in dropped.items()]
+def validation_words(found: Availability, wanted: int, minimum: int) -> str:
+    """How many of the symbols can be merged, in the words that users know."""
+    met = f"{len(found.accepted)}/{wanted}"
+    return f"Symbol validation: {met} symbols meet minimum {minimum} exchange requirement"
+
+
+def lacking_words(
+    choice: MarketChoice, markets: Markets, quote_aliases: Sequence[tuple[str, str]]
+) -> str:
+    """Where the symbol is not listed, and what to do about that."""
+    words = f"not listed on {', '.join(choice.lacking)}"
+    advice = advice_on(choice, markets, quote_aliases)
+    return f"{words}; {advice}" if advice else words
+
+
+def _dropped_words(
+    dropped: Sequence[MarketChoice], markets: Markets, quote_aliases: Sequence[tuple[str, str]]
+) -> str:
+    words = [f"{each.symbol} is {lacking_words(each, markets, quote_aliases)}" for each in dropped]
     more = len(words) - _MOST_DROPPED_NAMED
     return "; ".join(words[:_MOST_DROPPED_NAMED]) + (f"; and {more} more" if more > 0 else "")

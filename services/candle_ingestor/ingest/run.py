@@ -12,11 +12,10 @@ from candle_ingestor.config import Config
 from candle_ingestor.errors import CandleIngestorError, DependencyError
 from candle_ingestor.exchanges.client import CandleClient
 from candle_ingestor.exchanges.errors import words_without
-from candle_ingestor.exchanges.markets import MarketsCache
+from candle_ingestor.exchanges.markets import Markets, MarketsCache
 from candle_ingestor.exchanges.retry import RetryPolicy
 from candle_ingestor.exchanges.session import ExchangeSession
 from candle_ingestor.ingest.choosing import (
-    Markets,
     choose_markets,
     learn_all_markets,
     refuse_unoffered_timeframe,

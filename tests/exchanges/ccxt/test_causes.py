@@ -150,9 +150,7 @@ def self_signed(tmp_path: Path) -> ssl.SSLContext:
     pem = serialization.Encoding.PEM
     path = tmp_path / "server.pem"
     path.write_bytes(
-        key.private_bytes(
-            pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         + certificate.public_bytes(pem)
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -46,8 +46,6 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _words(link: BaseException, asked: str | None, timeout_seconds: float | None) -> str | None:
     server = asked or "the server"
-    if isinstance(link, aiohttp.ClientHttpProxyError):
-        return f"the proxy does not lead to {server}: it answered {link.status} {link.message}"
     if isinstance(link, TimeoutError):
         how_long = f" after {timeout_seconds:g} s" if timeout_seconds is not None else ""
         return f"timed out{how_long}, waiting for {server}"
@@ -63,12 +61,18 @@ def _words(link: BaseException, asked: str | None, timeout_seconds: float | None
         return f"{server} closed the connection without an answer"
     if isinstance(link, OSError):
         return _words_of_system(link, server)
-    if isinstance(link, aiohttp.ClientResponseError):
-        return f"no HTTP answer from {server}: {link.message.partition(':')[0]}"
     if isinstance(link, aiohttp.ClientError):
-        # Its own words may hold the whole address.
-        return f"no answer from {server}: {type(link).__name__}"
+        return _words_of_http(link, server)
     return None
+
+
+def _words_of_http(error: aiohttp.ClientError, server: str) -> str:
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the proxy does not lead to {server}: it answered {error.status} {error.message}"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"no HTTP answer from {server}: {error.message.partition(':')[0]}"
+    # Its own words may hold the whole address.
+    return f"no answer from {server}: {type(error).__name__}"
 
 
 def _words_of_connecting(error: aiohttp.ClientConnectorError, asked: str | None) -> str:

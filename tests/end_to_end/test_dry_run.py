@@ -9,6 +9,7 @@ from exchange_simulator import Fault
 
 DEPENDENCY_DOWN = 3
 BAD_CONFIGURATION = 2
+SOME_TICKERS_FAILED = 1
 
 
 @pytest.fixture
@@ -107,8 +108,57 @@ def test_a_dry_run_tells_all_that_fails_and_ends_with_the_gravest(
 
     finished = wanted.run(run_mode="dry", symbols="BTC/USD")
     assert finished.exit_code == DEPENDENCY_DOWN
-    assert "FAIL  candles of binanceus BTC/USD 1m: binanceus answered 451" in finished.output
+    assert "FAIL  candles of binanceus BTC/USD 1m: answered 451" in finished.output
     assert "PASS  candles of coinbaseexchange BTC/USD 1m" in finished.output
+
+
+def test_a_dry_run_that_no_exchange_answers_says_why_and_counts_and_plans_nothing(
+    wanted: Any, closed_port: int
+) -> None:
+    address = f"http://127.0.0.1:{closed_port}"
+    wanted.settings["exchange_settings_file"].write_text(
+        f'[coinbaseexchange]\nbase_url = "{address}"\n[binanceus]\nbase_url = "{address}"\n'
+    )
+    finished = wanted.run(run_mode="dry", symbols="BTC/USD")
+
+    assert finished.exit_code == DEPENDENCY_DOWN
+    refused = f"connection refused by 127.0.0.1:{closed_port}"
+    for exchange in ("coinbaseexchange", "binanceus"):
+        assert f"FAIL  exchange {exchange}: {refused}" in finished.output
+        assert f"Failed to fetch from {exchange}: {refused}; trying again in" in finished.errors
+    assert (
+        "SKIP  symbols and plan: no exchange told which markets it has; mend that first: "
+        "check the network"
+    ) in finished.output
+    assert "meet minimum" not in finished.output
+    assert "Plan" not in finished.output
+    assert "would take" not in finished.output
+
+
+def test_a_dry_run_names_what_was_meant_and_plans_for_the_rest(wanted: Any) -> None:
+    flags = {"run_mode": "dry", "symbols": "ETG/USD,BTC/USD,SOL/USDC"}
+    finished = wanted.run_well(**flags)
+
+    assert "PASS  Symbol validation: 1/3 symbols meet minimum 2 exchange" in finished.output
+    assert (
+        "ETG/USD is left out: not listed on coinbaseexchange, binanceus; did you mean ETH/USD?"
+    ) in finished.output
+    assert "did you mean SOL/USD?; --quote_aliases=USDC:USD would let" in finished.output
+    assert "All 1 symbols would take" in finished.output
+
+    strict = wanted.run(**flags, strict_symbols=True)
+    assert strict.exit_code == SOME_TICKERS_FAILED
+    assert "FAIL  symbols: --strict_symbols: left out 2 of 3 symbols" in strict.output
+
+
+def test_a_dry_run_that_no_symbol_survives_prints_no_plan(wanted: Any) -> None:
+    finished = wanted.run(run_mode="dry", symbols="ETG/USD")
+
+    assert finished.exit_code == BAD_CONFIGURATION
+    assert "FAIL  Symbol validation: 0/1 symbols meet minimum 2" in finished.output
+    assert "did you mean ETH/USD?" in finished.output
+    assert "SKIP  plan: " in finished.output
+    assert "would take" not in finished.output
 
 
 def test_a_dry_run_with_a_timeframe_nobody_has_ends_with_2(wanted: Any) -> None:

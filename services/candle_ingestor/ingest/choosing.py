@@ -95,9 +95,10 @@ def strict_complaint(symbols: SymbolList, dropped: int) -> str | None:
     """What --strict_symbols complains of; None where every symbol of the list can be used."""
     faults = []
     if dropped:
-        faults.append(f"{dropped} of {len(symbols.requests)} symbols were left out")
-    if symbols.rejected:
-        faults.append(f"{len(symbols.rejected)} of the entries of {symbols.source} name no symbol")
+        faults.append(f"left out {dropped} of {len(symbols.requests)} symbols")
+    if passed_over := len(symbols.rejected):
+        entries = "entry that names" if passed_over == 1 else "entries that name"
+        faults.append(f"passed over {passed_over} {entries} no symbol")
     return f"--strict_symbols: {' and '.join(faults)}" if faults else None
 
 

@@ -151,6 +151,34 @@ def test_a_dry_run_names_what_was_meant_and_plans_for_the_rest(wanted: Any) -> N
     assert "FAIL  symbols: --strict_symbols: left out 2 of 3 symbols" in strict.output
 
 
+def test_a_plan_that_cannot_succeed_is_said_at_the_start_of_dry_and_wet_runs(
+    wanted: Any,
+) -> None:
+    flags = {
+        "exchanges": "binance,coinbaseexchange,kraken",
+        "min_exchanges_required": 2,
+        "symbols": "BTC/USD",
+        "backfill_start_date": "2024-05-02",
+    }
+    # 26 hours, of which Kraken answers the last 720 candles, but for a margin and the one in
+    # progress.
+    hopeless = (
+        "BTC/USD: of 1,560 minutes wanted, 843 can have at most 1 of the 2 exchanges required: "
+        "binance does not list BTC/USD (--quote_aliases=USD:USDT would help), "
+        "kraken reaches 720 candles back"
+    )
+    dry = wanted.run_well(run_mode="dry", **flags)
+    wet = wanted.run_well(**flags)
+
+    assert f"WARN  {hopeless}" in dry.output
+    [line] = [line for line in wet.errors.splitlines() if hopeless in line]
+    assert line.startswith("W")
+    assert wet.ticker("BTC/USD")["gap_candles"] == {"below_minimum": 843}
+    helped = wanted.run_well(**flags, quote_aliases="USD:USDT", data_root="data/aliased")
+    assert "exchanges required" not in helped.errors
+    assert helped.ticker("BTC/USD")["gap_candles"] == {}
+
+
 def test_a_dry_run_that_no_symbol_survives_prints_no_plan(wanted: Any) -> None:
     finished = wanted.run(run_mode="dry", symbols="ETG/USD")
 

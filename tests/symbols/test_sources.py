@@ -141,9 +141,7 @@ def test_a_csv_file_holds_a_symbol_a_row(write_file: WriteFile) -> None:
         (
             "a.json",
             '["BTC/USD", {"symbol": "ETH/USD", "tire": 1}, {"symbol": "SOL/USD", "tire": 2}]',
-            [
-                "passed over the unknown key 'tire' in 2 entries; did you mean tier? known are"
-            ],
+            ["passed over the unknown key 'tire' in 2 entries; did you mean tier? known are"],
         ),
         (
             "a.json",

@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from candle_ingestor.commands.checks import Checks
 from candle_ingestor.commands.clients import make_clients
 from candle_ingestor.commands.parts import load_symbols, log_mode
 from candle_ingestor.commands.storage import make_store
 from candle_ingestor.config import Config
-from candle_ingestor.errors import CandleIngestorError, ConfigurationError, DependencyError
+from candle_ingestor.errors import CandleIngestorError, ConfigurationError
 from candle_ingestor.exchanges.availability import MarketChoice, check_availability
-from candle_ingestor.exchanges.errors import ExchangeError, words_without
+from candle_ingestor.exchanges.errors import ExchangeError
 from candle_ingestor.exchanges.markets import Market, Markets, markets_by_symbol
 from candle_ingestor.exchanges.retry import RetryPolicy
 from candle_ingestor.exchanges.session import ExchangeSession, RequestCounts, close_all
@@ -28,6 +28,7 @@ from candle_ingestor.ingest.choosing import (
     strict_complaint,
     validation_words,
 )
+from candle_ingestor.ingest.outlook import WHAT_TO_DO, Outlook, outlook_words, outlooks_of
 from candle_ingestor.ingest.plan import estimated_requests
 from candle_ingestor.ingest.preparing import RunTicker, make_tickers, plan_works
 from candle_ingestor.ingest.sources.base import CandleSource
@@ -46,37 +47,6 @@ from candle_ingestor.symbols.redis_source import ping
 from candle_ingestor.symbols.requests import SymbolList
 
 CANDLES_IN_SAMPLE = 50
-
-
-@dataclass
-class Checks:
-    """PASS and FAIL lines, and the exit code that they come to (rule F3)."""
-
-    console: Console
-    exit_code: int = field(default=0, init=False)
-
-    def passed(self, what: str) -> None:
-        self._print("green", "PASS", what)
-
-    def failed(self, what: str, error: CandleIngestorError) -> None:
-        """Keeps the gravest exit code: 3, a dependency is down, over 2, bad configuration."""
-        self._print("red", "FAIL", f"{what}: {error}")
-        self.exit_code = max(self.exit_code, error.exit_code)
-
-    def exchange_failed(self, what: str, exchange: str, error: ExchangeError) -> None:
-        """The failure of an exchange that `what` names."""
-        self.failed(what, DependencyError(words_without(exchange, error)))
-
-    def skipped(self, what: str, advice: str) -> None:
-        """What could not be checked, since something else failed."""
-        self._print("yellow", "SKIP", f"{what}; {advice}")
-
-    def noted(self, what: str) -> None:
-        """Something to know about the line before."""
-        self._print("yellow", "    ", what)
-
-    def _print(self, colour: str, verdict: str, words: str) -> None:
-        self.console.print(f"[{colour}]{verdict}[/{colour}]  {escape(words)}", soft_wrap=True)
 
 
 def dry_run(config: Config, clock: Clock, console: Console) -> int:
@@ -204,6 +174,8 @@ async def _check_exchanges(
                         await _check_candles(config, clock, session, series, checks)
             works = plan_works(tickers, records, sources)
             _print_plan(config, tickers, works, checks.console)
+            reach_candles = {session.exchange: session.habits.reach_candles for session in sessions}
+            _print_outlook(outlooks_of(tickers, works, records, markets, reach_candles), checks)
     finally:
         await close_all([session.client for session in sessions])
 
@@ -281,6 +253,14 @@ async def _check_candles(
         f"candles of {series}: {sifted.candles.height} candles, "
         f"{len(sifted.rejected)} rejected rows{newest_words}"
     )
+
+
+def _print_outlook(outlooks: list[Outlook], checks: Checks) -> None:
+    told = outlook_words(outlooks)
+    for words, _ in told:
+        checks.warned(words)
+    if not all(is_by_nature for _, is_by_nature in told):
+        checks.noted(WHAT_TO_DO)
 
 
 def _print_plan(

@@ -14,6 +14,7 @@ from candle_ingestor.ingest.sources.base import CandleSource
 from candle_ingestor.ingest.window import window_of
 from candle_ingestor.ingest.work import SeriesWork
 from candle_ingestor.ledger.hand import MOST_ROWS
+from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import NOTHING_KNOWN, Precision, SeriesRecord
 from candle_ingestor.partitions.scaling import digits_of_precision
@@ -134,6 +135,17 @@ def plan_works(
         )
         for series, window in windows.items()
     }
+
+
+def wanted_span(each: RunTicker, works: Mapping[Series, SeriesWork]) -> Interval:
+    """What the run is to account for of a ticker's merged series."""
+    window = each.window
+    spans = [works[series].plan.wanted for series in each.asked]
+    start_ms = min(span.start_ms for span in spans)
+    end_ms = max(window.end_ms, start_ms)
+    if window.start_ms is not None:
+        start_ms = min(each.ticker.merged.timeframe.ceil_ms(max(window.start_ms, 0)), end_ms)
+    return Interval(start_ms, end_ms)
 
 
 def with_unreachable(

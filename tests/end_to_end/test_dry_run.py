@@ -1,5 +1,6 @@
 """The run mode dry: everything is checked, nothing is written."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +178,24 @@ def test_a_plan_that_cannot_succeed_is_said_at_the_start_of_dry_and_wet_runs(
     helped = wanted.run_well(**flags, quote_aliases="USD:USDT", data_root="data/aliased")
     assert "exchanges required" not in helped.errors
     assert helped.ticker("BTC/USD")["gap_candles"] == {}
+
+
+@pytest.mark.parametrize("name", ["k8s/cronjob.yaml", "compose.yaml"])
+def test_the_exchanges_of_the_examples_can_give_all_that_is_wanted(wanted: Any, name: str) -> None:
+    text = (Path(__file__).parents[2] / name).read_text()
+    exchanges = re.search(r"--exchanges=(?:\$\{EXCHANGES:-)?([a-z,]+)", text)
+    minimum = re.search(r"--min_exchanges_required=(\d)", text)
+    assert exchanges is not None
+    assert minimum is not None
+    finished = wanted.run_well(
+        run_mode="dry",
+        exchanges=exchanges.group(1),
+        min_exchanges_required=minimum.group(1),
+        backfill_start_date="1_year_ago",
+    )
+
+    assert "3/3 symbols meet minimum 2" in finished.output
+    assert "WARN" not in finished.output
 
 
 def test_a_dry_run_that_no_symbol_survives_prints_no_plan(wanted: Any) -> None:

@@ -153,9 +153,9 @@ def test_tickers_that_look_alike_share_a_line() -> None:
 
     assert words(other, *alike) == [
         (
-            "BTC/USD, ETH/USD, SOL/USD and 2 more: of 1,000 minutes wanted of each, 281 can have at "
-            "most 1 of the 2 exchanges required: kraken reaches 720 candles back, binanceus does not "
-            "list them"
+            "BTC/USD, ETH/USD, SOL/USD and 2 more: of 1,000 minutes wanted of each, 281 can have "
+            "at most 1 of the 2 exchanges required: kraken reaches 720 candles back, binanceus "
+            "does not list them"
         ),
         (
             "DOT/USD: of 1,000 minutes wanted, 900 can have none of the 2 exchanges required: "

@@ -28,6 +28,7 @@ MARKETS = listed(
     coinbaseexchange="BTC/USD ETH/USD ETC/USD SOL/USD BTC/USDT DOGE/USD",
     bitstamp="BTC/USD ETH/USD SOL/USD BTC/EUR",
     binance="BTC/USDT ETH/USDT BTC/USDC ETH/BTC DOGE/USDT",
+    okx="DOGE/USDT",
 )
 
 
@@ -41,8 +42,9 @@ MARKETS = listed(
         ("BTC/USF", "BTC/USD"),
         ("USD/BTC", "BTC/USD"),
         ("BTC/ETH", "ETH/BTC"),
-        ("DOGE/USDC", "DOGE/USD"),
+        ("DOGE/USDC", "DOGE/USDT"),
         ("SOL/USDT", "SOL/USD"),
+        ("DOGEE/USD", "DOGE/USD"),
         ("NOPE/USD", None),
         ("SOL/JPY", None),
     ],

@@ -1,6 +1,5 @@
 import json
 import logging
-import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -184,7 +183,7 @@ def test_a_hash_is_an_error(redis_server: RedisConnection, redis_client: redis.R
 def assert_names_the_key(message: str) -> None:
     assert repr(KEY) in message
     assert "--redis_key_crypto_symbols" in message
-    assert re.search(rf"redis-cli -h 127\.0\.0\.1 -p \d+ SET {KEY} ", message)
+    assert f"redis-cli SET {KEY} " in message
     assert "\n" not in message
 
 

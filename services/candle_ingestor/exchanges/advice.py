@@ -16,6 +16,8 @@ _ONE_CURRENCY = (
 """Quotes that stand for one currency, the common ones first."""
 
 _LEAST_LIKENESS = 0.6
+_ANOTHER_QUOTE = 0.1
+"""How far apart two quotes of one currency are: less than any two spellings."""
 _MOST_CLOSE_ASSETS = 10
 
 
@@ -57,7 +59,9 @@ def near_symbol(symbol: Symbol, markets: Markets) -> Symbol | None:
         return swapped
     bases = _distances(symbol.base, {each.base for each in listings})
     quotes = _distances(symbol.quote, {each.quote for each in listings})
-    quotes |= dict.fromkeys(_same_currency(symbol.quote), 0.0)
+    quotes |= {
+        quote: _ANOTHER_QUOTE for quote in _same_currency(symbol.quote) if quote != symbol.quote
+    }
     near = [each for each in listings if each.base in bases and each.quote in quotes]
     busiest = busiest_markets(near)
     return min(

@@ -44,25 +44,21 @@ def read_symbols(
         RedisRefusedError: if it refuses, or the key holds no list of symbols.
     """
     source = f"the key {key!r} of {connection}"
-    advice = f"({KEY_FLAG}); {_how_to_set(connection, key)}"
-    try:
-        items = ask(connection, lambda client: _read_items(client, key), wait=wait)
-    except _NoListError as error:
-        raise RedisRefusedError(f"{source} {error} {advice}") from error
+
+    def read(client: redis.Redis) -> list[object]:
+        return _read_items(client, key, source)
+
+    items = ask(connection, read, wait=wait)
     return require_symbols(
         parse_symbol_items(items, source),
-        lambda message: RedisRefusedError(f"{message} {advice}"),
+        lambda message: RedisRefusedError(f"{message} ({KEY_FLAG}); {_how_to_set(key)}"),
     )
 
 
-class _NoListError(ValueError):
-    """What is wrong with the value of the key."""
-
-
-def _read_items(client: redis.Redis, key: str) -> list[object]:
+def _read_items(client: redis.Redis, key: str, source: str) -> list[object]:
     kind = _as_text(client.type(key))
     if kind == "string":
-        return _json_list(client.get(key))
+        return _json_list(client.get(key), key, source)
     members: list[Any]
     if kind == "list":
         members = client.lrange(key, 0, -1)
@@ -71,19 +67,26 @@ def _read_items(client: redis.Redis, key: str) -> list[object]:
     elif kind == "zset":
         members = client.zrange(key, 0, -1)
     elif kind == "none":
-        raise _NoListError("does not exist")
+        raise RedisRefusedError(f"{source} does not exist ({KEY_FLAG}); {_how_to_set(key)}")
     else:
-        raise _NoListError(f"is a {kind}, not a string, list, set or sorted set")
+        raise RedisRefusedError(
+            f"{source} is a {kind}, not a string, list, set or sorted set ({KEY_FLAG}); "
+            f"{_how_to_set(key)}"
+        )
     return [_member_item(_bytes_of(member)) for member in members]
 
 
-def _json_list(value: Any) -> list[object]:
+def _json_list(value: Any, key: str, source: str) -> list[object]:
     try:
         items = json.loads(value.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise _NoListError(f"is malformed JSON: {error}") from error
+        raise RedisRefusedError(
+            f"{source} is malformed JSON: {error} ({KEY_FLAG}); {_how_to_set(key)}"
+        ) from error
     if not isinstance(items, list):
-        raise _NoListError("holds JSON that is no list")
+        raise RedisRefusedError(
+            f"{source} holds JSON that is no list ({KEY_FLAG}); {_how_to_set(key)}"
+        )
     return items
 
 
@@ -108,9 +111,6 @@ def _as_text(value: Any) -> str:
     return value.decode("ascii") if isinstance(value, bytes) else str(value)
 
 
-def _how_to_set(connection: RedisConnection, key: str) -> str:
-    default = RedisConnection()
-    where = f" -h {shlex.quote(connection.host)}" if connection.host != default.host else ""
-    where += f" -p {connection.port}" if connection.port != default.port else ""
+def _how_to_set(key: str) -> str:
     shown = shlex.quote(key) if key.isprintable() else "KEY"
-    return f"""set it with: redis-cli{where} SET {shown} '["BTC/USD", "ETH/USD"]'"""
+    return f"""set it with: redis-cli SET {shown} '["BTC/USD", "ETH/USD"]'"""

@@ -65,7 +65,7 @@ class Patience:
         try:
             return retrying(call)
         except TransientFault as fault:
-            log.error("Failed to connect to InfluxDB after retries: %s (%s)", fault, server)
+            log.error("Failed to connect to InfluxDB after retries: %s: %s", server, fault)
             raise
 
     def _is_over(self, state: RetryCallState) -> bool:

@@ -189,7 +189,24 @@ async def test_a_proxy_that_is_not_there(scheme: str, closed_port: int) -> None:
 async def test_a_proxy_whose_name_nobody_knows() -> None:
     said = await message_of("https://api.kraken.com", proxy="http://proxy.invalid:3128")
 
-    assert said == "kraken: cannot resolve the name of the proxy proxy.invalid:3128"
+    assert said == (
+        "kraken: cannot resolve the name proxy.invalid:3128, which leads to api.kraken.com"
+    )
+
+
+async def test_another_host_that_a_server_sends_to_is_no_proxy(closed_port: int) -> None:
+    elsewhere = f"127.0.0.1:{closed_port}"
+
+    async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await hears_only(reader, writer)
+        location = f"Location: http://{elsewhere}/\r\n"
+        writer.write(f"HTTP/1.1 302 Found\r\n{location}Content-Length: 0\r\n\r\n".encode())
+        await writer.drain()
+
+    async with listening(redirect) as server:
+        said = await message_of(f"http://{server}")
+
+    assert said == f"kraken: connection refused by {elsewhere}"
 
 
 async def test_a_proxy_that_refuses() -> None:

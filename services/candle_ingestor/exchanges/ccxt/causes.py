@@ -77,13 +77,12 @@ def _words_of_http(error: aiohttp.ClientError, server: str) -> str:
 
 def _words_of_connecting(error: aiohttp.ClientConnectorError, asked: str | None) -> str:
     server = _shown(error.host, error.port)
-    is_proxy = isinstance(error, aiohttp.ClientProxyConnectionError) or (
-        asked is not None and asked != server
-    )
-    if is_proxy:
-        server = f"the proxy {server}"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return f"cannot resolve the name {'of ' if is_proxy else ''}{server}"
+        # That of a proxy and that of a redirection look the same.
+        on_the_way = f", which leads to {asked}" if asked not in (None, server) else ""
+        return f"cannot resolve the name {server}{on_the_way}"
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        server = f"the proxy {server}"
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return _words_of_tls(error.certificate_error, server)
     fault = error.os_error

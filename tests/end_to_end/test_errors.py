@@ -172,7 +172,12 @@ def test_symbols_below_the_minimum_are_dropped_by_name_and_none_left_is_an_error
     assert "No symbols meet the minimum exchange requirement of 3" in finished.complaint
     assert finished.report["status"] == "failed"
     assert finished.report["error"] in finished.complaint
-    assert "BTC/USDT is not listed on bitstamp" in finished.complaint
+    assert (
+        "BTC/USDT is not listed on bitstamp; --quote_aliases=USDT:USD would" in finished.complaint
+    )
+    assert finished.complaint.endswith(
+        "; lower --min_exchanges_required, or add exchanges or --quote_aliases"
+    )
 
 
 def test_a_symbol_left_out_is_counted_at_the_end_and_fails_a_strict_run(one_day: Any) -> None:

@@ -8,6 +8,7 @@ from difflib import SequenceMatcher, get_close_matches
 from candle_ingestor.exchanges.availability import MarketChoice
 from candle_ingestor.exchanges.markets import Markets, busiest_markets
 from candle_ingestor.model.symbol import Symbol
+from candle_ingestor.model.texts import joined
 
 _ONE_CURRENCY = (
     ("USD", "USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USDP", "PYUSD", "USDE", "USDS", "DAI"),
@@ -41,7 +42,7 @@ def advice_on(
             f"--quote_aliases={choice.symbol.quote}:{stand_in.quote} would let "
             f"{', '.join(exchanges)} serve {stand_in} in its place"
         )
-    return "; ".join(advice) or None
+    return joined(advice) or None
 
 
 def near_symbol(symbol: Symbol, markets: Markets) -> Symbol | None:

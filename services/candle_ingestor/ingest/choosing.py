@@ -19,6 +19,7 @@ from candle_ingestor.exchanges.markets import Markets, MarketsCache, busiest_mar
 from candle_ingestor.exchanges.session import ExchangeSession
 from candle_ingestor.ingest.report import ExchangeTrouble, RunReport, TickerReport
 from candle_ingestor.ingest.sources.base import CandleSource
+from candle_ingestor.model.texts import joined
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.settle.outcome import TickerOutcome
 from candle_ingestor.symbols.requests import SymbolList
@@ -80,10 +81,11 @@ def choose_markets(
         raise DependencyError(failed[0].errors[0])
     report.tickers.extend(failed)
     if not found.accepted and not undecided:
+        dropped = _dropped_words(found.dropped, markets, config.rules.quote_aliases)
+        advice = "lower --min_exchanges_required, or add exchanges or --quote_aliases"
         raise ConfigurationError(
             f"No symbols meet the minimum exchange requirement of {minimum}: "
-            f"{_dropped_words(found.dropped, markets, config.rules.quote_aliases)}; "
-            "lower --min_exchanges_required, or add exchanges or --quote_aliases"
+            f"{joined([*dropped, advice])}"
         )
     for choice in found.accepted:
         for exchange, symbol in choice.stand_ins.items():
@@ -146,12 +148,13 @@ def lacking_words(
     """Where the symbol is not listed, and what to do about that."""
     words = f"not listed on {', '.join(choice.lacking)}"
     advice = advice_on(choice, markets, quote_aliases)
-    return f"{words}; {advice}" if advice else words
+    return joined([words, advice]) if advice else words
 
 
 def _dropped_words(
     dropped: Sequence[MarketChoice], markets: Markets, quote_aliases: Sequence[tuple[str, str]]
-) -> str:
-    words = [f"{each.symbol} is {lacking_words(each, markets, quote_aliases)}" for each in dropped]
-    more = len(words) - _MOST_DROPPED_NAMED
-    return "; ".join(words[:_MOST_DROPPED_NAMED]) + (f"; and {more} more" if more > 0 else "")
+) -> list[str]:
+    named = dropped[:_MOST_DROPPED_NAMED]
+    words = [f"{each.symbol} is {lacking_words(each, markets, quote_aliases)}" for each in named]
+    more = len(dropped) - len(named)
+    return [*words, f"and {more} more"] if more else words

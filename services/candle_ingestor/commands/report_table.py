@@ -30,7 +30,7 @@ def print_report(report: RunReport, console: Console) -> None:
     failed = len(report.failed_tickers)
     console.print(
         f"Run {ended} in {seconds:.1f} s{stopped}: "
-        f"{len(report.tickers) - failed} of {report.wanted_symbols} tickers done"
+        f"{len(report.tickers) - failed} of {len(report.tickers)} tickers done"
     )
 
 

@@ -98,11 +98,6 @@ class RunReport:
         return [ticker for ticker in self.tickers if ticker.errors]
 
     @property
-    def wanted_symbols(self) -> int:
-        """How many symbols the run was asked for, those that it left out included."""
-        return len(self.tickers) + len(self.dropped)
-
-    @property
     def status(self) -> RunStatus:
         if self.error or self.failed_tickers:
             return RunStatus.FAILED

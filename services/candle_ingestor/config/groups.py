@@ -176,7 +176,6 @@ class Config:
             "run_report_path": run.run_report_path,
             "symbols": self.symbols.symbols,
             "symbols_file": self.symbols.symbols_file,
-            "strict_symbols": self.symbols.strict,
             "redis": f"{self.redis.host}:{self.redis.port}, {has_password}",
             "redis_key_crypto_symbols": self.symbols.redis_key,
             "exchanges": exchanges.names,

@@ -180,7 +180,9 @@ def test_symbols_below_the_minimum_are_dropped_by_name_and_none_left_is_an_error
     )
 
 
-def test_a_symbol_left_out_is_named_with_what_was_meant_and_fails_a_strict_run(one_day: Any) -> None:
+def test_a_symbol_left_out_is_named_with_what_was_meant_and_fails_a_strict_run(
+    one_day: Any,
+) -> None:
     flags = {"exchanges": "coinbaseexchange,bitstamp", "symbols": "ETG/USD,BTC/USD,!!"}
     finished = one_day.run_well(**flags)
 

@@ -60,7 +60,15 @@ _group(
     flags.DEFINE_string(
         "symbols", None, "Comma-separated symbols, such as BTC/USD,ETH/USD, in place of Redis."
     ),
-    flags.DEFINE_string("symbols_file", None, "JSON or TOML file of symbols, in place of Redis."),
+    flags.DEFINE_string(
+        "symbols_file", None, "JSON, TOML, CSV or TXT file of symbols, in place of Redis."
+    ),
+    flags.DEFINE_bool(
+        "strict_symbols",
+        False,
+        "Exit with code 1 when a symbol of the list is left out, be it that it names none or that "
+        "too few exchanges list it.",
+    ),
     flags.DEFINE_string(
         "redis_host",
         None,

@@ -21,6 +21,7 @@ from exchange_simulator import SimulatorConfig, running_simulator
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 EXCHANGES = ("coinbaseexchange", "bitstamp")
+CANNOT_BE_MERGED = "What cannot be merged stays a gap"
 
 
 def blocks(language: str) -> list[str]:
@@ -69,6 +70,7 @@ def test_every_job_command_of_the_pages_runs_and_what_they_say_of_its_results_ho
     for command in commands:
         done = run_command(command, workplace)
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        assert CANNOT_BE_MERGED not in done.stdout + done.stderr, command
     for block in blocks("python"):
         printed = subprocess.run(
             [sys.executable, "-c", block],

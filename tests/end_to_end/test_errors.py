@@ -172,7 +172,50 @@ def test_symbols_below_the_minimum_are_dropped_by_name_and_none_left_is_an_error
     assert "No symbols meet the minimum exchange requirement of 3" in finished.complaint
     assert finished.report["status"] == "failed"
     assert finished.report["error"] in finished.complaint
-    assert "BTC/USDT is not on bitstamp" in finished.complaint
+    assert (
+        "BTC/USDT is not listed on bitstamp; --quote_aliases=USDT:USD would" in finished.complaint
+    )
+    assert finished.complaint.endswith(
+        "; lower --min_exchanges_required, or add exchanges or --quote_aliases"
+    )
+
+
+def test_a_symbol_left_out_is_named_with_what_was_meant_and_fails_a_strict_run(
+    one_day: Any,
+) -> None:
+    flags = {"exchanges": "coinbaseexchange,bitstamp", "symbols": "ETG/USD,BTC/USD,!!"}
+    finished = one_day.run_well(**flags)
+
+    assert "Symbol validation: 1/2 symbols meet minimum 2 exchange requirement" in finished.errors
+    assert (
+        "ETG/USD is left out: not listed on coinbaseexchange, bitstamp; did you mean ETH/USD?"
+    ) in finished.errors
+    assert list(finished.report["dropped_symbols"]) == ["ETG/USD"]
+
+    strict = one_day.run(**flags, strict_symbols=True)
+    assert strict.exit_code == SOME_TICKERS_FAILED
+    assert (
+        "--strict_symbols: left out 1 of 2 symbols and passed over 1 entry that names no symbol"
+    ) in strict.complaint
+    assert strict.report["status"] == "ok"
+
+
+@pytest.mark.parametrize("name", ["symbols.txt", "symbols.csv"])
+def test_a_list_of_symbols_may_be_a_plain_file(one_day: Any, name: str) -> None:
+    (one_day.folder / name).write_text("symbol\nBTC/USD\n" if name.endswith("csv") else "btcusd\n")
+    finished = one_day.run_well(symbols=None, symbols_file=name, exchanges="bitstamp")
+
+    assert [ticker["symbol"] for ticker in finished.report["tickers"]] == ["BTC/USD"]
+
+
+def test_an_unknown_key_of_a_symbols_file_is_named(one_day: Any) -> None:
+    (one_day.folder / "symbols.json").write_text('[{"symbol": "BTC/USD", "tire": 1}]')
+    finished = one_day.run_well(symbols=None, symbols_file="symbols.json", exchanges="bitstamp")
+
+    assert (
+        "--symbols_file=symbols.json: passed over the unknown key 'tire'; did you mean tier? "
+        "known are symbol, tier, history_start"
+    ) in finished.errors
 
 
 def test_an_exchange_that_is_down_degrades_a_run_that_meets_its_minimum_without_it(

@@ -12,6 +12,7 @@ from candle_ingestor.exchanges import session as session_module
 from candle_ingestor.exchanges.errors import (
     ExchangeError,
     ExchangeRefusedError,
+    NetworkFaultError,
     RateLimitedError,
     RunEndedError,
     ServerFaultError,
@@ -153,6 +154,27 @@ async def test_after_a_refusal_nothing_more_is_asked(
     assert len(client.asked_at) == 1
     assert [record.levelname for record in caplog.records] == ["CRITICAL"]
     assert "kraken refuses requests and is left alone" in caplog.records[0].getMessage()
+
+
+async def test_each_try_that_failed_is_told_with_its_cause_and_the_exchange_once(
+    time: VirtualTime, caplog: pytest.LogCaptureFixture
+) -> None:
+    faults: list[ExchangeError] = [
+        RateLimitedError("kraken answered 429: slow down", 60.0),
+        NetworkFaultError("kraken: cannot resolve the name api.kraken.com"),
+    ]
+
+    with caplog.at_level(logging.WARNING):
+        await fetch(session_of(Client(faults, time), time))
+
+    limited, unresolved = caplog.messages
+    assert limited.startswith(
+        "Failed to fetch from kraken: Rate limit exceeded: answered 429: slow down; trying again in"
+    )
+    assert unresolved.startswith(
+        "Failed to fetch from kraken: cannot resolve the name api.kraken.com; trying again in "
+    )
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
 
 
 async def test_requests_that_wait_while_another_is_refused_are_not_sent(time: VirtualTime) -> None:

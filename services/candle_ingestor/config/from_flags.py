@@ -127,6 +127,7 @@ def _symbols(values: FlagValues, environment: Mapping[str, str]) -> SymbolsConfi
         redis_key=values.redis_key_crypto_symbols
         or environment.get("REDIS_KEY_CRYPTO_SYMBOLS")
         or "top_cryptocurrencies",
+        strict=values.strict_symbols,
     )
 
 

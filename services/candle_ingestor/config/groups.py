@@ -37,11 +37,16 @@ class RunConfig:
 
 @dataclass(frozen=True)
 class SymbolsConfig:
-    """Where the symbols are: in the flag, in a file, or else in Redis under the key."""
+    """Where the symbols are: in the flag, in a file, or else in Redis under the key.
+
+    Attributes:
+        strict: whether a symbol that is left out makes a run end with exit code 1.
+    """
 
     symbols: str | None
     symbols_file: Path | None
     redis_key: str
+    strict: bool
 
     @property
     def are_in_redis(self) -> bool:

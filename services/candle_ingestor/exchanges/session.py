@@ -16,6 +16,7 @@ from candle_ingestor.exchanges.errors import (
     RateLimitedError,
     RunEndedError,
     TransientExchangeError,
+    words_without,
 )
 from candle_ingestor.exchanges.habits import ExchangeHabits
 from candle_ingestor.exchanges.retry import RetryPolicy
@@ -126,7 +127,13 @@ class ExchangeSession:
             counts.retries += 1
             if isinstance(error, RateLimitedError):
                 self._paused_until = max(self._paused_until, time.monotonic() + wait_seconds)
-            log.info("Trying again in %.1f s: %s", wait_seconds, error)
+            log.warning(
+                "Failed to fetch from %s: %s%s; trying again in %.1f s",
+                self.exchange,
+                "Rate limit exceeded: " if isinstance(error, RateLimitedError) else "",
+                words_without(self.exchange, error),
+                wait_seconds,
+            )
 
         started = time.monotonic()
         try:
@@ -164,7 +171,9 @@ class ExchangeSession:
         if self.refusal is None:
             self.refusal = error
             log.critical(
-                "%s refuses requests and is left alone for this run: %s", self.exchange, error
+                "%s refuses requests and is left alone for this run: %s",
+                self.exchange,
+                words_without(self.exchange, error),
             )
 
 

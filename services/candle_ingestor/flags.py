@@ -34,7 +34,7 @@ _group(
     flags.DEFINE_string(
         "config",
         None,
-        "TOML file of flags, such as symbols = \"BTC/USD\". A flag of the command line wins over "
+        'TOML file of flags, such as symbols = "BTC/USD". A flag of the command line wins over '
         "it, and so does a variable of the environment.",
     ),
     flags.DEFINE_enum(
@@ -231,7 +231,9 @@ _group(
         "process lists.",
     ),
     flags.DEFINE_string("influxdb_org", None, "Its organization; the default is $INFLUXDB_ORG."),
-    flags.DEFINE_string("influxdb_bucket", None, "The bucket; the default is $INFLUXDB_BUCKET, or candles."),
+    flags.DEFINE_string(
+        "influxdb_bucket", None, "The bucket; the default is $INFLUXDB_BUCKET, or candles."
+    ),
     flags.DEFINE_bool("create_bucket", False, "Make the bucket if it is not there."),
     flags.DEFINE_string(
         "service_identifier", "candle_ingestor", "Tag of this service's state in the store."

@@ -19,9 +19,9 @@ BAD_FLAGS = {
     ),
     "a flag's bad value": (
         ["--candle_granularity_minutes=0"],
-        "candle_granularity_minutes=0: 0 is not an integer in the range [1, 1440]",
+        "candle_granularity_minutes=0: 0 is not a length such as 1, 60, 1m, 4h or 1d",
     ),
-    "an unknown command": (["ingset"], "'ingset' is no command; there are ingest, merge"),
+    "an unknown command": (["ingset"], "'ingset' is no command; did you mean ingest?"),
     "an unknown exchange": (
         ["--exchanges=krakn"],
         "'krakn' is no exchange that ccxt knows; did you mean kraken?",

@@ -96,7 +96,9 @@ def test_any_other_text_is_an_error_that_lists_the_forms(text: str) -> None:
     assert len(message) < 250
 
 
-@pytest.mark.parametrize("text", ["2023-02-30", "2023-02-29", "2023-13-01", "2023-00-10", "2023-01-10T24:00"])
+@pytest.mark.parametrize(
+    "text", ["2023-02-30", "2023-02-29", "2023-13-01", "2023-00-10", "2023-01-10T24:00"]
+)
 def test_a_day_outside_the_calendar_is_named(text: str) -> None:
     with pytest.raises(ConfigurationError, match=f"'{text}' is not in the calendar"):
         parse_start_date(text)

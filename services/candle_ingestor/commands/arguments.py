@@ -10,6 +10,7 @@ from pathlib import Path
 from platform import python_version
 
 from absl import flags as absl_flags
+from absl import logging as _  # noqa: F401 - defines --verbosity
 
 from candle_ingestor import __version__
 from candle_ingestor.commands.help import command_help, help_text
@@ -97,6 +98,8 @@ def parse(argv: Sequence[str], environment: Mapping[str, str]) -> Arguments:
     for name, origin in origins.items():
         if origin is Origin.FILE:
             _take(name, in_file[name])
+    if origins["days"] is not Origin.DEFAULT:
+        origins["backfill_start_date"] = origins["days"]
     if FLAGS.run_mode == "dry" and command != "ingest":
         raise ConfigurationError(
             f"--run_mode=dry goes with the command ingest; {command} has no dry run"

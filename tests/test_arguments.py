@@ -126,7 +126,7 @@ def test_what_a_file_cannot_say_is_refused_with_its_name(
 
 
 def test_every_unknown_key_is_named_at_once(job_file: Any) -> None:
-    with pytest.raises(ConfigurationError, match="'simbols'.*'exchange'.*did you mean exchanges"):
+    with pytest.raises(ConfigurationError, match=r"'simbols'.*'exchange'.*did you mean exchanges"):
         parsed(job_file('simbols = "BTC/USD"\nexchange = "kraken"\n'))
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -204,7 +205,8 @@ def test_the_demo_is_given_the_flags_and_makes_its_own_configuration() -> None:
 def warnings_of(*arguments: str) -> list[str]:
     ended = run_python("-c", STUBS, *arguments)
     assert ended.returncode == 7, ended.stderr
-    return [line.partition("] ")[2] for line in ended.stderr.splitlines()]
+    before = r"^(?:W\d{4} .*?\] |(?:\S+Z )?WARNING: )"
+    return [re.sub(before, "", line) for line in ended.stderr.splitlines()]
 
 
 def test_a_flag_that_a_command_does_not_use_is_warned_about_and_nothing_else() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from absl import flags
 
 from candle_ingestor.model.timeframe import Timeframe
@@ -10,7 +12,7 @@ GROUPS: dict[str, list[str]] = {}
 """Flag names by the heading that help and docs list them under."""
 
 
-def _group(heading: str, *holders: flags.FlagHolder[object]) -> None:
+def _group(heading: str, *holders: flags.FlagHolder[Any]) -> None:
     GROUPS[heading] = [holder.name for holder in holders]
 
 

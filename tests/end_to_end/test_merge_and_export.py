@@ -164,7 +164,7 @@ def test_merge_without_exchanges_changes_only_the_rules_that_are_given(
     truth.assert_stored(filled.stored.merged("BTC/USD"), truth.merged(series, extremes=True))
 
     filled.run_well("merge", min_exchanges_required=2, **flags)
-    rules = filled.stored.record("aggregated", "BTC/USD")["merging"]["basis"]["rules"]
+    rules = filled.stored.record("aggregated", "BTC/USD")["merging"]["rules"]
     assert rules["exchanges"] == list(EXCHANGES)
     assert (rules["min_exchanges"], rules["high_low"]) == (2, "extremes")
 

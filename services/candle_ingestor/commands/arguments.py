@@ -137,7 +137,5 @@ def _without_effect(command: str, origins: Mapping[str, Origin]) -> list[str]:
     if not unused:
         return []
     verb = "has" if len(unused) == 1 else "have"
-    return [
-        f"{', '.join(unused)} {verb} no effect on the command {command}; "
-        f"candle-ingestor help {command} lists its flags"
-    ]
+    lists = f"candle-ingestor help {command} lists its flags"
+    return [f"{', '.join(unused)} {verb} no effect on the command {command}; {lists}"]

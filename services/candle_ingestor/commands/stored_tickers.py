@@ -132,8 +132,8 @@ def _all_that_can_be(choosing: _Choosing, held: Iterable[Symbol]) -> list[Ticker
             errors.append(error)
     if not tickers:
         raise errors[0]
-    for error in errors:
-        log.warning("%s is left as it is", error)
+    for why in errors:
+        log.warning("Left as it is: %s", why)
     return tickers
 
 

@@ -34,7 +34,7 @@ def _lasting(stream: TextIO) -> TextIO:
     file = LastingFile(stream.fileno(), "w", closefd=False)
     return io.TextIOWrapper(
         # As in Python itself: without a buffer where every text is to be written at once.
-        file if stream.write_through else io.BufferedWriter(file),  # type: ignore[arg-type]
+        file if stream.write_through else io.BufferedWriter(file),
         encoding=stream.encoding,
         errors=stream.errors,
         line_buffering=stream.line_buffering,

@@ -117,9 +117,10 @@ def parse_day(text: str) -> Day:
     if stripped in _DAYS_BEFORE_TODAY:
         return RelativeDay(_DAYS_BEFORE_TODAY[stripped], "day", stripped)
     if match := _ABSOLUTE.fullmatch(stripped):
-        numbers = [int(part or 0) for part in match.groups()]
+        year, month, day_of_month, *clock = (int(part or 0) for part in match.groups())
+        hour, minute, second = clock
         try:
-            day, time_of_day = date(*numbers[:3]), time(*numbers[3:])
+            day, time_of_day = date(year, month, day_of_month), time(hour, minute, second)
         except ValueError as error:
             raise DayError(f"{quoted(text)} is not in the calendar: {error}") from error
         if day < _EPOCH:

@@ -182,6 +182,26 @@ def test_state_stays_what_the_last_run_wrote(filled: Any, market: Any) -> None:
         assert filled.stored.state() == before
 
 
+def test_state_goes_back_with_the_merged_coverage_and_comes_again(
+    new_job: Any, simulate: Any, ms_of: Any
+) -> None:
+    # Kraken reaches 720 candles back, so that the day before has one exchange only.
+    market = simulate(now_ms=ms_of("2024-05-03T02:00:10"), exchanges=("kraken", "bitstamp"))
+    now_ms = market.clock.now_ms()
+    job = new_job("reach", exchanges="kraken,bitstamp", symbols="BTC/USD", now=now_ms)
+    job.use(market)
+    job.run_well(backfill_start_date="2024-05-02", min_exchanges_required=1)
+    before = job.stored.state()
+    assert before["BTC/USD-backfill"] == ms_of("2024-05-03T01:59")
+
+    job.run_well("merge", min_exchanges_required=2)
+    assert job.stored.state()["BTC/USD-backfill"] == ms_of("2024-05-01T23:59")
+    assert job.stored.state()["BTC/USD-catch_up"] == before["BTC/USD-catch_up"]
+
+    job.run_well("merge", min_exchanges_required=1)
+    assert job.stored.state() == before
+
+
 def test_a_bounded_download_gets_no_state_of_catching_up(new_job: Any, market: Any) -> None:
     job = new_job("bounded", exchanges="binanceus", symbols="BTC/USD", now=market.clock.now_ms())
     job.use(market)

@@ -152,6 +152,9 @@ def test_a_reader_that_leaves_is_no_error(arguments: str, flags: list[str]) -> N
         (["ingest", "--backfill_start_date=2999-01-01"], "lies in the future"),
         (["merge", "--backfill_start_date=skip", "--backfill_end_date=2024-01-01"], "not skip"),
         (["export", "--now=soon"], "'soon' is no time"),
+        (["--simbols=BTC/USD"], "no flag is called --simbols; did you mean --symbols?"),
+        (["--data-root=x"], "no flag is called --data-root; did you mean --data_root?"),
+        (["--zzzzzz"], "no flag is called --zzzzzz; --help lists the flags"),
         (["fetch"], "'fetch' is no command; there are ingest, merge, export, demo"),
         (["inject"], "'inject' is no command; did you mean ingest?"),
         (

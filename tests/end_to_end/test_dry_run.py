@@ -129,7 +129,8 @@ def test_a_dry_run_shows_the_configuration_without_secrets(wanted: Any, redis_se
     assert cells(finished.output, "exchanges")[1:] == ["coinbaseexchange,binanceus", "flag"]
     assert cells(finished.output, "min_exchanges_required")[1:] == ["1", "flag"]
     assert cells(finished.output, "high_low")[1:] == ["weighted", "default"]
-    assert cells(finished.output, "now")[1] == "2024-05-03T02:00:10Z"
+    # The clock goes on from there.
+    assert cells(finished.output, "now")[1].startswith("2024-05-03T02:0")
     start = "2024-05-01 (2024-05-01T00:00:00Z)"
     assert cells(finished.output, "backfill_start_date")[1:] == [start, "flag"]
 

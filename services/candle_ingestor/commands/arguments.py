@@ -19,7 +19,7 @@ from candle_ingestor.config.file import CONFIG_FLAG, FileValue, read_config_file
 from candle_ingestor.config.origins import Origin, contradictions, origins_of
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.flags import FLAGS, GROUPS
-from candle_ingestor.model.texts import quoted
+from candle_ingestor.model.texts import quoted, shortened
 
 HELP_FLAGS = ("--help", "-help", "-h", "--helpfull", "--helpshort")
 VERSION_FLAG = "--version"
@@ -82,6 +82,8 @@ def parse(argv: Sequence[str], environment: Mapping[str, str]) -> Arguments:
     """
     try:
         rest = FLAGS(list(argv))[1:]
+    except absl_flags.UnrecognizedFlagError as error:
+        raise ConfigurationError(_unknown_flag(error.flagname)) from error
     except absl_flags.Error as error:
         raise ConfigurationError(f"{error}; --help lists the flags") from error
     command = _command(rest[0]) if rest else "ingest"
@@ -113,6 +115,12 @@ def _command(word: str) -> str:
     close = get_close_matches(word, COMMANDS, n=1)
     hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(COMMANDS)}"
     raise ConfigurationError(f"{quoted(word)} is no command; {hint}")
+
+
+def _unknown_flag(name: str) -> str:
+    close = get_close_matches(name.replace("-", "_"), list(FLAGS), n=1)
+    hint = f"did you mean --{close[0]}?" if close else "--help lists the flags"
+    return f"no flag is called --{shortened(name, 40)}; {hint}"
 
 
 def _file_values(names: Sequence[str]) -> dict[str, FileValue]:

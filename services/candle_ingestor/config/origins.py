@@ -50,20 +50,20 @@ def origins_of(
 ) -> dict[str, Origin]:
     """The origin of every flag; `in_file` are the names that a file of flags gives.
 
-    What the file says in another way than the command line is passed over.
+    What the file says in another way than the command line or the environment is passed over.
     """
 
-    def is_typed(name: str) -> bool:
-        return name in flags and bool(flags[name].present)
+    def stronger(name: str) -> Origin | None:
+        if name in flags and flags[name].present:
+            return Origin.FLAG
+        return Origin.ENVIRONMENT if environment.get(VARIABLES.get(name, "")) else None
 
     def origin(name: str) -> Origin:
-        if is_typed(name):
-            return Origin.FLAG
-        if environment.get(VARIABLES.get(name, "")):
-            return Origin.ENVIRONMENT
-        if name in in_file and not any(map(is_typed, _alternatives_of(name))):
-            return Origin.FILE
-        return Origin.DEFAULT
+        found = stronger(name)
+        if found is not None:
+            return found
+        is_said_otherwise = any(stronger(other) is not None for other in _alternatives_of(name))
+        return Origin.FILE if name in in_file and not is_said_otherwise else Origin.DEFAULT
 
     return {name: origin(name) for name in flags}
 

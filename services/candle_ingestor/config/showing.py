@@ -27,9 +27,11 @@ def shown_settings(config: Config, now_ms: int) -> list[ShownSetting]:
     """
     redactor = Redactor(config.secrets)
     values = {**config.raw, **_by_flag(config, now_ms)}
+    # In the order of the help, as far as that is told.
+    names = dict.fromkeys([*(name for name in config.origins if name in values), *values])
     rows = [
-        ShownSetting(name, redactor.redact(_shown(value)), _origin(config, name))
-        for name, value in values.items()
+        ShownSetting(name, redactor.redact(_shown(values[name])), _origin(config, name))
+        for name in names
     ]
     return rows + [
         ShownSetting(f"exchange {name}", redactor.redact(settings.shown()), "")
@@ -46,13 +48,15 @@ def _by_flag(config: Config, now_ms: int) -> Mapping[str, object]:
     run, exchanges, candles, export = config.run, config.exchanges, config.candles, config.export
     influxdb, redis = config.store.influxdb, config.redis
     start_ms, end_ms = candles.resolved(now_ms)
-    place = {
-        "influxdb_url": influxdb.url if influxdb else None,
-        "influxdb_token": "set" if influxdb else None,
-        "influxdb_org": influxdb.org if influxdb else None,
-        "influxdb_bucket": influxdb.bucket if influxdb else None,
-    }
+    place: dict[str, object] = {}
+    if influxdb is not None:
+        place = {
+            "influxdb_url": influxdb.url,
+            "influxdb_org": influxdb.org,
+            "influxdb_bucket": influxdb.bucket,
+        }
     return place | {
+        "influxdb_token": "set" if influxdb or config.is_given("influxdb_token") else None,
         "max_run_seconds": run.max_run_seconds,
         "fail_fast": run.fail_fast,
         "fail_when_degraded": run.fail_when_degraded,

@@ -88,6 +88,23 @@ def test_every_job_command_of_the_pages_runs_and_what_they_say_of_its_results_ho
     store.close()
 
 
+def test_the_example_of_every_command_runs(workplace: Path) -> None:
+    examples = {name: command.example for name, command in COMMANDS.items()}
+    assert examples.pop("demo") == "candle-ingestor demo"  # Shown end to end.
+    for example in examples.values():
+        done = run_command(f"./{example}", workplace)
+        assert done.returncode == 0, f"{example}\n{done.stdout}\n{done.stderr}"
+
+
+def test_the_file_of_flags_in_the_readme_is_one(workplace: Path) -> None:
+    (file,) = blocks("toml")
+    (workplace / "job.toml").write_text(file)
+    done = run_command("./candle-ingestor --config=job.toml --run_mode=dry", workplace)
+    assert done.returncode == 0, done.stderr
+    assert "BTC/USD,ETH/USD" in done.stdout
+    assert "config file" in done.stdout
+
+
 def test_the_pages_tell_of_the_demo() -> None:
     # That it runs from a new folder is shown end to end.
     assert "./candle-ingestor demo" in job_commands()
@@ -155,7 +172,7 @@ def test_every_flag_that_a_page_names_exists() -> None:
     simulator_flags = {"recordings", "shift_to_now", "fault", "seed", "port", "settings_out"}
     for page in PAGES:
         for name in re.findall(r"--([a-z][a-z_]+)", page.read_text()):
-            assert name in {*FLAGS, *simulator_flags, "help", "flag", "name"}, (
+            assert name in {*FLAGS, *simulator_flags, "help", "version", "flag", "name"}, (
                 f"{page.name}: --{name}"
             )
 

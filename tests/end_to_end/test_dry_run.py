@@ -219,8 +219,34 @@ def test_a_dry_run_shows_the_configuration_without_secrets(wanted: Any, redis_se
     finished = wanted.run_well(
         run_mode="dry",
         min_exchanges_required=1,
-        environment={"BINANCEUS__APIKEY": secret, "REDIS_PASSWORD": secret},
+        environment={"BINANCEUS__APIKEY": secret, "REDIS_PASSWORD": secret, "COLUMNS": "200"},
     )
     assert secret not in finished.output + finished.errors
-    assert "password set" in finished.output
-    assert cells(finished.output, "exchanges")[1] == "coinbaseexchange,binanceus"
+    assert cells(finished.output, "redis_password")[1:] == ["set", "$REDIS_PASSWORD"]
+    assert cells(finished.output, "exchanges")[1:] == ["coinbaseexchange,binanceus", "flag"]
+    assert cells(finished.output, "min_exchanges_required")[1:] == ["1", "flag"]
+    assert cells(finished.output, "high_low")[1:] == ["weighted", "default"]
+    # The clock goes on from there.
+    assert cells(finished.output, "now")[1].startswith("2024-05-03T02:0")
+    start = "2024-05-01 (2024-05-01T00:00:00Z)"
+    assert cells(finished.output, "backfill_start_date")[1:] == [start, "flag"]
+
+
+def test_a_dry_run_shows_what_comes_from_a_file(wanted: Any) -> None:
+    (wanted.folder / "job.toml").write_text(
+        'redis_password = "hush-4711"\nhigh_low = "extremes"\nsymbols = "ETH/USD"\ndays = 2\n'
+    )
+    finished = wanted.run_well(
+        run_mode="dry",
+        config="job.toml",
+        symbols="BTC/USD",
+        backfill_start_date=None,
+        environment={"COLUMNS": "200"},
+    )
+    assert "hush" not in finished.output + finished.errors
+    assert cells(finished.output, "high_low")[1:] == ["extremes", "config file"]
+    assert cells(finished.output, "symbols")[1:] == ["BTC/USD", "flag"]
+    assert cells(finished.output, "days")[1:] == ["2", "config file"]
+    start = "2_days_ago (2024-05-01T00:00:00Z)"
+    assert cells(finished.output, "backfill_start_date")[1:] == [start, "config file"]
+    assert cells(finished.output, "redis_password")[1:] == ["set", "config file"]

@@ -15,13 +15,13 @@ SECRET = "do-not-show-this-4711"
 BAD_FLAGS = {
     "a typo in a flag": (
         ["--exchnges=kraken"],
-        "Unknown command line flag 'exchnges'. Did you mean: exchange_settings_file, exchanges ?",
+        "no flag is called --exchnges; did you mean --exchanges?",
     ),
     "a flag's bad value": (
         ["--candle_granularity_minutes=0"],
-        "candle_granularity_minutes=0: 0 is not an integer in the range [1, 1440]",
+        "candle_granularity_minutes=0: 0 is not a length such as 1, 60, 1m, 4h or 1d",
     ),
-    "an unknown command": (["ingset"], "'ingset' is no command; there are ingest, merge"),
+    "an unknown command": (["ingset"], "'ingset' is no command; did you mean ingest?"),
     "an unknown exchange": (
         ["--exchanges=krakn"],
         "'krakn' is no exchange that ccxt knows; did you mean kraken?",
@@ -49,6 +49,16 @@ BAD_FLAGS = {
         "--exchange_settings_file: cannot read no.toml: No such file",
     ),
 }
+
+
+def test_a_sqlite_file_is_not_passed_over_for_the_token_of_a_shell(job: Any) -> None:
+    token = {"INFLUXDB_TOKEN": "hush-4711", "INFLUXDB_ORG": "desk"}
+    for command in ("ingest", "merge", "export"):
+        finished = job.run(command, symbols="BTC/USD", sqlite_path="mine.sqlite", environment=token)
+        assert finished.exit_code == BAD_CONFIGURATION
+        assert "--sqlite_path is given, but INFLUXDB_TOKEN is set" in finished.complaint
+        assert "--store=sqlite" in finished.complaint
+        assert "hush" not in finished.errors
 
 
 @pytest.mark.parametrize(("arguments", "message"), BAD_FLAGS.values(), ids=BAD_FLAGS.keys())

@@ -66,7 +66,7 @@ def test_a_wrong_token_is_final(job: Any, market: ExchangeSimulator) -> None:
     )
 
 
-@pytest.mark.parametrize("missing", ["token", "org", "bucket"])
+@pytest.mark.parametrize("missing", ["token", "org"])
 def test_a_missing_part_of_the_address_is_named(
     job: Any, market: ExchangeSimulator, missing: str
 ) -> None:

@@ -15,6 +15,7 @@ from candle_ingestor.commands.clients import make_clients
 from candle_ingestor.commands.parts import load_symbols, log_mode
 from candle_ingestor.commands.storage import make_store
 from candle_ingestor.config import Config
+from candle_ingestor.config.showing import shown_settings
 from candle_ingestor.errors import CandleIngestorError, ConfigurationError
 from candle_ingestor.exchanges.availability import MarketChoice, check_availability
 from candle_ingestor.exchanges.errors import ExchangeError
@@ -55,7 +56,7 @@ def dry_run(config: Config, clock: Clock, console: Console) -> int:
     Returns:
         0 if a run would work, 2 for a bad configuration, 3 if a dependency is down.
     """
-    _print_configuration(config, console)
+    _print_configuration(config, clock, console)
     log_mode(config)
     checks = Checks(console)
     symbols = _check_symbols(config, checks)
@@ -70,10 +71,10 @@ def dry_run(config: Config, clock: Clock, console: Console) -> int:
     return checks.exit_code
 
 
-def _print_configuration(config: Config, console: Console) -> None:
-    table = Table("setting", "value", title="Configuration")
-    for name, value in config.shown().items():
-        table.add_row(name, escape(value))
+def _print_configuration(config: Config, clock: Clock, console: Console) -> None:
+    table = Table("flag", "value", "from", title="Configuration")
+    for name, value, origin in shown_settings(config, clock.now_ms()):
+        table.add_row(name, escape(value), origin)
     console.print(table)
 
 

@@ -83,7 +83,7 @@ def log_mode(config: Config) -> None:
     if config.is_minimum_detected:
         log.info("Auto-detected min_exchanges_required: %d", minimum)
     else:
-        log.info("min_exchanges_required: %d", minimum)
+        log.info("Minimum exchanges required: %d", minimum)
 
 
 def _read_symbols(config: Config) -> SymbolList:

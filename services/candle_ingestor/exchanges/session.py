@@ -22,6 +22,7 @@ from candle_ingestor.exchanges.habits import ExchangeHabits
 from candle_ingestor.exchanges.retry import RetryPolicy
 from candle_ingestor.exchanges.rows import RawRows
 from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.model.times import iso_text
 from candle_ingestor.operations.stopping import StopSignal
 
 Answer = TypeVar("Answer")
@@ -91,7 +92,19 @@ class ExchangeSession:
 
         async def ask() -> RawRows:
             counts.requests += 1
-            return await self.client.fetch_candles(market_symbol, timeframe, since_ms, limit)
+            asked_at = time.monotonic()
+            rows = await self.client.fetch_candles(market_symbol, timeframe, since_ms, limit)
+            log.debug(
+                "%s %s %s: %d rows for %s to %s in %.0f ms",
+                self.exchange,
+                market_symbol,
+                timeframe,
+                rows.frame.height,
+                iso_text(since_ms),
+                iso_text(since_ms + limit * timeframe.duration_ms),
+                (time.monotonic() - asked_at) * 1000,
+            )
+            return rows
 
         rows = await self._asking(ask, counts)
         self.has_shown_rows = self.has_shown_rows or not rows.frame.is_empty()

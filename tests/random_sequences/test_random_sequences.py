@@ -19,6 +19,10 @@ FIRST_SEED = int(os.environ.get("RANDOM_SEQUENCES_SEED", "1"))
 KEPT = (
     (15, "a candle that filled in known silence left the merged minute as it was"),
     (84, "a known candle out of a reach that nobody described kept its page failing"),
+    (40959, "a feed that stood still at first contact was called beyond the reach it was in"),
+    (40998, "a feed that stood still at first contact was called beyond the reach it was in"),
+    (41008, "a feed that stood still at first contact was called beyond the reach it was in"),
+    (41019, "a feed that stood still at first contact was called beyond the reach it was in"),
 )
 """Seeds that once failed, and at what."""
 

@@ -23,6 +23,8 @@ KEPT = (
     (40998, "a feed that stood still at first contact was called beyond the reach it was in"),
     (41008, "a feed that stood still at first contact was called beyond the reach it was in"),
     (41019, "a feed that stood still at first contact was called beyond the reach it was in"),
+    (30470, "a month that became complete in a step that then crashed was thought to be open"),
+    (40617, "a month that became complete in a step that then crashed was thought to be open"),
 )
 """Seeds that once failed, and at what."""
 

@@ -145,15 +145,6 @@ def test_what_was_found_beyond_reach_before_the_first_known_candle_is_not_asked_
     assert made.unreachable[GapReason.BEYOND_REACH] == span(0, 50)
 
 
-def test_what_a_known_reach_holds_is_asked_whatever_was_said_of_it_before() -> None:
-    coverage = Coverage(span(80, 90)).with_reasons({GapReason.BEYOND_REACH: span(0, 80)})
-
-    made = plan(window(0, 100), SeriesRecord(coverage), reach=60)
-
-    assert made.to_fetch == spans((60, 80), (90, 100))
-    assert made.unreachable[GapReason.BEYOND_REACH] == span(0, 60)
-
-
 def test_a_series_of_which_nothing_is_known_is_asked_whatever_was_beyond_reach() -> None:
     coverage = Coverage().with_reasons({GapReason.BEYOND_REACH: span(0, 50)})
 

@@ -78,7 +78,9 @@ def plan_series(
     unlisted = EMPTY
     if record.listing.first_day_ms is not None:
         unlisted = (missing - record.covered) & IntervalSet.of(0, record.listing.first_day_ms)
-    beyond = missing & _beyond_reach(record, reach_start_ms)
+    beyond = missing & _found_beyond_reach(record)
+    if reach_start_ms is not None:
+        beyond = beyond | (missing & IntervalSet.of(0, reach_start_ms))
     to_fetch = missing - unlisted - beyond
     catch_up = EMPTY
     if not window.is_bounded:
@@ -123,9 +125,7 @@ def estimated_requests(intervals: Iterable[Interval], timeframe: Timeframe, page
     return sum(-(-interval.duration_ms // fresh_ms) for interval in intervals)
 
 
-def _beyond_reach(record: SeriesRecord, reach_start_ms: int | None) -> IntervalSet:
-    if reach_start_ms is not None:
-        return IntervalSet.of(0, reach_start_ms)
+def _found_beyond_reach(record: SeriesRecord) -> IntervalSet:
     # What an exchange no longer answered before its first known candle it never will again.
     if not record.covered:
         return EMPTY

@@ -117,6 +117,27 @@ def test_retention_shorter_than_the_backfill_is_refused(
         assert rows_of(influx_server, connection.bucket, "candles") == []
 
 
+def test_a_dry_run_fails_where_retention_is_shorter_than_the_backfill_and_only_there(
+    job: Any, influx_server: InfluxServer
+) -> None:
+    with influx_server.bucket(retention_seconds=24 * 3600) as connection:
+        job.settings |= {"influxdb_bucket": connection.bucket, "run_mode": "dry"}
+        finished = job.run()
+        assert finished.exit_code == DEPENDENCY_DOWN, finished.errors
+        [failed] = [line for line in finished.output.splitlines() if line.startswith("FAIL")]
+        for words in (
+            f"bucket '{connection.bucket}'",
+            "keeps points for 1 days",
+            "from 2024-05-02T00:00:00Z on",
+            "--backfill_start_date",
+        ):
+            assert words in failed
+
+        # Two hours before now are kept.
+        short = job.run_well(backfill_start_date="2024-05-03")
+        assert "FAIL" not in short.output
+
+
 def test_a_server_that_is_not_there_is_waited_for_no_longer_than_the_run_may_take(
     job: Any, market: ExchangeSimulator, closed_port: int
 ) -> None:

@@ -80,6 +80,26 @@ def test_merge_with_fewer_exchanges_leaves_the_others_candles_in_the_store(
     assert len(filled.stored.of_exchange("bitstamp", "BTC/USD")) == before
 
 
+@pytest.mark.parametrize("minimum", [0, 2])
+def test_merge_with_too_few_stored_exchanges_for_the_minimum_is_refused_and_changes_nothing(
+    filled: Any, market: Any, minimum: int
+) -> None:
+    contents, files = filled.stored.contents(), filled.stored.files()
+    finished = filled.run(
+        "merge",
+        now=market.clock.now_ms(),
+        exchanges="kraken,bitstamp",
+        min_exchanges_required=minimum,
+    )
+
+    assert finished.exit_code == 2
+    assert "BTC/USD cannot be merged from 2 exchanges" in finished.complaint
+    assert "the store holds nothing of it on kraken" in finished.complaint
+    assert "--min_exchanges_required" in finished.complaint
+    assert filled.stored.contents() == contents
+    assert filled.stored.files() == files
+
+
 def test_a_run_by_other_rules_says_what_differs_and_goes_on_with_them_from_there(
     filled: Any, market: Any, truth: Any, ms_of: Any
 ) -> None:

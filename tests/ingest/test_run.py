@@ -21,6 +21,7 @@ from candle_ingestor.exchanges.retry import RetryPolicy
 from candle_ingestor.exchanges.settings import ExchangeSettings
 from candle_ingestor.flags import FLAGS, GROUPS
 from candle_ingestor.ingest.report import RunReport, RunStatus
+from candle_ingestor.ingest.report_json import report_json
 from candle_ingestor.ingest.run import RunParts, run_once
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import Interval
@@ -145,7 +146,7 @@ async def test_a_symbol_that_only_a_silent_exchange_may_list_fails_and_is_not_dr
     assert tether.errors[0].startswith("whether kraken has BTC/USDT cannot be told: ")
     bitcoin = next(ticker for ticker in report.tickers if ticker.symbol == "BTC/USD")
     assert bitcoin.outcome.covered_candles == bitcoin.outcome.wanted_candles == 30
-    assert len(report.to_json()["tickers"]) == 2
+    assert len(report_json(report)["tickers"]) == 2
 
 
 async def test_symbols_that_cannot_be_told_at_all_are_no_bad_configuration(
@@ -203,6 +204,10 @@ async def test_a_store_that_fails_is_the_failure_of_the_report_and_the_next_run_
         assert isinstance(report.failure, DependencyError)
         assert report.error == str(report.failure) == "the store went away"
         assert report.status is RunStatus.FAILED
+        [ticker] = report.tickers
+        assert not report.is_complete(ticker)
+        assert ticker.outcome.covered_candles < ticker.outcome.wanted_candles == 30
+        assert sum(report.missing(ticker).values()) > 0
         again = await run_once(config, symbols, parts)
         assert again.failure is None
         assert again.status is RunStatus.OK

@@ -78,8 +78,8 @@ def _print_events(events: MarketEvents, console: Console) -> None:
     if events.outage is not None:
         start, end = (minute_text(time_ms) for time_ms in events.outage.interval)
         lines.append(
-            f"  {events.outage.exchange} had no trade to show from {start} to {end}. It answered, so "
-            "this is no gap: the others made these minutes, as source_exchanges in candles says."
+            f"  {events.outage.exchange} had no trade to show from {start} to {end}. It answered, "
+            "so this is no gap: the others made these minutes, as source_exchanges in candles says."
         )
     if events.bad_print is not None:
         bad = events.bad_print

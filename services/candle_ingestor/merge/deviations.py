@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 from candle_ingestor.model.candles import PRICE_COLUMNS
 
+MOST_TOLD = 20
+"""Of each kind, beside the worst."""
+
 
 class Exclusion(NamedTuple):
     """A candle that was left out of its minute.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from candle_ingestor.merge.deviations import (
+    MOST_TOLD,
     Disagreement,
     Exclusion,
     disagreement_of,
@@ -15,8 +16,6 @@ from candle_ingestor.merge.deviations import (
 from candle_ingestor.merge.outliers import DISAGREES, kept
 from candle_ingestor.merge.table import columns, present
 from candle_ingestor.model.candles import PRICE_COLUMNS, VALUE_COLUMNS
-
-MOST_PICKED = 20
 
 
 def pick_exclusions(
@@ -59,11 +58,11 @@ def _median(name: str, width: int) -> pl.Expr:
 
 
 def _first_and_worst(table: pl.DataFrame, size: pl.Expr) -> pl.DataFrame:
-    if table.height <= MOST_PICKED:
+    if table.height <= MOST_TOLD:
         return table
     worst = table.select(size.arg_max()).item()
-    first = table.head(MOST_PICKED)
-    return first if worst < MOST_PICKED else pl.concat([first, table.slice(worst, 1)])
+    first = table.head(MOST_TOLD)
+    return first if worst < MOST_TOLD else pl.concat([first, table.slice(worst, 1)])
 
 
 def _minutes(

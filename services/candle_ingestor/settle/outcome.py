@@ -10,15 +10,13 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from candle_ingestor.errors import CandleIngestorError
-from candle_ingestor.merge.deviations import Disagreement, Exclusion
+from candle_ingestor.merge.deviations import MOST_TOLD, Disagreement, Exclusion
 from candle_ingestor.merge.weighting import MergedCandles
 from candle_ingestor.model.gaps import Gap
 
 log = logging.getLogger(__name__)
 
 Deviation = TypeVar("Deviation", bound=Exclusion | Disagreement)
-
-MOST_TOLD = 20
 
 
 @dataclass

@@ -204,14 +204,32 @@ async def test_a_store_that_fails_is_the_failure_of_the_report_and_the_next_run_
         assert isinstance(report.failure, DependencyError)
         assert report.error == str(report.failure) == "the store went away"
         assert report.status is RunStatus.FAILED
-        [ticker] = report.tickers
-        assert not report.is_complete(ticker)
-        assert ticker.outcome.covered_candles < ticker.outcome.wanted_candles == 30
-        assert sum(report.missing(ticker).values()) > 0
         again = await run_once(config, symbols, parts)
         assert again.failure is None
         assert again.status is RunStatus.OK
         assert again.tickers[0].outcome.gaps == []
+
+
+@pytest.mark.parametrize("part", ["fetching", "merging"])
+async def test_a_run_that_its_store_ends_half_way_tells_what_it_did_and_what_is_left(
+    setting: Setting, part: str
+) -> None:
+    config, symbols = setting.config(BOTH, 2), from_flag("BTC/USD")
+    async with setting.parts(BOTH) as parts:
+        assert isinstance(parts.store, SqliteStore)
+        # The first three writes are of what is learnt of the series, four more of candles.
+        failing = CrashingStore(parts.store, {"fetching": 4, "merging": 10}[part])
+        report = await run_once(config, symbols, replace(parts, store=failing))
+
+    assert isinstance(report.failure, DependencyError)
+    [ticker] = report.tickers
+    assert ticker.outcome.covered_candles == 0
+    assert ticker.outcome.wanted_candles == 30
+    assert report.missing(ticker) == {"not_fetched": 30}
+    assert not report.is_complete(ticker)
+    gaps = {source.exchange: source.gaps for source in ticker.sources}
+    assert all(gaps.values()) if part == "fetching" else not any(gaps.values())
+    assert report.totals_of("kraken").requests > 0
 
 
 async def test_an_exchange_too_many_that_is_down_degrades_the_run_with_one_line(

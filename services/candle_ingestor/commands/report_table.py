@@ -34,9 +34,9 @@ def print_report(report: RunReport, console: Console, *, is_full: bool = False) 
 
     In full also what it did per symbol, and what each exchange lacks of it.
     """
+    console.print(_exchanges_table(report))
     if is_full:
         console.print(_symbols_table(report))
-    console.print(_exchanges_table(report))
     for line in left_out(report):
         _say(console, line)
     for exchange, trouble in report.troubles.items():

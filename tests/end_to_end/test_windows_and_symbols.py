@@ -271,5 +271,16 @@ def test_the_run_report_is_the_same_in_file_and_store_and_names_every_figure(
     assert sorted(path for ticker in report["tickers"] for path in ticker["files_written"]) == [
         f"data/csv/aggregated/{asset}/2024/2024-05.csv" for asset in ("BTCUSD", "ETHUSD")
     ]
+    lines = finished.errors.splitlines()
+    for ticker in report["tickers"]:
+        candles, symbol = f"{ticker['merged_candles']:,}", ticker["symbol"]
+        told = f" Successfully processed {candles} candles for {symbol}"
+        assert sum(line.endswith(told) for line in lines) == 1
     # The table fits a narrow terminal, or no terminal at all.
-    assert max(map(len, finished.output.splitlines())) <= 80
+    table = [line for line in finished.output.splitlines() if line.startswith(" ") or "  " in line]
+    assert max(map(len, table)) <= 80
+
+    # Nothing comes a second time.
+    again = job.run_well(report="none")
+    assert again.output == ""
+    assert "Successfully processed" not in again.errors

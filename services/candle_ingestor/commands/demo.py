@@ -64,11 +64,11 @@ def demo(values: flags.FlagValues, console: Console) -> int:
     with tempfile.TemporaryDirectory() as folder, running_simulator(market) as simulator:
         settings_path = simulator.write_settings(Path(folder) / "exchanges.toml")
         config = config_from_flags(DemoFlags(values, settings_path), {})
-        config.candles.resolved(clock.now_ms())
+        now_ms = clock.now_ms()
+        start_ms, _ = config.candles.resolved(now_ms)
         exit_code = ingest(config, clock, console)
-    start_ms, _ = config.candles.resolved(clock.now_ms())
     if start_ms is not None:
-        _print_events(events_of(market, config, Interval(start_ms, clock.now_ms())), console)
+        _print_events(events_of(market, config, Interval(start_ms, now_ms)), console)
     _print_where(config, console)
     return exit_code
 

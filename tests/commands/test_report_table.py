@@ -42,7 +42,14 @@ def ticker(symbol: str = "BTC/USD", **missing: int) -> TickerReport:
         symbol, gaps=gaps, wanted_candles=DAY, covered_candles=known, is_exported=True
     )
     sources = [
-        SourceReport(exchange, symbol, SourceCounts(requests=3, seconds=1.0), candles=known)
+        SourceReport(
+            exchange,
+            symbol,
+            SourceCounts(requests=3, seconds=1.0),
+            candles=known,
+            wanted_candles=DAY,
+            gaps=gaps,
+        )
         for exchange in EXCHANGES
     ]
     return TickerReport(outcome, sources)
@@ -216,8 +223,8 @@ def test_a_stopped_run_says_how_far_it_came_and_that_the_same_command_goes_on(
     report.stop_reason = reason
 
     assert printed(report)[-1] == (
-        f"Run stopped {words} after 12.3 s: 1 of 2 complete, 25 % of the wanted time known "
-        "(480 of 1,880 1m intervals). The same command goes on from there."
+        f"Run stopped {words} after 12.3 s: 1 of 2 complete, 25 % of everything wanted is known "
+        "(1,440 of 5,640 1m intervals on all exchanges). The same command goes on from there."
     )
 
 
@@ -235,7 +242,7 @@ def test_a_stopped_run_that_left_the_csv_names_the_command_that_writes_it(
 
     ended, last = printed(report)[-2:]
 
-    assert f"{sum(exported)} of 2 complete, 100 % of the wanted time known" in ended
+    assert f"{sum(exported)} of 2 complete, 100 % of everything wanted is known" in ended
     assert last.startswith(words)
     assert "the command export with the same flags" in last
 
@@ -266,7 +273,8 @@ def test_a_run_that_a_dependency_ended_is_not_called_complete() -> None:
 
 def test_the_full_report_has_every_symbol_on_every_exchange_and_what_each_lacks() -> None:
     part = ticker(below_minimum=5)
-    part.sources[0].gaps = part.outcome.gaps
+    for source in part.sources[1:]:
+        source.gaps = []
     part.stand_ins = {"bitstamp": "BTC/USDT"}
     part.outcome.rule_changes = ["min_exchanges: 1 -> 2"]
     for n in range(12):

@@ -14,7 +14,7 @@ from exchange_simulator import SimulatorConfig, running_simulator
 
 PAGE = Path(__file__).parents[2] / "docs/run_report.md"
 EXCHANGES = ("coinbaseexchange", "binance", "kraken")
-TYPES = {
+TYPES: dict[str, type | tuple[type, ...]] = {
     "text": str,
     "integer": int,
     "number": (int, float),

@@ -250,9 +250,14 @@ def test_an_exchange_that_refuses_fails_the_tickers_that_need_it(one_day: Any, m
     assert finished.report["status"] == "failed"
     ticker = finished.ticker("BTC/USD")
     assert ticker["gap_candles"] == {"fetch_failed": 1440}
-    [error] = ticker["errors"]
-    assert "1,440 candles could not be merged" in error
-    assert "451" in error
+    words = "1,440 candles could not be merged: bitstamp left them unanswered"
+    assert ticker["errors"] == [words]
+    assert f"BTC/USD failed: {words}; 1,440 of 1,440 1m intervals missing" in finished.output
+    [(exchange, trouble)] = finished.report["exchange_troubles"].items()
+    assert exchange == "bitstamp"
+    assert "451" in trouble["error"]
+    # The cause is told once, whatever the number of symbols.
+    assert finished.output.count(trouble["error"]) == 1
 
 
 def test_one_tickers_failure_stops_no_other_one(one_day: Any) -> None:

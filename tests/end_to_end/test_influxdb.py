@@ -314,7 +314,7 @@ def test_a_token_revoked_in_the_middle_of_a_run_ends_it_and_a_new_one_completes_
     assert finished.report["error"] in finished.complaint
     # What was done until then is told.
     assert re.search(
-        r"Run failed after .*: 0 of \d complete, .* of the wanted time known", finished.output
+        r"Run failed after .*: 0 of \d complete, .* of everything wanted is known", finished.output
     )
     assert "The same command goes on from there." in finished.output
     rows = contents_of(influx_server, bucket.bucket)["exchange_candles"]

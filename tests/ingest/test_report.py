@@ -41,7 +41,14 @@ def gap(first: int, last: int, reason: GapReason = GapReason.FETCH_FAILED) -> Ga
 def ticker_report(*gaps: Gap) -> TickerReport:
     counts = SourceCounts(requests=7, retries=2, seconds=1.23456, rejected=3)
     source = SourceReport(
-        "kraken", "BTC/USDT", counts, candles=100, revised=1, failed_pages=1, gaps=[gap(0, 5)]
+        "kraken",
+        "BTC/USDT",
+        counts,
+        candles=100,
+        revised=1,
+        failed_pages=1,
+        wanted_candles=200,
+        gaps=[gap(0, 5)],
     )
     exclusion = Exclusion(STARTED_MS, "kraken", "high", 12.34567)
     disagreement = Disagreement(STARTED_MS, "low", "bitstamp", "kraken", 7.0)
@@ -105,8 +112,8 @@ def test_the_report_as_json_has_this_shape() -> None:
         "timeframe": "1m",
         "symbols_wanted": 3,
         "symbols_complete": 0,
-        "known_candles": 92,
-        "wanted_candles": 100,
+        "known_candles": 195,
+        "wanted_candles": 200,
         "unavailable_exchanges": {"bitstamp": "no answer"},
         "exchange_troubles": {"kraken": {"error": "kraken: 503", "failed_pages": 2}},
         "exchange_totals": {
@@ -148,6 +155,7 @@ def test_the_report_as_json_has_this_shape() -> None:
                 "exchanges": {
                     "kraken": {
                         "symbol": "BTC/USDT",
+                        "wanted_candles": 200,
                         "requests": 7,
                         "candles": 100,
                         "revised": 1,
@@ -222,6 +230,7 @@ def test_a_series_that_two_tickers_share_counts_once_in_its_exchange_s_totals() 
     other = TickerReport(TickerOutcome("BTC/USDT"), shared.sources)
 
     assert run_report(shared, other).totals_of("kraken").candles == 100
+    assert run_report(shared, other).known_and_wanted == (195, 200)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def _exchanges_table(report: RunReport) -> Table:
     table = Table(title=title, box=SIMPLE_HEAD, show_edge=False, padding=0)
     table.add_column("exchange", no_wrap=True)
     for name in ("requests", "candles", "seconds", "retries", "errors"):
-        table.add_column(f" {name}", justify="right", no_wrap=True)
+        table.add_column(f"  {name}", justify="right", no_wrap=True)
     for exchange in report.exchanges:
         totals = report.totals_of(exchange)
         errors = totals.failed_pages + (exchange in report.unavailable_exchanges)
@@ -84,7 +84,7 @@ def _symbols_table(report: RunReport) -> Table:
     table = Table(title="By symbol", box=SIMPLE_HEAD, show_edge=False, padding=0)
     table.add_column("symbol, exchange", no_wrap=True)
     for name in ("requests", "candles", "revised", "rejected", "excluded", "retries", "seconds"):
-        table.add_column(f" {name}", justify="right", no_wrap=True)
+        table.add_column(name, justify="right", no_wrap=True)
     for ticker in report.tickers:
         merged = ticker.outcome.merged
         table.add_row(f"[bold]{ticker.symbol}[/bold]", "", f"{merged.candles:,}", *[""] * 5)

@@ -17,8 +17,10 @@ def ending(report: RunReport) -> str:
     if not report.is_unfinished:
         return f"Run {report.status.value} in {seconds}: {complete}"
     known, wanted = report.known_and_wanted
-    far = f", {share(known, wanted)} of the wanted time known" if wanted else ""
-    far += f" ({known:,} of {wanted:,} {report.timeframe} intervals)" if wanted else ""
+    far = ""
+    if wanted:
+        intervals = f"{known:,} of {wanted:,} {report.timeframe} intervals on all exchanges"
+        far = f", {share(known, wanted)} of everything wanted is known ({intervals})"
     return (
         f"Run {_end(report)} after {seconds}: {complete}{far}. The same command goes on from there."
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from candle_ingestor.errors import CandleIngestorError
 from candle_ingestor.exchanges.session import RequestCounts
 from candle_ingestor.ingest.sources.base import SourceCounts
-from candle_ingestor.model.gaps import Gap, GapReason
+from candle_ingestor.model.gaps import FINAL_REASONS, Gap, GapReason
 from candle_ingestor.settle.outcome import TickerOutcome
 
 
@@ -28,7 +28,7 @@ class RunStatus(StrEnum):
 
 @dataclass
 class SourceReport:
-    """One exchange's part in a ticker."""
+    """One exchange's part in a ticker; `gaps` are of the `wanted_candles`."""
 
     exchange: str
     symbol: str
@@ -36,6 +36,7 @@ class SourceReport:
     candles: int = 0
     revised: int = 0
     failed_pages: int = 0
+    wanted_candles: int = 0
     gaps: list[Gap] = field(default_factory=list)
 
 
@@ -139,9 +140,13 @@ class RunReport:
 
     @property
     def known_and_wanted(self) -> tuple[int, int]:
-        """How many candle lengths are known of all tickers, and of how many that there can be."""
-        known = sum(ticker.outcome.covered_candles for ticker in self.tickers)
-        return known, known + sum(sum(self.missing(t).values()) for t in self.tickers)
+        """How many candle lengths are known on all exchanges, and of how many that can be had."""
+        known = wanted = 0
+        for source in self._sources():
+            gaps = candles_by_reason(source.gaps, self.duration_ms)
+            known += source.wanted_candles - sum(gaps.values())
+            wanted += source.wanted_candles - sum(gaps.get(r.value, 0) for r in FINAL_REASONS)
+        return known, wanted
 
     def is_complete(self, ticker: TickerReport) -> bool:
         """Whether nothing of it is missing or failed, and its CSV is written if that is wanted."""
@@ -162,13 +167,7 @@ class RunReport:
 
     def totals_of(self, exchange: str) -> ExchangeTotals:
         """What the exchange did in the whole run."""
-        # Two tickers may share a series.
-        sources = {
-            source.symbol: source
-            for ticker in self.tickers
-            for source in ticker.sources
-            if source.exchange == exchange
-        }.values()
+        sources = [source for source in self._sources() if source.exchange == exchange]
         asked = self.asked.get(exchange, RequestCounts())
         return ExchangeTotals(
             asked.requests,
@@ -179,6 +178,11 @@ class RunReport:
             sum(source.failed_pages for source in sources),
             asked.seconds,
         )
+
+    def _sources(self) -> Collection[SourceReport]:
+        # Two tickers may share a series.
+        sources = (source for ticker in self.tickers for source in ticker.sources)
+        return {(source.exchange, source.symbol): source for source in sources}.values()
 
 
 def candles_by_reason(gaps: Iterable[Gap], duration_ms: int) -> Mapping[str, int]:

@@ -86,6 +86,7 @@ def _source(report: RunReport, ticker: TickerReport, source: SourceReport) -> di
     exclusions = merged.exclusions_told.get(source.exchange, Told())
     return {
         "symbol": source.symbol,
+        "wanted_candles": source.wanted_candles,
         "requests": source.counts.requests,
         "candles": source.candles,
         "revised": source.revised,

@@ -275,6 +275,7 @@ class _Run:
 
     def _report_source_gaps(self) -> None:
         for series, work in self.works.items():
+            work.report.wanted_candles = work.candles_in((work.plan.wanted,))
             work.report.gaps = source_gaps(self.ledger, series, work.plan.wanted)
 
     def _judge(self) -> None:
@@ -285,13 +286,12 @@ class _Run:
             if failed:
                 candles = failed.duration_ms // each.ticker.merged.timeframe.duration_ms
                 outcome.fail(
-                    f"{candles:,} candles could not be merged, since exchanges did not answer: "
-                    f"{self._causes(each)}"
+                    f"{candles:,} candles could not be merged: "
+                    f"{self._troubled(each)} left them unanswered"
                 )
 
-    def _causes(self, each: RunTicker) -> str:
+    def _troubled(self, each: RunTicker) -> str:
+        # Why they did not is told once for each of them, whatever the number of its symbols.
         troubled = [s.exchange for s in each.asked if self.works[s].failed]
-        troubled += each.choice.unknown
-        return "; ".join(
-            self.report.troubles[e].error for e in troubled if e in self.report.troubles
-        )
+        troubled += [e for e in each.choice.unknown if e in self.report.troubles]
+        return " and ".join(troubled)

@@ -65,6 +65,14 @@ _group(
         "every symbol met its minimum.",
     ),
     flags.DEFINE_integer("dry_run_limit", 2, "How many symbols a dry run looks at.", lower_bound=1),
+    flags.DEFINE_enum(
+        "report",
+        "short",
+        ["short", "full", "none"],
+        "What a run prints at its end: short is a line an exchange, and one a symbol where "
+        "something is missing or failed; full adds every symbol on every exchange; none leaves it "
+        "to the log and --run_report_path.",
+    ),
     flags.DEFINE_string("run_report_path", None, "Also write the run report as JSON to this file."),
     flags.DEFINE_enum(
         "progress",

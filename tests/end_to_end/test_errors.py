@@ -175,7 +175,8 @@ def test_symbols_below_the_minimum_are_dropped_by_name_and_none_left_is_an_error
     assert "Symbol validation: 1/2 symbols meet minimum 3 exchange requirement" in finished.errors
     assert "BTC/USDT is left out: not listed on bitstamp" in finished.errors
     assert finished.report["dropped_symbols"] == {"BTC/USDT": ["bitstamp"]}
-    assert "BTC/USDT was left out: not listed on bitstamp" in finished.output
+    assert "1 symbol left out: BTC/USDT (not listed on bitstamp)" in finished.output
+    assert "1 of 2 complete" in finished.output
 
     finished = one_day.run(symbols="BTC/USDT,DOGE/USD")
     assert finished.exit_code == BAD_CONFIGURATION
@@ -245,9 +246,12 @@ def test_an_exchange_that_is_down_degrades_a_run_that_meets_its_minimum_without_
     assert finished.report["status"] == "degraded"
     assert list(finished.report["unavailable_exchanges"]) == ["bitstamp"]
     assert finished.report["dropped_symbols"] == {}
-    [line] = [line for line in finished.output.splitlines() if "bitstamp" in line]
-    assert "bitstamp could not be used" in line
-    assert "2 of 2 tickers done" in finished.output
+    row, line = [line for line in finished.output.splitlines() if "bitstamp" in line]
+    # Asked for its markets five times, four of them again: requests, candles, retries, errors.
+    assert [row.split()[i] for i in (0, 1, 2, 4, 5)] == ["bitstamp", "5", "0", "4", "1"]
+    assert line.startswith("bitstamp could not be used: ")
+    assert "Run degraded" in finished.output
+    assert "2 of 2 complete" in finished.output
     for symbol in ("BTC/USD", "ETH/USD"):
         ticker = finished.ticker(symbol)
         assert (ticker["status"], ticker["errors"], ticker["covered_candles"]) == ("ok", [], 1440)
@@ -298,10 +302,15 @@ def test_an_exchange_that_refuses_fails_the_tickers_that_need_it(one_day: Any, m
     assert finished.exit_code == SOME_TICKERS_FAILED
     assert finished.report["status"] == "failed"
     ticker = finished.ticker("BTC/USD")
-    assert ticker["gap_candles"] == {"below_minimum": 1440}
-    [error] = ticker["errors"]
-    assert "1,440 candles could not be merged" in error
-    assert "451" in error
+    assert ticker["gap_candles"] == {"fetch_failed": 1440}
+    words = "1,440 candles could not be merged: bitstamp left them unanswered"
+    assert ticker["errors"] == [words]
+    assert f"BTC/USD failed: {words}; 1,440 of 1,440 1m intervals missing" in finished.output
+    [(exchange, trouble)] = finished.report["exchange_troubles"].items()
+    assert exchange == "bitstamp"
+    assert "451" in trouble["error"]
+    # The cause is told once, whatever the number of symbols.
+    assert finished.output.count(trouble["error"]) == 1
 
 
 def test_one_tickers_failure_stops_no_other_one(one_day: Any) -> None:

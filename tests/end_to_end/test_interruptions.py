@@ -134,6 +134,10 @@ def test_a_run_told_to_stop_leaves_with_a_report_and_the_next_one_goes_on_from_t
     assert stopped.report["stop_reason"] == sent.name
     assert f"{sent.name}: finishing what is in hand" in stopped.errors
     assert f"stopped by {sent.name}" in stopped.output
+    assert_says_how_far_it_came(stopped)
+    assert "No CSV was written: run the same command again, or the command export" in stopped.output
+    reasons = {r for symbol in SYMBOLS for r in stopped.ticker(symbol)["gap_candles"]}
+    assert reasons == {"not_fetched"}
     assert [run["status"] for run in job.stored.runs()] == ["stopped"]
     left = [stopped.ticker(symbol)["exchanges"] for symbol in SYMBOLS]
     assert any(part["gap_candles"].get("not_fetched") for parts in left for part in parts.values())
@@ -151,6 +155,21 @@ def test_a_run_told_to_stop_leaves_with_a_report_and_the_next_one_goes_on_from_t
     )
     assert job.stored.contents() == undisturbed.contents
     assert job.stored.files() == undisturbed.files
+
+
+def assert_says_how_far_it_came(stopped: Any) -> None:
+    report = stopped.report
+    assert report["symbols_complete"] == 0
+    parts = [part for ticker in report["tickers"] for part in ticker["exchanges"].values()]
+    assert report["wanted_candles"] == sum(part["wanted_candles"] for part in parts)
+    left = sum(sum(part["gap_candles"].values()) for part in parts)
+    known = report["known_candles"]
+    assert known == report["wanted_candles"] - left > 0
+    percent = 100 * known // report["wanted_candles"]
+    share = "less than 1 %" if known and not percent else f"{percent} %"
+    assert f"0 of 2 complete, {share} of everything wanted is known" in stopped.output
+    assert "The same command goes on from there." in stopped.output
+    assert "done" not in stopped.output
 
 
 def test_a_run_told_to_stop_while_an_exchange_hangs_leaves_in_time(
@@ -173,7 +192,10 @@ def test_a_run_out_of_time_stops_cleanly_and_the_next_ones_finish_the_work(
     finished = job.run_well(max_run_seconds=2)
     assert finished.report["status"] == "stopped"
     assert finished.report["stop_reason"] == "time limit"
-    assert "stopped by time limit" in finished.output
+    assert "stopped by its time limit" in finished.output
+    assert_says_how_far_it_came(finished)
+    # What the time limit ends is merged and exported as far as it came.
+    assert "CSV" not in finished.output
     assert finished.report["seconds"] < 4
     stored = len(job.stored.contents()["exchange_candles"])
     assert 0 < stored < len(undisturbed.contents["exchange_candles"])

@@ -3,6 +3,7 @@
 import gzip
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -20,6 +21,7 @@ from exchange_simulator import (
 SAMPLES = Path(__file__).resolve().parents[1] / "data"
 RECORDED = Path(__file__).resolve().parents[3] / "shared" / "data"
 MINUTE_MS = 60_000
+MOST_TOLD = 20
 HOUR_MS = 3_600_000
 
 Days = tuple[str, str]
@@ -179,12 +181,24 @@ def assert_merged(truth: Any) -> Callable[..., Any]:
         assert job.stored.coverage("aggregated", symbol, timeframe) == [span]
         assert ticker["merged_candles"] == len(expected)
         assert ticker["disagreements"] == sum(row.disagrees for row in expected.values())
-        excluded = [exchange for row in expected.values() for exchange in row.excluded]
+        disagreeing = [time_ms for time_ms, row in sorted(expected.items()) if row.disagrees]
+        assert times_of(ticker["disagreement_minutes"]) == list(map(iso, disagreeing[:MOST_TOLD]))
         for exchange in served:
-            assert ticker["exchanges"][exchange]["excluded"] == excluded.count(exchange)
+            part = ticker["exchanges"][exchange]
+            excluded = [ms for ms, row in sorted(expected.items()) if exchange in row.excluded]
+            assert part["excluded"] == len(excluded)
+            assert times_of(part["excluded_minutes"]) == list(map(iso, excluded[:MOST_TOLD]))
         return expected
 
     return check
+
+
+def iso(time_ms: int) -> str:
+    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def times_of(minutes: list[dict[str, Any]]) -> list[str]:
+    return [minute["time"] for minute in minutes]
 
 
 def test_a_recorded_market_is_merged_exactly_and_every_minute_accounted_for(
@@ -200,6 +214,7 @@ def test_a_recorded_market_is_merged_exactly_and_every_minute_accounted_for(
         exchanges="coinbaseexchange,binanceus,cryptocom,kraken",
         symbols="BTC/USD",
         min_exchanges_required=3,
+        report="full",
     )
 
     ticker = finished.ticker("BTC/USD")
@@ -298,7 +313,11 @@ def test_too_few_exchanges_in_reach_merge_nothing_and_say_so(
     start, end = minutes.parted_days
     assert ticker["gaps"] == [gap(f"{start}T00:00", f"{end}T00:00", "below_minimum")]
     assert ticker["covered_candles"] == 0
-    assert "gaps in candles: below_minimum 1,440" in finished.output
+    assert (
+        f"BTC/USD 1,440 of 1,440 1m intervals missing, the first at {start}T00:00Z: "
+        "below_minimum 1,440" in finished.output
+    )
+    assert "0 of 1 complete" in finished.output
 
 
 def test_a_quote_alias_lets_another_market_serve_and_the_report_names_it(
@@ -326,7 +345,7 @@ def test_a_quote_alias_lets_another_market_serve_and_the_report_names_it(
     )
     assert any("binance" in row.excluded for row in expected.values())
     assert finished.ticker("BTC/USD")["stand_ins"] == {"binance": "BTC/USDT"}
-    assert "binance serves BTC/USDT in its place" in finished.output
+    assert "binance serves BTC/USDT in place of BTC/USD" in finished.output
     assert job.stored.of_exchange("binance", "BTC/USD") == {}
     assert len(job.stored.of_exchange("binance", "BTC/USDT")) == 1440
 

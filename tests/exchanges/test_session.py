@@ -112,6 +112,20 @@ async def test_requests_retries_and_seconds_are_counted(time: VirtualTime) -> No
     assert counts.seconds >= 10.0
 
 
+async def test_seconds_of_requests_side_by_side_count_once(time: VirtualTime) -> None:
+    session = session_of(Client([RateLimitedError("429", 10.0)], time), time)
+    counts = [RequestCounts(), RequestCounts()]
+    began = time.now
+
+    await asyncio.gather(*(fetch(session, each) for each in counts))
+
+    took = time.now - began
+    assert took >= 10.0
+    assert session.totals.seconds == took
+    assert session.totals.requests == sum(each.requests for each in counts) == 3
+    assert session.totals.retries == sum(each.retries for each in counts) == 1
+
+
 async def test_a_rate_limit_pauses_every_request_to_the_exchange(time: VirtualTime) -> None:
     client = Client([RateLimitedError("429", 60.0)], time)
     session = session_of(client, time)

@@ -84,6 +84,7 @@ def config_from_flags(
             dry_run_limit=values.dry_run_limit,
             run_report_path=_path(values.run_report_path),
             progress=values.progress,
+            report=values.report,
         ),
         symbols=symbols,
         redis=_redis(values, environment),

@@ -25,6 +25,7 @@ class RunConfig:
         max_run_seconds: 0 is no limit.
         fail_when_degraded: whether a degraded run ends with exit code 1 (rule F3).
         progress: auto, on or off.
+        report: what is printed at the end: short, full or none.
     """
 
     max_run_seconds: float
@@ -33,6 +34,7 @@ class RunConfig:
     dry_run_limit: int
     run_report_path: Path | None
     progress: str
+    report: str
 
 
 @dataclass(frozen=True)

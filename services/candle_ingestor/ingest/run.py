@@ -37,6 +37,7 @@ from candle_ingestor.ingest.preparing import (
     with_unreachable,
 )
 from candle_ingestor.ingest.report import RunReport, TickerReport
+from candle_ingestor.ingest.report_json import report_json
 from candle_ingestor.ingest.sources.base import CandleSource
 from candle_ingestor.ingest.sources.factory import SourceParts, sources_of
 from candle_ingestor.ingest.store_thread import StoreThread
@@ -126,6 +127,9 @@ class _Run:
             timeframe=str(timeframe),
             duration_ms=timeframe.duration_ms,
             rejected_symbols=[f"{item.shown} {item.reason}" for item in symbols.rejected],
+            max_price_deviation_pct=config.rules.max_price_deviation_pct,
+            symbols_wanted=len(symbols.requests) + len(symbols.rejected),
+            is_export_wanted=config.export.csv,
         )
 
     async def execute(self) -> None:
@@ -164,25 +168,29 @@ class _Run:
         )
         wanted = {each.ticker: self._wanted(each) for each in self.tickers}
         try:
+            await on_store(self._take_newest)
             await fetcher.fetch(self.works.values())
             await merging.finish()
+            await asyncio.gather(on_store(settle, settling, wanted), self.parts.when_fetched())
         except BaseException:
             await keeper.abandon()
             await merging.abandon()
             await on_store(settling.account, wanted)
             raise
-        await asyncio.gather(on_store(settle, settling, wanted), self.parts.when_fetched())
+        finally:
+            await on_store(self._report_source_gaps)
         await on_store(self._judge)
 
     def finish(self) -> None:
         report = self.report
         report.finished_ms = self.parts.clock.now_ms()
         report.stop_reason = self.parts.stop.reason
+        report.asked = {session.exchange: session.totals for session in self.sessions}
         if isinstance(report.failure, StoreUnavailableError):
             # It was waited for already.
             return
         try:
-            self.parts.store.write_run(report.to_json())
+            self.parts.store.write_run(report_json(report))
         except DependencyError as error:
             log.error("The run report could not be kept in the store: %s", error)
             if report.failure is None:
@@ -213,6 +221,8 @@ class _Run:
                     "; ".join(outcome.rule_changes),
                 )
         self._report_tickers()
+
+    def _take_newest(self) -> None:
         since_ms = newest_needed_ms(self.tickers, self.ledger.records, self.closed_end_ms)
         if since_ms is not None:
             self.ledger.take_newest(series_of(self.tickers), since_ms)
@@ -279,24 +289,25 @@ class _Run:
                     return False
         return True
 
+    def _report_source_gaps(self) -> None:
+        for series, work in self.works.items():
+            work.report.wanted_candles = work.candles_in((work.plan.wanted,))
+            work.report.gaps = source_gaps(self.ledger, series, work.plan.wanted)
+
     def _judge(self) -> None:
         for each in self.tickers:
             outcome = self.outcomes[each.ticker]
-            for series in each.asked:
-                work = self.works[series]
-                work.report.gaps = source_gaps(self.ledger, series, work.plan.wanted)
             unavailable = [e for e in each.choice.unknown if e in self.report.troubles]
             failed = failed_minutes(self.ledger, each.ticker, outcome, self.works, unavailable)
             if failed:
                 candles = failed.duration_ms // each.ticker.merged.timeframe.duration_ms
                 outcome.fail(
-                    f"{candles:,} candles could not be merged, since exchanges did not answer: "
-                    f"{self._causes(each)}"
+                    f"{candles:,} candles could not be merged: "
+                    f"{self._troubled(each)} left them unanswered"
                 )
 
-    def _causes(self, each: RunTicker) -> str:
+    def _troubled(self, each: RunTicker) -> str:
+        # Why they did not is told once for each of them, whatever the number of its symbols.
         troubled = [s.exchange for s in each.asked if self.works[s].failed]
-        troubled += each.choice.unknown
-        return "; ".join(
-            f"{e}: {self.report.troubles[e].error}" for e in troubled if e in self.report.troubles
-        )
+        troubled += [e for e in each.choice.unknown if e in self.report.troubles]
+        return " and ".join(troubled)

@@ -115,8 +115,7 @@ def _merged(ledger: Ledger, task: MergeTask) -> Replacement:
         task.series.timeframe,
         task.basis.rules,
     )
-    task.counts.disagreements += merged.disagreements
-    task.counts.excluded.update(merged.excluded)
+    task.counts.note(merged)
     return Replacement(task.series, task.span, merged.candles, merged.covered, basis=task.basis)
 
 

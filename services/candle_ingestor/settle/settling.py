@@ -155,6 +155,7 @@ class Settling:
                 break
             with outcome.on_its_own():
                 exporter.export(ticker, outcome, everything=self.rules.exports_everything)
+                outcome.is_exported = True
         exporter.finish()
 
     def _merge_batch(self, batch: Sequence[MergeTask]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from candle_ingestor.commands.parts import load_symbols
+from candle_ingestor.commands.parts import load_symbols, make_progress
 from candle_ingestor.commands.storage import open_store
 from candle_ingestor.config import Config
 from candle_ingestor.errors import ConfigurationError
@@ -28,9 +28,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class StoredSettled:
-    """What settling did to each ticker, and why it ended early, if it did."""
+    """What settling did to each ticker, in how many seconds, and why it ended early, if it did."""
 
     outcomes: Mapping[Ticker, TickerOutcome]
+    seconds: float
     stop_reason: str | None
 
 
@@ -59,16 +60,19 @@ def settle_stored(config: Config, clock: Clock, *, merges: bool, exports: bool) 
     )
     with (
         stop_on_signals(None, stop),
+        stop.named_in_errors(),
         open_store(config, clock, stop) as opened,
         opened.when_lock_lost(partial(stop.request, is_urgent=True)),
+        make_progress(config.run.progress, stop) as progress,
     ):
+        progress.begin("Reading what is stored")
         ledger = Ledger(opened.store)
         tickers = _stored_tickers(config, symbols, ledger, remembers=not merges)
         outcomes = {ticker: TickerOutcome(str(ticker.symbol)) for ticker in tickers}
-        settling = Settling(ledger, rules, outcomes, stop.is_set)
+        settling = Settling(ledger, rules, outcomes, stop.is_set, progress)
         settling.adopt({})
         settle(settling, _wanted_of(config, symbols, tickers, ledger, now_ms))
-    return StoredSettled(outcomes, stop.reason)
+    return StoredSettled(outcomes, (clock.now_ms() - now_ms) / 1000, stop.reason)
 
 
 def _stored_tickers(

@@ -37,6 +37,10 @@ class RequestCounts:
     seconds: float = 0.0
 
 
+def _tell_nobody(market_symbol: str, timeframe: Timeframe) -> None:
+    pass
+
+
 @dataclass
 class ExchangeSession:
     """Asks one exchange for candles; after a refusal it is left alone for the rest of the run.
@@ -45,6 +49,7 @@ class ExchangeSession:
     whether it shows candles at all. `has_shown_rows` says that it has, in this run.
 
     A rate limit pauses every request to the exchange, not only the one that met it.
+    `when_asked` hears of each request for candles: of which market and timeframe.
     """
 
     client: CandleClient
@@ -53,6 +58,7 @@ class ExchangeSession:
     refusal: ExchangeRefusedError | None = None
     has_shown_rows: bool = False
     witnesses: tuple[str, ...] = ()
+    when_asked: Callable[[str, Timeframe], object] = _tell_nobody
     _paused_until: float = field(default=0.0, init=False)
 
     @property
@@ -90,6 +96,7 @@ class ExchangeSession:
 
         async def ask() -> RawRows:
             counts.requests += 1
+            self.when_asked(market_symbol, timeframe)
             return await self.client.fetch_candles(market_symbol, timeframe, since_ms, limit)
 
         rows = await self._asking(ask, counts)

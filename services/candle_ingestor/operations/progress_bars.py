@@ -1,41 +1,54 @@
-"""Progress of a run as bars on a terminal."""
+"""Progress of a command as bars on a terminal."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from candle_ingestor.operations.progress import (
+    PartSeen,
+    Seen,
+    ToldProgress,
+    count_words,
+    pace_words,
 )
+from candle_ingestor.operations.screen import Screen
+from candle_ingestor.operations.ticking import Ticking
 
-ALL = "all"
+SECONDS_BETWEEN_DRAWINGS = 0.25
+
+MOST_COLUMNS = 75
+"""A terminal of 80 columns shows `^C` behind the bars; one that is made narrower, down to these,
+has nothing to wrap, which would leave pieces behind."""
+
+_MARGIN = 5
 
 
-class ProgressBars:
-    """A bar an exchange and one for all, with rate and time left."""
+class ProgressBars(ToldProgress):
+    """A bar a part, and below them the phase with its time left. They go when the context ends."""
 
-    def __init__(self, console: Console) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description:<18}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-        )
-        self._bars: dict[str, TaskID] = {}
+    def __init__(
+        self,
+        screen: Screen,
+        is_stopping: Callable[[], bool] = lambda: False,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(is_stopping, seconds)
+        self._screen = screen
+        self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        self._bar(ALL)
-        self._progress.start()
+        self._screen.show(self._drawing)
+        self._stack.callback(self._screen.hide)
+        self._stack.enter_context(Ticking(SECONDS_BETWEEN_DRAWINGS, self._screen.redraw))
         return self
 
     def __exit__(
@@ -44,25 +57,33 @@ class ProgressBars:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._progress.stop()
+        self._stack.close()
 
-    def expect(self, exchange: str, candles: int) -> None:
-        for name in (exchange, ALL):
-            bar = self._bar(name)
-            total = self._progress.tasks[self._index(bar)].total or 0
-            self._progress.update(bar, total=total + candles)
+    def _drawing(self) -> RenderableType:
+        width = max(1, min(MOST_COLUMNS, self._screen.console.width - _MARGIN))
+        return drawing_of(self.seen(), width)
 
-    def advance(self, exchange: str, candles: int) -> None:
-        for name in (exchange, ALL):
-            bar = self._bar(name)
-            self._progress.advance(bar, candles)
-            speed = self._progress.tasks[self._index(bar)].speed or 0
-            self._progress.update(bar, rate=f"{speed:,.0f} candles/s")
 
-    def _bar(self, name: str) -> TaskID:
-        if name not in self._bars:
-            self._bars[name] = self._progress.add_task(name, total=0, rate="")
-        return self._bars[name]
+def drawing_of(seen: Seen, width: int) -> RenderableType:
+    """The bars, none of their lines wider than `width` columns."""
+    if not seen.phase:
+        return ""
+    last = Text(f"{seen.phase}: {seen.time_left()}")
+    last.truncate(width, overflow="ellipsis")
+    if not seen.parts:
+        return last
+    bars = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
+    bars.width = width
+    bars.add_column(no_wrap=True, overflow="ellipsis")
+    bars.add_column(ratio=1, min_width=5)
+    bars.add_column(no_wrap=True, overflow="ellipsis", justify="right")
+    for part in seen.parts:
+        bar = ProgressBar(max(part.total, 1), part.done if part.total else 1)
+        bars.add_row(Text(part.name), bar, Text(_details(part)))
+    return Group(bars, last)
 
-    def _index(self, bar: TaskID) -> int:
-        return self._progress.task_ids.index(bar)
+
+def _details(part: PartSeen) -> str:
+    if part.note:
+        return part.note
+    return f"{count_words(part)}  {pace_words(part):>9}"

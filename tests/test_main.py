@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from logged import levels_of
 
 SERVICES = Path(__file__).resolve().parents[1] / "services"
 HEAVY = ("aiohttp", "asyncio", "ccxt", "influxdb_client", "polars", "redis", "rich", "tenacity")
@@ -96,9 +97,6 @@ def test_help_is_printed_for_every_command() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["ingest", "--backfill_start_date=2999-01-01"], "lies in the future"),
-        (["merge", "--backfill_start_date=skip", "--backfill_end_date=2024-01-01"], "not skip"),
-        (["export", "--now=soon"], "'soon' is no time"),
         (["inject"], "'inject' is no command; there are ingest, merge, export, demo"),
         (["ingest", "symbols=BTC/USD"], "flags are written --name=value"),
         (["merge", "--run_mode=dry"], "--run_mode=dry goes with the command ingest"),
@@ -111,6 +109,25 @@ def test_what_cannot_be_is_refused_at_once_in_one_line(arguments: list[str], wor
     assert words in ended.stderr
     assert ended.stderr.startswith("candle-ingestor: ")
     assert ended.stderr.count("\n") == 1
+    assert ended.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["ingest", "--backfill_start_date=2999-01-01"], "lies in the future"),
+        (["merge", "--backfill_start_date=skip", "--backfill_end_date=2024-01-01"], "not skip"),
+        (["export", "--now=soon"], "'soon' is no time"),
+    ],
+)
+def test_a_configuration_that_cannot_be_is_refused_in_one_line_of_the_log(
+    arguments: list[str], words: str
+) -> None:
+    ended = start(*arguments)
+
+    assert ended.returncode == 2
+    assert words in ended.stderr
+    assert levels_of(ended.stderr) == ["ERROR"]
     assert ended.stdout == ""
 
 

@@ -11,7 +11,9 @@ from terminal import BAR, Terminal, unspaced
 from exchange_simulator import ExchangeSimulator, Fault
 
 EXCHANGES = ("coinbaseexchange", "binanceus", "bitstamp")
-RETRY = re.compile(r"INFO:Tryingagainin\d+\.\ds:bitstampanswered503:.*ServiceUnavailable.*", re.I)
+RETRY = re.compile(
+    r"INFO:Tryingagainin\d+\.\ds:bitstampanswered503:.*ServiceUnavailable.*", re.IGNORECASE
+)
 ANSWER = (
     "WARNING: Stopping: finishing what is in hand. Ctrl-C again leaves at once; what is stored "
     "stays whole."
@@ -32,16 +34,16 @@ def market(simulate: Any, ms_of: Any) -> ExchangeSimulator:
 
 @pytest.fixture
 def job(new_job: Any, market: ExchangeSimulator) -> Any:
-    """A week of two symbols, which takes some seconds."""
+    """Some days of two symbols, which take some seconds."""
     job = new_job(
         "on_terminal",
         now=market.clock.now_ms(),
         exchanges=",".join(EXCHANGES),
         symbols="BTC/USD,ETH/USD",
-        backfill_start_date="7_days_ago",
+        backfill_start_date="4_days_ago",
     )
     job.environment["TERM"] = "xterm-256color"
-    job.use(market, per_minute=900)
+    job.use(market, per_minute=1000)
     return job
 
 
@@ -157,6 +159,7 @@ def test_a_second_ctrl_c_leaves_at_once_with_a_last_word_on_what_is_stored(
     assert not BAR.search(terminal.text())
     assert terminal.has_cursor
     market.set_faults([])
+    job.use(market)
     job.run_well()  # What it held is free.
 
 

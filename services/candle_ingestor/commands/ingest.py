@@ -48,12 +48,7 @@ def ingest(config: Config, clock: Clock, console: Console) -> int:
     _refuse_unwritable(config)
     symbols = load_symbols(config)
     stop = StopSignal(config.run.max_run_seconds)
-    # The store may be waited for before there is an event loop to hear of signals.
-    with (
-        stop_on_signals(None, stop),
-        stop.named_in_errors(),
-        open_store(config, clock, stop) as opened,
-    ):
+    with open_store(config, clock, stop) as opened:
         log.info("Candles are kept in %s", opened.store.description)
         opened.store.require_retention(
             earliest_wanted_ms(config.candles, symbols.requests, clock.now_ms()), clock.now_ms()

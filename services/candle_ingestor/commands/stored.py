@@ -16,7 +16,6 @@ from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
 from candle_ingestor.operations.clock import Clock
-from candle_ingestor.operations.signals import stop_on_signals
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.settle.outcome import TickerOutcome
 from candle_ingestor.settle.settling import SettleRules, Settling, Wanted, settle
@@ -59,8 +58,6 @@ def settle_stored(config: Config, clock: Clock, *, merges: bool, exports: bool) 
         exports_everything=exports,
     )
     with (
-        stop_on_signals(None, stop),
-        stop.named_in_errors(),
         open_store(config, clock, stop) as opened,
         opened.when_lock_lost(partial(stop.request, is_urgent=True)),
         make_progress(config.run.progress, stop) as progress,

@@ -106,9 +106,9 @@ class StopSignal:
         try:
             yield
         except DependencyError as error:
-            if self.reason is not None:
+            if self.is_set():
                 error.add_note(
-                    f"the run was stopped by {self.reason}, and did not wait any longer; what is "
+                    f"it was told to stop ({self.reason}), and did not wait any longer; what is "
                     "stored is whole, and the same command goes on from there"
                 )
             raise

@@ -6,14 +6,12 @@ from typing import Any
 
 import pytest
 from job_server import JobProcess
-from terminal import BAR, Terminal, unspaced
+from terminal import PIECE_OF_BAR, Terminal, unspaced
 
 from exchange_simulator import ExchangeSimulator, Fault
 
 EXCHANGES = ("coinbaseexchange", "binanceus", "bitstamp")
-RETRY = re.compile(
-    r"INFO:Tryingagainin\d+\.\ds:bitstampanswered503:.*ServiceUnavailable.*", re.IGNORECASE
-)
+RETRY = re.compile(r'INFO:Tryingagainin\d+\.\ds:coinbaseexchangeanswered503:\{"message":"[^"]+"\}')
 ANSWER = (
     "WARNING: Stopping: finishing what is in hand. Ctrl-C again leaves at once; what is stored "
     "stays whole."
@@ -73,7 +71,7 @@ def shows_three_bars(terminal: Terminal) -> bool:
 
 def assert_lines_are_whole_and_told_once(terminal: Terminal, report: dict[str, Any]) -> None:
     """Neither bars nor other lines were in the way of any log line."""
-    assert not BAR.search(terminal.text())
+    assert not PIECE_OF_BAR.search(terminal.text())
     lines = terminal.log_lines()
     retries = [line for line in lines if "Tryingagain" in line]
     parts = [part for each in report["tickers"] for part in each["exchanges"].values()]
@@ -88,7 +86,7 @@ def assert_lines_are_whole_and_told_once(terminal: Terminal, report: dict[str, A
 def test_bars_and_flying_retries_neither_cut_nor_repeat_each_other(
     job: Any, market: ExchangeSimulator, terminal_of: Any, columns: int
 ) -> None:
-    market.set_faults([Fault("bitstamp", "503", 0.3)])
+    market.set_faults([Fault("coinbaseexchange", "503", 0.3)])
     terminal = terminal_of(columns)
     process = job.start(terminal=terminal)
     terminal.wait_until(shows_three_bars)
@@ -113,7 +111,7 @@ def test_a_window_that_is_pulled_wider_or_narrower_leaves_no_piece_of_a_bar(
     process = job.start(terminal=terminal)
     terminal.wait_until(shows_three_bars)
     terminal.resize(other_columns)
-    market.set_faults([Fault("bitstamp", "503", 0.3)])
+    market.set_faults([Fault("coinbaseexchange", "503", 0.3)])
     terminal.wait_until(lambda shown: shown.text().count("Trying again") > 3)
     terminal.wait_until(shows_three_bars)
     finished = finish(job, process, terminal)
@@ -137,7 +135,8 @@ def test_ctrl_c_is_answered_at_once_and_a_report_follows(
     shown = unspaced(terminal.text())
     assert shown.count(unspaced(ANSWER)) == 1
     assert unspaced("stopped by SIGINT") in shown.partition(unspaced("Run report"))[2]
-    assert not BAR.search(terminal.text())
+    assert not terminal.bars()
+    assert "Fetching candles" not in terminal.text()
     assert terminal.has_cursor
 
 
@@ -156,7 +155,7 @@ def test_a_second_ctrl_c_leaves_at_once_with_a_last_word_on_what_is_stored(
     assert finished.exit_code == LEFT_AT_ONCE
     assert finished.report is None
     assert terminal.log_lines()[-2:] == [unspaced(ANSWER), unspaced(LAST_WORDS)]
-    assert not BAR.search(terminal.text())
+    assert not PIECE_OF_BAR.search(terminal.text())
     assert terminal.has_cursor
     market.set_faults([])
     job.use(market)
@@ -174,3 +173,28 @@ def test_looking_for_a_markets_first_candle_is_told_beside_its_bar(
     )
     process.kill()
     terminal.wait_until_over()
+
+
+@pytest.mark.parametrize(
+    ("command", "last_words"),
+    [
+        ("merge", r"Merged 2 symbols again in \d+\.\d s: 0 merged candles changed\."),
+        ("export", r"Exported 2 symbols in \d+\.\d s: 0 files written\."),
+    ],
+)
+def test_merge_and_export_leave_nothing_but_what_they_did(
+    job: Any, market: ExchangeSimulator, terminal_of: Any, command: str, last_words: str
+) -> None:
+    job.use(market)
+    job.run_well(backfill_start_date="1_days_ago")
+    terminal = terminal_of(80)
+    process = job.start(
+        command, backfill_start_date="1_days_ago", terminal=terminal, is_output_shown=True
+    )
+    finished = finish(job, process, terminal)
+
+    assert finished.exit_code == 0
+    assert re.search(last_words, terminal.text())
+    assert not terminal.bars()
+    assert "so far" not in terminal.text()
+    assert terminal.has_cursor

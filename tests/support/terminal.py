@@ -12,7 +12,8 @@ from collections.abc import Callable
 import pyte
 
 PATIENCE_SECONDS = 60
-BAR = re.compile("[━╸╺]")
+PIECE_OF_BAR = re.compile("[━─]")
+_BAR = re.compile(r"[a-z]+ +[━─]{5,}  +\S")
 _BEGINNING = re.compile(r"(DEBUG|INFO|WARNING|ERROR|CRITICAL): ")
 _ROWS = 24
 _MOST_ROWS_KEPT = 20_000
@@ -78,7 +79,7 @@ class Terminal:
 
     def bars(self) -> list[str]:
         """The rows that show bars."""
-        return [row for row in self.rows() if BAR.search(row)]
+        return [row for row in self.rows() if _BAR.match(row)]
 
     def text(self) -> str:
         return "\n".join(self.rows())

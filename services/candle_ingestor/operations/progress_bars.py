@@ -8,9 +8,6 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from rich.console import Group, RenderableType
-from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
 from candle_ingestor.operations.progress import (
@@ -30,6 +27,7 @@ MOST_COLUMNS = 75
 has nothing to wrap, which would leave pieces behind."""
 
 _MARGIN = 5
+_SHORTEST_BAR = 5
 
 
 class ProgressBars(ToldProgress):
@@ -59,28 +57,34 @@ class ProgressBars(ToldProgress):
     ) -> None:
         self._stack.close()
 
-    def _drawing(self) -> RenderableType:
+    def _drawing(self) -> Text:
         width = max(1, min(MOST_COLUMNS, self._screen.console.width - _MARGIN))
         return drawing_of(self.seen(), width)
 
 
-def drawing_of(seen: Seen, width: int) -> RenderableType:
-    """The bars, none of their lines wider than `width` columns."""
-    if not seen.phase:
-        return ""
-    last = Text(f"{seen.phase}: {seen.time_left()}")
-    last.truncate(width, overflow="ellipsis")
-    if not seen.parts:
-        return last
-    bars = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
-    bars.width = width
-    bars.add_column(no_wrap=True, overflow="ellipsis")
-    bars.add_column(ratio=1, min_width=5)
-    bars.add_column(no_wrap=True, overflow="ellipsis", justify="right")
-    for part in seen.parts:
-        bar = ProgressBar(max(part.total, 1), part.done if part.total else 1)
-        bars.add_row(Text(part.name), bar, Text(_details(part)))
-    return Group(bars, last)
+def drawing_of(seen: Seen, width: int) -> Text:
+    """A line a part and one of the phase, none of them wider than `width` columns."""
+    # Made by hand, since a table of the library takes ten times as long each time.
+    names = max((len(part.name) for part in seen.parts), default=0)
+    details = [_details(part) for part in seen.parts]
+    bar_width = max(_SHORTEST_BAR, width - names - max(map(len, details), default=0) - 4)
+    lines = []
+    for part, detail in zip(seen.parts, details, strict=True):
+        done = bar_width if part.done >= part.total else bar_width * part.done // part.total
+        room = width - names - bar_width - 4
+        lines.append(
+            Text.assemble(
+                f"{part.name:<{names}}  ",
+                ("━" * done, "green"),
+                ("─" * (bar_width - done), "dim"),
+                f"  {detail:>{max(room, 0)}}",
+            )
+        )
+    if seen.phase:
+        lines.append(Text(f"{seen.phase}: {seen.time_left()}"))
+    for line in lines:
+        line.truncate(width, overflow="ellipsis")
+    return Text("\n", end="").join(lines)
 
 
 def _details(part: PartSeen) -> str:

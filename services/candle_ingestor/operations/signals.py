@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from types import FrameType
+from queue import SimpleQueue
 from typing import NoReturn
 
 from candle_ingestor.operations.screen import standard_error
@@ -34,28 +34,33 @@ def stop_on_signals(loop: asyncio.AbstractEventLoop | None, stop: StopSignal) ->
     where there is none. To be entered on the main thread, the only one that hears of signals.
     Afterwards signals do what they did.
     """
+    # The code that a signal interrupts may hold a lock: of the stop's, of a log's, of a thread that
+    # begins. Putting into this queue takes none of them.
+    heard: SimpleQueue[int | None] = SimpleQueue()
+    answering = threading.Thread(target=_answer, args=(heard, loop, stop), name="signals")
+    answering.daemon = True
+    answering.start()
     earlier = {number: signal.getsignal(number) for number in SIGNALS}
     for number in SIGNALS:
-        signal.signal(number, partial(_hear, loop, stop))
+        signal.signal(number, lambda number, _: heard.put(number))
     try:
         yield
     finally:
         for number, handler in earlier.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        heard.put(None)
+        answering.join()
 
 
-def _hear(
-    loop: asyncio.AbstractEventLoop | None,
-    stop: StopSignal,
-    number: int,
-    frame: FrameType | None,
+def _answer(
+    heard: SimpleQueue[int | None], loop: asyncio.AbstractEventLoop | None, stop: StopSignal
 ) -> None:
-    is_second = stop.note_signal(number)
-    if is_second and number != signal.SIGINT:
-        return
-    # The code that the signal interrupts may hold a lock of the stop's, or of a log's.
-    answer = _leave_at_once if is_second else partial(_ask_to_stop, loop, stop, number)
-    threading.Thread(target=answer, name="signal", daemon=True).start()
+    while (number := heard.get()) is not None:
+        is_first = stop.note_signal(number)
+        if is_first:
+            _ask_to_stop(loop, stop, number)
+        elif number == signal.SIGINT:
+            _leave_at_once()
 
 
 def _ask_to_stop(loop: asyncio.AbstractEventLoop | None, stop: StopSignal, number: int) -> None:

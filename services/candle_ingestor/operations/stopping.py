@@ -34,10 +34,10 @@ class StopSignal:
         self.is_urgent = False
 
     def note_signal(self, number: int) -> bool:
-        """Whether the signal came before; called as it comes, on the main thread."""
-        is_repeated = number in self._signals
+        """Whether it is the first of its number."""
+        is_first = number not in self._signals
         self._signals.add(number)
-        return is_repeated
+        return is_first
 
     def request(self, reason: str, *, is_urgent: bool = False) -> None:
         """Asks to stop; the first reason is kept.

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -129,6 +130,15 @@ def test_a_configuration_that_cannot_be_is_refused_in_one_line_of_the_log(
     assert words in ended.stderr
     assert levels_of(ended.stderr) == ["ERROR"]
     assert ended.stdout == ""
+
+
+def test_more_verbosity_tells_where_a_line_was_written_and_less_leaves_lines_out() -> None:
+    wrong = ["export", "--now=soon"]
+
+    assert re.search(r"T00:00:00Z \(main\.py:\d+, MainThread\)$", start(*wrong, "-v=1").stderr)
+    assert start(*wrong).stderr.endswith("T00:00:00Z\n")
+    assert start(*wrong, "--verbosity=-2").stderr.endswith("T00:00:00Z\n")
+    assert start(*wrong, "--verbosity=-3").stderr == ""
 
 
 @pytest.mark.parametrize(

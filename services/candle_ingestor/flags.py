@@ -78,7 +78,8 @@ _group(
         "progress",
         "auto",
         ["auto", "on", "off"],
-        "Progress bars: auto shows them on a terminal, and log lines elsewhere.",
+        "How far a command is: bars on a terminal, and a log line every 30 seconds elsewhere; off "
+        "shows neither.",
     ),
     flags.DEFINE_string(
         "now",

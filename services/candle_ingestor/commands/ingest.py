@@ -50,16 +50,16 @@ def ingest(config: Config, clock: Clock, console: Console) -> int:
     _refuse_unwritable(config)
     symbols = load_symbols(config)
     stop = StopSignal(config.run.max_run_seconds)
-    # The store may be waited for before there is an event loop to hear of signals.
-    with stop_on_signals(None, stop), open_store(config, clock, stop) as opened:
+    with open_store(config, clock, stop) as opened:
         log.info("Candles are kept in %s", opened.store.description)
         opened.store.require_retention(
             earliest_wanted_ms(config.candles, symbols.requests, clock.now_ms()), clock.now_ms()
         )
-        report = asyncio.run(_run(config, symbols, opened, stop, clock, console))
+        report = asyncio.run(_run(config, symbols, opened, stop, clock))
     if report.failure is not None:
         _publish_failure(report, config, console)
-        raise report.failure
+        with stop.named_in_errors():
+            raise report.failure
     _publish(report, config, console)
     if config.symbols.strict and (complaint := strict_complaint(symbols, len(report.dropped))):
         log.error("%s", complaint)
@@ -129,7 +129,6 @@ async def _run(
     opened: OpenStore,
     stop: StopSignal,
     clock: Clock,
-    console: Console,
 ) -> RunReport:
     loop = asyncio.get_running_loop()
 
@@ -141,13 +140,15 @@ async def _run(
     try:
         with (
             stop_on_signals(loop, stop),
-            make_progress(config.run.progress, console) as bars,
+            make_progress(config.run.progress, stop) as progress,
             opened.when_lock_lost(stop_without_lock),
         ):
             cache = markets_cache(config)
             # Closing takes a quarter of a second, which the export need not wait for.
             close = partial(close_all, clients)
-            parts = RunParts(opened.store, clients, cache, clock, bars, stop, when_fetched=close)
+            parts = RunParts(
+                opened.store, clients, cache, clock, progress, stop, when_fetched=close
+            )
             return await run_once(config, symbols, parts)
     finally:
         await close_all(clients)

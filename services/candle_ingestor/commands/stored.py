@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from candle_ingestor.commands.parts import load_symbols
-from candle_ingestor.commands.storage import open_store
+from candle_ingestor.commands.storage import LOCK_LOST, open_store
 from candle_ingestor.config import Config
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.ingest.window import window_of
@@ -16,6 +16,7 @@ from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
 from candle_ingestor.operations.clock import Clock
+from candle_ingestor.operations.run_lock import RunLockLostError
 from candle_ingestor.operations.signals import stop_on_signals
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.settle.outcome import TickerOutcome
@@ -44,6 +45,7 @@ def settle_stored(config: Config, clock: Clock, *, merges: bool, exports: bool) 
     Raises:
         ConfigurationError: if the store holds nothing of any symbol, or of too few exchanges.
         RunLockHeldError: if another run holds the lock.
+        RunLockLostError: if the lock was lost meanwhile.
         StoreError: if the store cannot be used.
     """
     symbols = load_symbols(config)
@@ -60,7 +62,7 @@ def settle_stored(config: Config, clock: Clock, *, merges: bool, exports: bool) 
     with (
         stop_on_signals(None, stop),
         open_store(config, clock, stop) as opened,
-        opened.when_lock_lost(partial(stop.request, is_urgent=True)),
+        opened.when_lock_lost(partial(_stop_without_lock, stop)),
     ):
         ledger = Ledger(opened.store)
         tickers = _stored_tickers(config, symbols, ledger, remembers=not merges)
@@ -68,7 +70,13 @@ def settle_stored(config: Config, clock: Clock, *, merges: bool, exports: bool) 
         settling = Settling(ledger, rules, outcomes, stop.is_set)
         settling.adopt({})
         settle(settling, _wanted_of(config, symbols, tickers, ledger, now_ms))
+    if stop.failure is not None:
+        raise stop.failure
     return StoredSettled(outcomes, stop.reason)
+
+
+def _stop_without_lock(stop: StopSignal, loss: RunLockLostError) -> None:
+    stop.request(LOCK_LOST, is_urgent=True, failure=loss)
 
 
 def _stored_tickers(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from candle_ingestor.exchanges.proxies import Proxies
 from candle_ingestor.exchanges.settings import ExchangeSettings
 from candle_ingestor.model.merge_rules import MergeRules
 from candle_ingestor.model.timeframe import Timeframe
@@ -56,6 +57,7 @@ class ExchangesConfig:
         names: ccxt ids, the primary one first.
         settings: one for each of the names.
         markets_cache_hours: how long a list of markets is kept; 0 is not at all.
+        proxies: what the exchanges are asked through.
     """
 
     names: tuple[str, ...]
@@ -63,6 +65,7 @@ class ExchangesConfig:
     api_call_delay_seconds: float
     request_timeout_seconds: float
     markets_cache_hours: float
+    proxies: Proxies = field(default_factory=Proxies)
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,8 @@ class Config:
         """The values that must appear nowhere (rule F5)."""
         keys = [v for s in self.exchanges.settings.values() for v in s.keys.values()]
         token = self.store.influxdb.token if self.store.influxdb else None
-        return tuple(filter(None, [self.redis.password, token, *keys]))
+        given = [self.redis.password, token, *self.exchanges.proxies.secrets, *keys]
+        return tuple(filter(None, given))
 
     def shown(self) -> dict[str, str]:
         """The configuration as a person reads it, in the words of the flags, secrets hidden."""
@@ -171,12 +175,13 @@ class Config:
             "run_report_path": run.run_report_path,
             "symbols": self.symbols.symbols,
             "symbols_file": self.symbols.symbols_file,
-            "redis": f"{self.redis.host}:{self.redis.port}, {has_password}",
+            "redis": f"{self.redis.address}, {has_password}",
             "redis_key_crypto_symbols": self.symbols.redis_key,
             "exchanges": exchanges.names,
             "api_call_delay_seconds": exchanges.api_call_delay_seconds,
             "request_timeout_seconds": exchanges.request_timeout_seconds,
             "markets_cache_hours": exchanges.markets_cache_hours,
+            "proxy": exchanges.proxies.shown(),
             "timeframe": candles.timeframe,
             "backfill_start_date": candles.backfill_start,
             "backfill_end_date": candles.backfill_end,

@@ -173,6 +173,9 @@ class _Run:
         report = self.report
         report.finished_ms = self.parts.clock.now_ms()
         report.stop_reason = self.parts.stop.reason
+        if report.failure is None and self.parts.stop.failure is not None:
+            report.failure = self.parts.stop.failure
+            report.error = str(report.failure)
         if isinstance(report.failure, StoreUnavailableError):
             # It was waited for already.
             return

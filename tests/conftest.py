@@ -136,6 +136,11 @@ class RedisProcess:
             self._process.wait(timeout=20)
             self._process = None
 
+    def empty(self) -> None:
+        """Takes away all that it kept. To be called while it does not run."""
+        for path in self._folder.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
 
 @pytest.fixture(scope="session")
 def start_redis(
@@ -182,6 +187,12 @@ def client_of(connection: RedisConnection) -> redis.Redis:
         retry=Retry(ConstantBackoff(0.05), 200),
         retry_on_error=[redis.ConnectionError],
     )
+
+
+@pytest.fixture(scope="session")
+def redis_client_of() -> Callable[[RedisConnection], redis.Redis]:
+    """A client of any real Redis."""
+    return client_of
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def managed(start_redis: Callable[..., Any], certificates: Certificates) -> Iter
 
 
 @pytest.fixture
-def administrator(managed: Any) -> Iterator[redis.Redis]:
+def administrator(managed: Any) -> Iterator[Any]:
     """A client that may do everything, of database 3."""
     connection = managed.connection
     client = redis.Redis(
@@ -58,7 +58,7 @@ def administrator(managed: Any) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture
-def restricted(managed: Any, administrator: redis.Redis) -> RedisConnection:
+def restricted(managed: Any, administrator: Any) -> RedisConnection:
     """A user with the rights that docs/deploy.md tells to give, on database 3."""
     [rules] = [
         shlex.split(line)
@@ -71,14 +71,15 @@ def restricted(managed: Any, administrator: redis.Redis) -> RedisConnection:
 
 
 def test_symbols_lock_and_markets_are_those_of_the_url_s_user_and_database(
-    restricted: RedisConnection, administrator: redis.Redis, caplog: pytest.LogCaptureFixture
+    restricted: RedisConnection, administrator: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for kind, put in {
+    kinds: dict[str, Callable[[], object]] = {
         "string": lambda: administrator.set(KEY, '["BTC/USD"]'),
         "list": lambda: administrator.rpush(KEY, "BTC/USD"),
         "set": lambda: administrator.sadd(KEY, "BTC/USD"),
         "zset": lambda: administrator.zadd(KEY, {"BTC/USD": 1}),
-    }.items():
+    }
+    for kind, put in kinds.items():
         administrator.delete(KEY)
         put()
         symbols = read_symbols(restricted, KEY).requests
@@ -147,7 +148,7 @@ def test_no_tls_where_there_must_be_is_told_as_a_possible_cause(managed: Any) ->
 
 def test_the_command_that_a_message_tells_works(
     restricted: RedisConnection,
-    administrator: redis.Redis,
+    administrator: Any,
     missing_real_part: Callable[[str], NoReturn],
 ) -> None:
     if shutil.which("redis-cli") is None:

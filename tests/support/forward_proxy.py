@@ -44,14 +44,16 @@ def running_proxy(routes: Mapping[str, int]) -> Iterator[ForwardProxy]:
         proxy.port = server.server_port
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield proxy
-        server.shutdown()
-        thread.join()
+        try:
+            yield proxy
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def _handler_of(proxy: ForwardProxy) -> type[BaseHTTPRequestHandler]:
     login = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-    pool = urllib3.PoolManager(retries=False)
+    pool = urllib3.PoolManager(retries=False, maxsize=10)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

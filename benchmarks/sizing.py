@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from influxd import InfluxdProcess, find_influxd
-from measuring import Cost, cost_of_child
+from measuring import cost_of_child
+from real_influxdb import NO_SERVER, influx_server
 from simulated import MINUTE_MS, Simulator, simulator
 
 from candle_ingestor.exchanges.habits import HABITS
+from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
 from exchange_simulator import DIALECTS
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "sizing.md"
@@ -34,9 +36,8 @@ INFLUXDB_DAYS = 20
 
 @dataclass(frozen=True)
 class Beat:
-    """A run that found five new minutes: what it cost, and what it asked."""
+    """A run that found five new minutes: how often it asked, and how long it took."""
 
-    cost: Cost
     requests: int
     run_seconds: float
 
@@ -45,17 +46,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--print", action="store_true", help="print the tables, write nothing")
     is_printed = parser.parse_args().print
-    tables = {
-        "pace": pace_table(),
-        "memory": memory_table(),
-        "bytes": bytes_table(),
-    }
-    text = PAGE.read_text(encoding="utf-8")
-    for name, lines in tables.items():
+    for name, measure in {"pace": pace_table, "memory": memory_table, "bytes": bytes_table}.items():
+        lines = measure()
         print("\n".join(lines), flush=True)
-        text = with_table(text, name, lines)
-    if not is_printed:
-        PAGE.write_text(text, encoding="utf-8")
+        if not is_printed:
+            page = PAGE.read_text(encoding="utf-8")
+            PAGE.write_text(with_table(page, name, lines), encoding="utf-8")
     return 0
 
 
@@ -71,19 +67,19 @@ def with_table(text: str, name: str, lines: Sequence[str]) -> str:
 
 def pace_table() -> list[str]:
     """What a beat of five minutes and a year of history take of each exchange's pace."""
-    lines = [
-        "| exchange | candles a page | seconds a request | requests a symbol a beat "
-        "| symbols in a beat | hours a year of one symbol |",
-        "|---|---:|---:|---:|---:|---:|",
-    ]
+    columns = (
+        *("exchange", "candles a page", "seconds a request", "requests a symbol a beat"),
+        *("symbols in a beat", "minutes for a year of one symbol"),
+    )
+    lines = [f"| {' | '.join(columns)} |", "|---|---:|---:|---:|---:|---:|"]
     for exchange in DIALECTS:
         few, many = (beat(exchange, count) for count in (1, PACED_SYMBOLS + 1))
         requests = (many.requests - few.requests) / PACED_SYMBOLS
         seconds = max(many.run_seconds - few.run_seconds, 0.0) / PACED_SYMBOLS
         page_candles = HABITS[exchange].page_candles
         in_a_beat = (BEAT_SECONDS - few.run_seconds) / seconds
-        year_hours = seconds / requests * YEAR_MINUTES / page_candles / 3600
-        year = "its reach is short" if HABITS[exchange].reach_candles else f"{year_hours:.2f}"
+        year_minutes = seconds / requests * YEAR_MINUTES / page_candles / 60
+        year = "not to be had" if HABITS[exchange].reach_candles else f"{year_minutes:.1f}"
         lines.append(
             f"| {exchange} | {page_candles:,} | {seconds / requests:.3f} | {requests:.1f} "
             f"| {_rounded(in_a_beat):,} | {year} |"
@@ -95,39 +91,55 @@ def beat(exchange: str, count: int) -> Beat:
     """A paced run for so many symbols of one exchange, five minutes after the one before."""
     names = names_of(count, "USDT" if exchange == "binance" else "USD")
     with market(names, [exchange], days=1) as (folder, exchanges):
-        cost_of_child(exchanges.job(folder, names, START_MS, *flags_of(folder, minutes=60)))
-        return next_beat(exchanges, folder, names, is_paced=True)
-
-
-def next_beat(exchanges: Simulator, folder: Path, names: list[str], *, is_paced: bool) -> Beat:
-    now_ms = START_MS + 5 * MINUTE_MS + MINUTE_MS // 2
-    exchanges.set_clock(now_ms)
-    flags = flags_of(folder, minutes=60)
-    cost = cost_of_child(exchanges.job(folder, names, now_ms, *flags, is_paced=is_paced))
-    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        flags = flags_of(folder, minutes=60)
+        cost_of_child(exchanges.job(folder, names, START_MS, *flags))
+        now_ms = START_MS + 5 * MINUTE_MS + MINUTE_MS // 2
+        exchanges.set_clock(now_ms)
+        cost_of_child(exchanges.job(folder, names, now_ms, *flags, is_paced=True))
+        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     sources = [s for ticker in report["tickers"] for s in ticker["exchanges"].values()]
-    return Beat(cost, sum(source["requests"] for source in sources), report["seconds"])
+    return Beat(sum(source["requests"] for source in sources), report["seconds"])
 
 
 def memory_table() -> list[str]:
-    """Peak memory and processor time of a beat and of a first run of a day, on three exchanges."""
+    """Peak memory and processor time of a beat and of a first run of a day."""
     lines = [
-        "| symbols | exchanges | first run of a day: memory | CPU | beat: memory | CPU |",
-        "|---:|---:|---:|---:|---:|---:|",
+        "| symbols | exchanges | store | first run of a day: memory | CPU | beat: memory | CPU |",
+        "|---:|---:|---|---:|---:|---:|---:|",
     ]
     for count in SYMBOL_COUNTS:
         for exchanges_named in (THREE[:1], THREE):
-            names = names_of(count)
-            with market(names, exchanges_named, days=2) as (folder, exchanges):
-                flags = flags_of(folder, minutes=1440)
-                first = cost_of_child(exchanges.job(folder, names, START_MS, *flags))
-                following = next_beat(exchanges, folder, names, is_paced=False).cost
+            lines.append(memory_line(count, exchanges_named, "SQLite", (), {}))
+    with influx_server() as server:
+        if server is None:
+            raise SystemExit(NO_SERVER)
+        with server.bucket() as bucket:
+            token = {"INFLUXDB_TOKEN": bucket.token}
             lines.append(
-                f"| {count} | {len(exchanges_named)} | {first.peak_mb:,.0f} MB "
-                f"| {first.cpu_seconds:.1f} s | {following.peak_mb:,.0f} MB "
-                f"| {following.cpu_seconds:.1f} s |"
+                memory_line(SYMBOL_COUNTS[-1], THREE, "InfluxDB", influxdb_flags(bucket), token)
             )
     return lines
+
+
+def memory_line(
+    count: int,
+    exchanges_named: Sequence[str],
+    store: str,
+    flags_of_store: Sequence[str],
+    environment: dict[str, str],
+) -> str:
+    names = names_of(count)
+    with market(names, exchanges_named, days=2) as (folder, exchanges):
+        flags = (*flags_of(folder, minutes=1440), *flags_of_store)
+        first = cost_of_child(exchanges.job(folder, names, START_MS, *flags), environment)
+        now_ms = START_MS + 5 * MINUTE_MS + MINUTE_MS // 2
+        exchanges.set_clock(now_ms)
+        following = cost_of_child(exchanges.job(folder, names, now_ms, *flags), environment)
+    return (
+        f"| {count} | {len(exchanges_named)} | {store} | {first.peak_mb:,.0f} MB "
+        f"| {first.cpu_seconds:.1f} s | {following.peak_mb:,.0f} MB "
+        f"| {following.cpu_seconds:.1f} s |"
+    )
 
 
 def bytes_table() -> list[str]:
@@ -141,12 +153,14 @@ def bytes_table() -> list[str]:
         csv_rows = sum(len(path.read_text().splitlines()) - 1 for path in csv)
         rows = csv_rows * (1 + len(THREE))
         size = (folder / "candles.sqlite").stat().st_size
-        lines.append(f"| SQLite, exchange and merged candles alike | {rows:,} | {size / rows:.0f} |")
+        lines.append(
+            f"| SQLite, exchange and merged candles alike | {rows:,} | {size / rows:.0f} |"
+        )
         csv_size = sum(path.stat().st_size for path in csv)
         lines.append(f"| CSV, merged candles | {csv_rows:,} | {csv_size / csv_rows:.0f} |")
     binary = find_influxd()
     if binary is None:
-        raise SystemExit("there is no InfluxDB to measure; build one with `make influxd`")
+        raise SystemExit(NO_SERVER)
     with market(names, THREE, days=INFLUXDB_DAYS + 1) as (folder, exchanges):
         process = InfluxdProcess(binary, folder / "influxd")
         process.start()
@@ -161,10 +175,8 @@ def influxdb_line(
     process: InfluxdProcess, folder: Path, exchanges: Simulator, names: list[str]
 ) -> str:
     with process.server.bucket() as bucket:
-        place = ("--store=influxdb", f"--influxdb_url={bucket.url}", f"--influxdb_org={bucket.org}")
-        flags = flags_of(folder, minutes=INFLUXDB_DAYS * 1440)
-        command = exchanges.job(folder, names, START_MS, *flags, *place)
-        command.append(f"--influxdb_bucket={bucket.bucket}")
+        flags = (*flags_of(folder, minutes=INFLUXDB_DAYS * 1440), *influxdb_flags(bucket))
+        command = exchanges.job(folder, names, START_MS, *flags)
         cost_of_child(command, {"INFLUXDB_TOKEN": bucket.token})
         csv = (folder / "csv").rglob("*.csv")
         rows = sum(len(path.read_text().splitlines()) - 1 for path in csv) * (1 + len(THREE))
@@ -173,6 +185,15 @@ def influxdb_line(
     return (
         "| InfluxDB, just written: before it compacts, log included "
         f"| {rows:,} | {size / rows:.0f} |"
+    )
+
+
+def influxdb_flags(bucket: InfluxDbConnection) -> tuple[str, ...]:
+    return (
+        "--store=influxdb",
+        f"--influxdb_url={bucket.url}",
+        f"--influxdb_org={bucket.org}",
+        f"--influxdb_bucket={bucket.bucket}",
     )
 
 

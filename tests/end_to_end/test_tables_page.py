@@ -15,6 +15,8 @@ PAGE = (Path(__file__).parents[2] / "docs/tables.md").read_text(encoding="utf-8"
 EXCHANGES = ("coinbaseexchange", "binanceus")
 KINDS = {"float": "float field", "integer": "integer field", "string": "string field"}
 
+COLUMN = re.compile(r"^\| `(\w+)` \|([^|]*)\|", re.MULTILINE)
+
 Schema = dict[str, dict[str, str]]
 
 
@@ -24,9 +26,7 @@ def documented(store: str) -> Schema:
     [text] = [section for section in part if section.startswith(f"{store}\n")]
     tables = re.split(r"^### ", text, flags=re.MULTILINE)[1:]
     return {
-        table.split("`")[1]: {
-            name: kind.strip() for name, kind in re.findall(r"^\| `(\w+)` \|([^|]*)\|", table, re.M)
-        }
+        table.split("`")[1]: {name: kind.strip() for name, kind in COLUMN.findall(table)}
         for table in tables
     }
 

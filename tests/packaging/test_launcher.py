@@ -78,6 +78,15 @@ def test_it_takes_no_module_from_another_environment_that_the_user_works_in(
     assert ended.stderr == ""
 
 
+def test_the_python_of_the_checkout_knows_its_packages_in_any_folder(
+    used_checkout: "Checkout", tmp_path: Path
+) -> None:
+    python = used_checkout.path / ".venv" / "bin" / "python"
+    code = "import candle_ingestor; print(candle_ingestor.__file__)"
+    ended = used_checkout.run("-c", code, program=python, cwd=tmp_path)
+    assert ended.stdout == f"{used_checkout.path}/services/candle_ingestor/__init__.py\n"
+
+
 def test_it_sets_up_and_runs_without_a_home(used_checkout: "Checkout") -> None:
     without_home = ("-u", "HOME")
     set_up = used_checkout.run(

@@ -107,9 +107,11 @@ def memory_table() -> list[str]:
         "| symbols | exchanges | store | first run of a day: memory | CPU | beat: memory | CPU |",
         "|---:|---:|---|---:|---:|---:|---:|",
     ]
-    for count in SYMBOL_COUNTS:
-        for exchanges_named in (THREE[:1], THREE):
-            lines.append(memory_line(count, exchanges_named, "SQLite", (), {}))
+    lines += [
+        memory_line(count, exchanges_named, "SQLite", (), {})
+        for count in SYMBOL_COUNTS
+        for exchanges_named in (THREE[:1], THREE)
+    ]
     with influx_server() as server:
         if server is None:
             raise SystemExit(NO_SERVER)

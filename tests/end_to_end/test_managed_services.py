@@ -1,7 +1,9 @@
 """Services as a cloud or a company offers them: behind TLS, with a login, through a proxy."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -11,6 +13,13 @@ from certificates import Certificates
 from forward_proxy import PASSWORD, running_proxy
 from influxd import InfluxdProcess
 
+from candle_ingestor.commands import stored
+from candle_ingestor.commands.storage import OpenStore, open_store
+from candle_ingestor.config import Config, config_from_flags
+from candle_ingestor.flags import FLAGS, GROUPS
+from candle_ingestor.operations.clock import Clock, SystemClock
+from candle_ingestor.operations.run_lock import RunLockLostError
+from candle_ingestor.operations.stopping import StopSignal
 from exchange_simulator import ExchangeSimulator
 
 EXCHANGES = ("coinbaseexchange", "binanceus")
@@ -124,3 +133,38 @@ def test_this_machine_is_asked_directly_whatever_the_environment_says(
     job = new_job("direct", symbols="BTC/USD", **flags_for(market))
     job.use(market)
     job.run_well(environment={"HTTP_PROXY": f"http://127.0.0.1:{closed_port}"})
+
+
+def test_a_command_without_requests_fails_too_when_its_lock_is_lost(
+    new_job: Any, market: ExchangeSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lease takes seconds to be missed, and a merge takes less: the loss is told at once."""
+    job = new_job("merging", symbols="BTC/USD", **flags_for(market))
+    job.use(market)
+    job.run_well()
+    before = job.stored.merged("BTC/USD", "1h").keys()
+    gone = "the run lock is lost"
+
+    @contextmanager
+    def told_at_once(tell: Callable[[RunLockLostError], object]) -> Iterator[None]:
+        tell(RunLockLostError(gone))
+        yield
+
+    @contextmanager
+    def open_without_lock(config: Config, clock: Clock, stop: StopSignal) -> Iterator[OpenStore]:
+        with open_store(config, clock, stop) as opened:
+            yield OpenStore(opened.store, told_at_once)
+
+    monkeypatch.setattr(stored, "open_store", open_without_lock)
+    names = [name for group in GROUPS.values() for name in group]
+    values: Any = SimpleNamespace(
+        **{name: FLAGS[name].default for name in names}
+        | {"exchanges": list(EXCHANGES), "symbols": "BTC/USD", "candle_granularity_minutes": 60}
+        | {"high_low": "extremes", "sqlite_path": str(job.folder / "data/candles.sqlite")}
+    )
+    config = config_from_flags(values, {})
+    with pytest.raises(RunLockLostError, match=gone):
+        stored.settle_stored(config, SystemClock(market.clock.now_ms()), merges=True, exports=False)
+    # The next run goes on.
+    job.run_well(high_low="extremes")
+    assert job.stored.merged("BTC/USD", "1h").keys() == before

@@ -164,6 +164,32 @@ def test_merge_and_export_see_the_lock_of_a_run_whose_redis_nobody_named(
     job.finish(first)
 
 
+def test_a_run_whose_lock_is_lost_ends_and_says_what_happened(
+    job: Any, market: ExchangeSimulator, own_redis: Any, at_candle_request: Any
+) -> None:
+    """Redis is killed, and started again without its data."""
+    job.settings["symbols"] = "BTC/USD"
+    job.environment["REDIS_PORT"] = str(own_redis.connection.port)
+    market.set_faults([Fault("all", "stall", 1)])
+    is_running = at_candle_request(market, 1, lambda: None)
+    process = job.start(request_timeout_seconds=60)
+    assert is_running.wait(30)
+    own_redis.end()
+    own_redis.empty()
+    own_redis.start()
+    finished = job.finish(process)
+
+    assert finished.exit_code == DEPENDENCY_DOWN
+    assert "is lost: it is gone from Redis: its key was removed, or Redis has lost its data" in (
+        finished.complaint
+    )
+    assert "what it stored is whole, and the next run goes on from there" in finished.complaint
+    assert finished.report["status"] == "failed"
+    assert finished.report["stop_reason"] == "the loss of its run lock"
+    market.set_faults([])
+    assert job.run_well().report["status"] == "ok"
+
+
 def test_the_markets_are_asked_for_once_and_then_come_from_redis(
     job: Any, market: ExchangeSimulator, redis_client: Any, bucket: Any, new_influxdb_job: Any
 ) -> None:

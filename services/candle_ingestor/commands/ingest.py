@@ -18,7 +18,7 @@ from candle_ingestor.commands.parts import (
     markets_cache,
 )
 from candle_ingestor.commands.report_table import print_report
-from candle_ingestor.commands.storage import OpenStore, open_store
+from candle_ingestor.commands.storage import LOCK_LOST, OpenStore, open_store
 from candle_ingestor.config import Config
 from candle_ingestor.errors import SOME_TICKERS_FAILED, ConfigurationError
 from candle_ingestor.exchanges.session import close_all
@@ -29,6 +29,7 @@ from candle_ingestor.ingest.run import RunParts, run_once
 from candle_ingestor.ingest.window import earliest_wanted_ms
 from candle_ingestor.operations.atomic_file import replace_file
 from candle_ingestor.operations.clock import Clock
+from candle_ingestor.operations.run_lock import RunLockLostError
 from candle_ingestor.operations.signals import stop_on_signals
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.operations.writable import require_writable
@@ -132,9 +133,9 @@ async def _run(
 ) -> RunReport:
     loop = asyncio.get_running_loop()
 
-    def stop_without_lock(why: str) -> None:
-        log.error("%s; finishing the pages in hand, then leaving", why)
-        loop.call_soon_threadsafe(partial(stop.request, why, is_urgent=True))
+    def stop_without_lock(loss: RunLockLostError) -> None:
+        request = partial(stop.request, LOCK_LOST, is_urgent=True, failure=loss)
+        loop.call_soon_threadsafe(request)
 
     clients = make_clients(config.exchanges)
     try:

@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING
 
 from candle_ingestor.config import Config
 from candle_ingestor.operations.clock import Clock
-from candle_ingestor.operations.run_lock import FileRunLock, lock_name_of, lock_path_of
+from candle_ingestor.operations.run_lock import (
+    FileRunLock,
+    RunLockLostError,
+    lock_name_of,
+    lock_path_of,
+)
 from candle_ingestor.operations.signals import stop_on_signals
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.operations.writable import require_writable
@@ -21,6 +26,9 @@ from candle_ingestor.stores.base import Store
 if TYPE_CHECKING:
     from candle_ingestor.operations.redis_run_lock import RedisRunLock
     from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
+
+LOCK_LOST = "the loss of its run lock"
+"""Why a run stops that another run may work beside."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,7 @@ class OpenStore:
     """
 
     store: Store
-    when_lock_lost: Callable[[Callable[[str], object]], AbstractContextManager[None]]
+    when_lock_lost: Callable[[Callable[[RunLockLostError], object]], AbstractContextManager[None]]
 
 
 def make_store(

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from candle_ingestor.commands.parts import load_symbols, make_progress
-from candle_ingestor.commands.storage import open_store
+from candle_ingestor.commands.storage import LOCK_LOST, open_store
 from candle_ingestor.commands.stored_tickers import stored_tickers
 from candle_ingestor.config import Config
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series_record import SeriesRecord
 from candle_ingestor.operations.clock import Clock
+from candle_ingestor.operations.run_lock import RunLockLostError
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.settle.outcome import TickerOutcome
 from candle_ingestor.settle.settling import SettleRules, Settling, Wanted, settle
@@ -41,6 +42,7 @@ def settle_stored(config: Config, clock: Clock, *, merges: bool, exports: bool) 
     Raises:
         ConfigurationError: as `stored_tickers`.
         RunLockHeldError: if another run holds the lock.
+        RunLockLostError: if the lock was lost meanwhile.
         StoreError: if the store cannot be used.
     """
     symbols = None if config.symbols.are_in_redis else load_symbols(config)
@@ -58,7 +60,7 @@ def settle_stored(config: Config, clock: Clock, *, merges: bool, exports: bool) 
     )
     with (
         open_store(config, clock, stop) as opened,
-        opened.when_lock_lost(partial(stop.request, is_urgent=True)),
+        opened.when_lock_lost(partial(_stop_without_lock, stop)),
         make_progress(config.run.progress, stop) as progress,
     ):
         progress.begin("Reading what is stored")
@@ -70,7 +72,13 @@ def settle_stored(config: Config, clock: Clock, *, merges: bool, exports: bool) 
         settling.adopt({})
         wanted = {each: _wanted_of(ledger, each, rules.closed_end_ms, standing) for each in tickers}
         settle(settling, wanted)
+    if stop.failure is not None:
+        raise stop.failure
     return StoredSettled(outcomes, (clock.now_ms() - started_ms) / 1000, stop.reason)
+
+
+def _stop_without_lock(stop: StopSignal, loss: RunLockLostError) -> None:
+    stop.request(LOCK_LOST, is_urgent=True, failure=loss)
 
 
 def _wanted_of(

@@ -189,6 +189,9 @@ class _Run:
         report.finished_ms = self.parts.clock.now_ms()
         report.stop_reason = self.parts.stop.reason
         report.asked = {session.exchange: session.totals for session in self.sessions}
+        if report.failure is None and self.parts.stop.failure is not None:
+            report.failure = self.parts.stop.failure
+            report.error = str(report.failure)
         if isinstance(report.failure, StoreUnavailableError):
             # It was waited for already.
             return

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 
-from candle_ingestor.errors import DependencyError
+from candle_ingestor.errors import CandleIngestorError, DependencyError
 
 TIME_LIMIT = "time limit"
 
@@ -31,6 +31,7 @@ class StopSignal:
         self._in_hand: set[asyncio.Timeout] = set()
         self._signals: set[int] = set()
         self.reason: str | None = None
+        self.failure: CandleIngestorError | None = None
         self.is_urgent = False
 
     def note_signal(self, number: int) -> bool:
@@ -39,13 +40,21 @@ class StopSignal:
         self._signals.add(number)
         return is_first
 
-    def request(self, reason: str, *, is_urgent: bool = False) -> None:
-        """Asks to stop; the first reason is kept.
+    def request(
+        self,
+        reason: str,
+        *,
+        is_urgent: bool = False,
+        failure: CandleIngestorError | None = None,
+    ) -> None:
+        """Asks to stop; the first reason is kept, and the first failure.
 
-        An urgent stop also leaves merging and exporting to the next run.
+        An urgent stop also leaves merging and exporting to the next run. With a failure the run
+        ends as failed by it.
         """
         if self.reason is None:
             self.reason = reason
+        self.failure = self.failure or failure
         self.is_urgent = self.is_urgent or is_urgent
         if not self._event.is_set():
             self._event.set()

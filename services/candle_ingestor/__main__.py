@@ -5,12 +5,15 @@ import importlib
 import os
 import sys
 
+from candle_ingestor.operations.lasting_output import outlive_readers
+
 
 def entry_point() -> None:
     """Runs the job. Ctrl-C is met with a line, also while the modules are still being loaded."""
     # The job's libraries make 200,000 objects that live as long as it does. A collection while
     # they are loaded, and each full one later, would walk them all and find nothing to free.
     gc.disable()
+    outlive_readers()
     try:
         main = importlib.import_module("candle_ingestor.main")
         sys.exit(main.main(sys.argv, os.environ, when_loaded=_collect_seldom))

@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 import pytest
 from job_server import JobProcess
 
+from candle_ingestor.ingest.fetching import REQUESTS_AT_ONCE
 from exchange_simulator import (
     ExchangeSimulator,
     Fault,
     SimulatorClock,
     SimulatorConfig,
     running_simulator,
+    server,
 )
 
 EXCHANGES = ("coinbaseexchange", "binanceus", "bitstamp")
@@ -291,6 +293,40 @@ def test_what_the_time_limit_cuts_short_is_not_fetched_and_no_failure(
         assert (ticker["status"], ticker["errors"]) == ("ok", [])
         part = ticker["exchanges"]["bitstamp"]
         assert (part["gap_candles"], part["failed_pages"]) == ({"not_fetched": 3 * 1440}, 0)
+
+
+def test_an_exchange_whose_rate_limit_outlasts_the_run_is_left_alone_and_the_rest_goes_on(
+    new_job: Any, simulate: Any, flags: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "RETRY_AFTER_SECONDS", 3_600)
+    symbols = [f"{base}/USD" for base in ("BTC", "ETH", "SOL", "ADA", "DOT", "LTC", "XRP", "UNI")]
+    exchanges = ("coinbaseexchange", "bitstamp")
+    market = simulate(now_ms=flags["now"], exchanges=exchanges, symbols=tuple(symbols))
+    market.set_faults([Fault("bitstamp", "429_retry_after", 1)])
+    given = {
+        "exchanges": ",".join(exchanges),
+        "symbols": ",".join(symbols),
+        "min_exchanges_required": 1,
+        "candle_granularity_minutes": 60,
+    }
+    job = new_job("left_alone", **(flags | given))
+    job.use(market)
+    started = time.monotonic()
+    finished = job.run_well(max_run_seconds=120)
+
+    assert time.monotonic() - started < MOST_SECONDS_TO_LEAVE
+    assert (finished.report["status"], finished.report["stop_reason"]) == ("stopped", "time limit")
+    assert 0 < market.requests.candle_request_count("bitstamp") <= REQUESTS_AT_ONCE
+    for symbol in symbols:
+        ticker = finished.ticker(symbol)
+        assert (ticker["status"], ticker["errors"], ticker["gaps"]) == ("ok", [], [])
+        part = ticker["exchanges"]["bitstamp"]
+        assert (part["gap_candles"], part["failed_pages"]) == ({"not_fetched": 3 * 24}, 0)
+
+    market.set_faults([])
+    finished = job.run_well()
+    assert finished.report["status"] == "ok"
+    assert [t["exchanges"]["bitstamp"]["gaps"] for t in finished.report["tickers"]] == [[]] * 8
 
 
 def test_without_a_backfill_a_run_after_a_stopped_one_only_catches_up(

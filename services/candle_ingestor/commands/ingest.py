@@ -23,6 +23,7 @@ from candle_ingestor.commands.storage import OpenStore, open_store
 from candle_ingestor.config import Config
 from candle_ingestor.errors import SOME_TICKERS_FAILED, ConfigurationError
 from candle_ingestor.exchanges.session import close_all
+from candle_ingestor.ingest.choosing import strict_complaint
 from candle_ingestor.ingest.report import RunReport, RunStatus
 from candle_ingestor.ingest.report_json import report_json
 from candle_ingestor.ingest.run import RunParts, run_once
@@ -61,6 +62,8 @@ def ingest(config: Config, clock: Clock, console: Console) -> int:
         _publish_failure(report, config, console)
         raise report.failure
     _publish(report, config, console)
+    if config.symbols.strict and (complaint := strict_complaint(symbols, len(report.dropped))):
+        log.error("%s", complaint)
     return exit_code_of(report, config)
 
 
@@ -69,7 +72,8 @@ def exit_code_of(report: RunReport, config: Config) -> int:
     if report.status is RunStatus.FAILED:
         return SOME_TICKERS_FAILED
     is_degraded = config.run.fail_when_degraded and report.troubles
-    return SOME_TICKERS_FAILED if is_degraded else 0
+    is_short = config.symbols.strict and (report.dropped or report.rejected_symbols)
+    return SOME_TICKERS_FAILED if is_degraded or is_short else 0
 
 
 def write_report(report: RunReport, path: Path) -> None:

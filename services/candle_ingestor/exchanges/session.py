@@ -17,11 +17,13 @@ from candle_ingestor.exchanges.errors import (
     RateLimitedError,
     RunEndedError,
     TransientExchangeError,
+    words_without,
 )
 from candle_ingestor.exchanges.habits import ExchangeHabits
 from candle_ingestor.exchanges.retry import RetryPolicy
 from candle_ingestor.exchanges.rows import RawRows
 from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.model.times import iso_text
 from candle_ingestor.operations.stopping import StopSignal
 
 Answer = TypeVar("Answer")
@@ -113,7 +115,20 @@ class ExchangeSession:
         """
 
         async def ask() -> RawRows:
-            return await self.client.fetch_candles(market_symbol, timeframe, since_ms, limit)
+            asked_at = time.monotonic()
+            rows = await self.client.fetch_candles(market_symbol, timeframe, since_ms, limit)
+            if log.isEnabledFor(logging.DEBUG):
+                log.debug(
+                    "%s %s %s: %d rows for %s to %s in %.0f ms",
+                    self.exchange,
+                    market_symbol,
+                    timeframe,
+                    rows.frame.height,
+                    iso_text(since_ms),
+                    iso_text(since_ms + limit * timeframe.duration_ms),
+                    (time.monotonic() - asked_at) * 1000,
+                )
+            return rows
 
         rows = await self._asking(ask, counts)
         self.has_shown_rows = self.has_shown_rows or not rows.frame.is_empty()
@@ -146,7 +161,13 @@ class ExchangeSession:
             self._add(counts, retries=1)
             if isinstance(error, RateLimitedError):
                 self._paused_until = max(self._paused_until, time.monotonic() + wait_seconds)
-            log.info("Trying again in %.1f s: %s", wait_seconds, error)
+            log.warning(
+                "Failed to fetch from %s: %s%s; trying again in %.1f s",
+                self.exchange,
+                "Rate limit exceeded: " if isinstance(error, RateLimitedError) else "",
+                words_without(self.exchange, error),
+                wait_seconds,
+            )
 
         try:
             with counts.asking(), self.totals.asking():
@@ -187,7 +208,9 @@ class ExchangeSession:
         if self.refusal is None:
             self.refusal = error
             log.critical(
-                "%s refuses requests and is left alone for this run: %s", self.exchange, error
+                "%s refuses requests and is left alone for this run: %s",
+                self.exchange,
+                words_without(self.exchange, error),
             )
 
 

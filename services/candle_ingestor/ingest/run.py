@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from candle_ingestor.config import Config
 from candle_ingestor.errors import CandleIngestorError, DependencyError
 from candle_ingestor.exchanges.client import CandleClient
-from candle_ingestor.exchanges.markets import MarketsCache
+from candle_ingestor.exchanges.errors import words_without
+from candle_ingestor.exchanges.markets import Markets, MarketsCache
 from candle_ingestor.exchanges.retry import RetryPolicy
 from candle_ingestor.exchanges.session import ExchangeSession
 from candle_ingestor.ingest.choosing import (
-    Markets,
     choose_markets,
     learn_all_markets,
     refuse_unoffered_timeframe,
@@ -24,13 +24,16 @@ from candle_ingestor.ingest.failures import failed_minutes
 from candle_ingestor.ingest.fetching import Fetcher
 from candle_ingestor.ingest.keeping import PageKeeper
 from candle_ingestor.ingest.merge_schedule import MergeSchedule
+from candle_ingestor.ingest.outlook import WHAT_TO_DO, outlook_words, outlooks_of
 from candle_ingestor.ingest.preparing import (
+    Records,
     RunTicker,
     learnt_records,
     make_tickers,
     newest_needed_ms,
     plan_works,
     series_of,
+    wanted_span,
     with_unreachable,
 )
 from candle_ingestor.ingest.report import RunReport, TickerReport
@@ -40,7 +43,6 @@ from candle_ingestor.ingest.sources.factory import SourceParts, sources_of
 from candle_ingestor.ingest.store_thread import StoreThread
 from candle_ingestor.ingest.work import SeriesWork
 from candle_ingestor.ledger.ledger import Ledger
-from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.progress import RunProgress
@@ -53,6 +55,9 @@ from candle_ingestor.stores.base import Store, StoreUnavailableError
 from candle_ingestor.symbols.requests import SymbolList
 
 log = logging.getLogger(__name__)
+
+
+_MOST_OUTLOOKS = 5
 
 
 async def _nothing_more() -> None:
@@ -205,6 +210,7 @@ class _Run:
         learnt = learnt_records(self.tickers, self.ledger.records, markets, self._older_state())
         records = {**self.ledger.records, **learnt}
         self.works = plan_works(self.tickers, records, self.sources)
+        self._tell_outlook(records, markets)
         settling.adopt(learnt | with_unreachable(self.works, records))
         for ticker, outcome in self.outcomes.items():
             if outcome.rule_changes:
@@ -220,6 +226,19 @@ class _Run:
         since_ms = newest_needed_ms(self.tickers, self.ledger.records, self.closed_end_ms)
         if since_ms is not None:
             self.ledger.take_newest(series_of(self.tickers), since_ms)
+
+    def _tell_outlook(self, records: Records, markets: Markets) -> None:
+        reach_candles = {s.exchange: s.habits.reach_candles for s in self.sessions}
+        told = outlook_words(outlooks_of(self.tickers, self.works, records, markets, reach_candles))
+        for words, is_by_nature in told[:_MOST_OUTLOOKS]:
+            log.log(logging.INFO if is_by_nature else logging.WARNING, "%s", words)
+        if len(told) > _MOST_OUTLOOKS:
+            log.info(
+                "%d more symbols or groups of them are like that; --run_mode=dry names them all",
+                len(told) - _MOST_OUTLOOKS,
+            )
+        if not all(is_by_nature for _, is_by_nature in told):
+            log.warning("%s", WHAT_TO_DO)
 
     def _older_state(self) -> dict[str, int]:
         records = (self.ledger.record(s) for each in self.tickers for s in each.ticker.sources)
@@ -251,15 +270,12 @@ class _Run:
 
     def _wanted(self, each: RunTicker) -> Wanted:
         window = each.window
-        spans = [self.works[series].plan.wanted for series in each.asked]
-        start_ms = min(span.start_ms for span in spans)
-        end_ms = max(window.end_ms, start_ms)
-        if window.start_ms is not None:
-            start_ms = min(each.ticker.merged.timeframe.ceil_ms(max(window.start_ms, 0)), end_ms)
-        return Wanted(Interval(start_ms, end_ms), window.start_ms, window.is_bounded)
+        span = wanted_span(each, self.works)
+        return Wanted(span, window.start_ms, window.is_bounded)
 
     def _note_failure(self, work: SeriesWork, error: Exception) -> None:
-        self.report.note_trouble(work.series.exchange, str(error) or repr(error))
+        exchange = work.series.exchange
+        self.report.note_trouble(exchange, words_without(exchange, error) or repr(error))
         if self.config.run.fail_fast and not self._can_do_without_failed(work.series):
             self.parts.stop.request("--fail_fast")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from candle_ingestor.config import ExportConfig
 from candle_ingestor.errors import CandleIngestorError
@@ -16,10 +17,20 @@ from candle_ingestor.model.series_record import SeriesRecord
 from candle_ingestor.settle.accounting import account_for
 from candle_ingestor.settle.basis import adopted
 from candle_ingestor.settle.exporting import Exporter
-from candle_ingestor.settle.merging import MergeTask, batches, everything, merge, sweep, unmerged
+from candle_ingestor.settle.merging import (
+    MergeTask,
+    batches,
+    everything,
+    merge,
+    read_ahead,
+    sweep,
+    unmerged,
+)
 from candle_ingestor.settle.outcome import TickerOutcome
 from candle_ingestor.settle.state import state_of, state_of_nothing
 from candle_ingestor.settle.ticker import Ticker
+
+_BATCHES_WORTH_READING_AHEAD = 5
 
 log = logging.getLogger(__name__)
 
@@ -92,9 +103,12 @@ class Settling:
         for ticker, outcome in self.outcomes.items():
             with outcome.on_its_own():
                 tasks += choose(self.ledger, ticker, outcome.merged)
-        for batch in batches(tasks):
+        in_turn = list(batches(tasks))
+        for index, batch in enumerate(in_turn):
             if self.is_urgent():
                 return
+            if len(in_turn) >= _BATCHES_WORTH_READING_AHEAD:
+                read_ahead(self.ledger, chain.from_iterable(in_turn[index + 1 : index + 2]))
             self._merge_batch(batch)
 
     def write_state(self, wanted: Mapping[Ticker, Wanted]) -> None:

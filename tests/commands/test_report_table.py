@@ -307,6 +307,17 @@ def test_stand_ins_have_a_line_an_exchange() -> None:
     assert line.endswith(" and 1 more")
 
 
+def test_symbols_that_are_merged_by_other_rules_have_a_line_a_change() -> None:
+    parts = [ticker(f"COIN{n}/USD") for n in range(3)]
+    for part, change in zip(parts, ("1 -> 2", "1 -> 2", "3 -> 2"), strict=True):
+        part.outcome.rule_changes = [f"min_exchanges: {change}"]
+
+    assert printed(report_of(*parts))[-3:-1] == [
+        "merged by other rules from here on: min_exchanges: 1 -> 2 (COIN0/USD, COIN1/USD)",
+        "merged by other rules from here on: min_exchanges: 3 -> 2 (COIN2/USD)",
+    ]
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [(12.0, "12 %"), (1.25, "1.2 %"), (0.05, "0.05 %"), (0.0, "0 %"), (1900.0, "1,900 %")],

@@ -116,7 +116,10 @@ def test_a_run_by_other_rules_says_what_differs_and_goes_on_with_them_from_there
     ]
     assert "BTC/USD is merged by other rules from here on" in finished.errors
     assert "run the command merge to bring the past in line" in finished.errors
-    assert "merged by other rules from here on: high_low" in finished.output
+    assert (
+        "merged by other rules from here on: min_exchanges: 3 -> 2; "
+        "high_low: weighted -> extremes (BTC/USD)" in finished.output
+    )
     after = filled.stored.merged("BTC/USD")
     # What was merged stays, but for the last candles, which are read again and merged anew.
     reread_ms = ms_of("2024-05-03T01:58")

@@ -283,4 +283,5 @@ def test_the_run_report_is_the_same_in_file_and_store_and_names_every_figure(
     # Nothing comes a second time.
     again = job.run_well(report="none")
     assert again.output == ""
+    assert again.errors.splitlines()[-1].endswith(": 2 of 2 complete")
     assert "Successfully processed" not in again.errors

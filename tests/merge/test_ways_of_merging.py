@@ -174,6 +174,24 @@ def test_of_many_deviating_minutes_the_first_and_the_worst_of_each_kind_are_told
     ]
 
 
+def test_a_price_of_nothing_is_told_as_far_off_and_stops_no_merge() -> None:
+    nothing = dict.fromkeys(("kraken", "bitstamp"), (0.0, 0.0, 0.0, 0.0, 1.0))
+    candles = {**nothing, "binance": (1e300, 1e300, 1e-300, 1.0, 1.0)}
+    frames = {
+        name: pl.DataFrame(
+            [(0, *values), (MINUTE_MS, *values)], schema=EXCHANGE_CANDLES, orient="row"
+        )
+        for name, values in candles.items()
+    }
+    rules = MergeRules(tuple(frames), 1)
+    for merge in (merge_by_minute, merge_by_column):
+        told = merge(frames, rules).exclusions_told
+        assert told == [Exclusion(n * MINUTE_MS, "binance", "open", 1e9) for n in (0, 1)]
+        two = {name: frames[name] for name in ("kraken", "binance")}
+        [first, _] = merge(two, rules).disagreements_told
+        assert first == Disagreement(0, "open", "binance", "kraken", 1e9)
+
+
 def walk(drawn: random.Random, minutes: int) -> pl.DataFrame:
     rows = []
     for minute in range(minutes):

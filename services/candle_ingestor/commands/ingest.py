@@ -18,6 +18,7 @@ from candle_ingestor.commands.parts import (
     markets_cache,
 )
 from candle_ingestor.commands.report_table import print_report
+from candle_ingestor.commands.report_words import ending
 from candle_ingestor.commands.storage import LOCK_LOST, OpenStore, open_store
 from candle_ingestor.config import Config
 from candle_ingestor.errors import SOME_TICKERS_FAILED, ConfigurationError
@@ -100,7 +101,7 @@ def _publish(report: RunReport, config: Config, console: Console) -> None:
             candles = f"{ticker.outcome.merged.candles:,}"
             log.info("Successfully processed %s candles for %s", candles, ticker.symbol)
     if config.run.report == "none":
-        _log_failures(report)
+        _log_report(report)
     elif report.tickers:
         print_report(report, console, is_full=config.run.report == "full")
     elif report.stop_reason is not None and report.failure is None:
@@ -111,10 +112,11 @@ def _publish(report: RunReport, config: Config, console: Console) -> None:
         )
 
 
-def _log_failures(report: RunReport) -> None:
+def _log_report(report: RunReport) -> None:
     for ticker in report.failed_tickers:
         for error in ticker.errors:
             log.error("%s failed: %s", ticker.symbol, error)
+    log.info("%s", ending(report))
 
 
 def _publish_failure(report: RunReport, config: Config, console: Console) -> None:

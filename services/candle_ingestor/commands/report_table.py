@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -14,6 +16,7 @@ from candle_ingestor.commands.report_words import (
     export_left,
     incomplete,
     left_out,
+    rule_changes,
     stand_ins,
     trouble_words,
     worst_first,
@@ -45,7 +48,8 @@ def print_report(report: RunReport, console: Console, *, is_full: bool = False) 
         for ticker in report.tickers:
             _say_all_of(report, ticker, console)
     else:
-        for line in (*stand_ins(report), *deviations(report, report.tickers)):
+        notes = (stand_ins(report), rule_changes(report), deviations(report, report.tickers))
+        for line in chain(*notes):
             _say(console, line)
         for ticker in worst_first(report):
             if words := incomplete(report, ticker):

@@ -67,6 +67,16 @@ def stand_ins(report: RunReport) -> Iterator[str]:
             yield f"{exchange} serves {some_of(words)}"
 
 
+def rule_changes(report: RunReport) -> Iterator[str]:
+    """Which symbols are merged by other rules than before (rule M10), a line a change."""
+    symbols: dict[str, list[str]] = {}
+    for ticker in report.tickers:
+        if ticker.outcome.rule_changes:
+            symbols.setdefault("; ".join(ticker.outcome.rule_changes), []).append(ticker.symbol)
+    for change, changed in symbols.items():
+        yield f"merged by other rules from here on: {change} ({some_of(changed)})"
+
+
 def incomplete(report: RunReport, ticker: TickerReport) -> str | None:
     """What of a ticker failed and what is missing; None where nothing is."""
     words = []

@@ -11,6 +11,9 @@ from candle_ingestor.model.candles import PRICE_COLUMNS
 MOST_TOLD = 20
 """Of each kind, beside the worst."""
 
+_FARTHEST_PCT = 1e9
+"""Also what a price is off a price of 0, which rule M8 lets into no store."""
+
 
 class Exclusion(NamedTuple):
     """A candle that was left out of its minute.
@@ -58,7 +61,7 @@ def exclusions_of(
     found = []
     for exchange in left_out:
         off = {
-            name: 100 * (price / middle - 1)
+            name: _off_pct(price, middle)
             for name, price, middle in zip(PRICE_COLUMNS, candles[exchange], medians, strict=False)
         }
         farthest = max(off, key=lambda name: abs(off[name]))
@@ -72,7 +75,7 @@ def disagreement_of(open_time_ms: int, candles: Mapping[str, Sequence[float]]) -
     widest = None
     for name, prices in zip(PRICE_COLUMNS, _by_price(candles), strict=True):
         lowest, highest = min(prices), max(prices)
-        above_pct = 100 * (highest / lowest - 1)
+        above_pct = _off_pct(highest, lowest)
         if widest is None or above_pct > widest.above_pct:
             widest = Disagreement(
                 open_time_ms,
@@ -83,6 +86,12 @@ def disagreement_of(open_time_ms: int, candles: Mapping[str, Sequence[float]]) -
             )
     assert widest is not None
     return widest
+
+
+def _off_pct(price: float, reference: float) -> float:
+    if reference <= 0:
+        return _FARTHEST_PCT if price > reference else 0.0
+    return min(100 * (price / reference - 1), _FARTHEST_PCT)
 
 
 def _by_price(candles: Mapping[str, Sequence[float]]) -> list[list[float]]:

@@ -6,8 +6,10 @@ from typing import Any
 import ccxt.async_support
 import pytest
 
-from candle_ingestor.config import Config, config_from_flags
+from candle_ingestor.config import Config, Origin, config_from_flags
 from candle_ingestor.config.from_flags import known_exchanges
+from candle_ingestor.config.origins import VARIABLES
+from candle_ingestor.config.showing import shown_settings
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.flags import FLAGS, GROUPS
 from candle_ingestor.model.merge_rules import HighLow, MergeRules
@@ -21,7 +23,15 @@ DAY_MS = 86_400_000
 def config(environment: dict[str, str] | None = None, **flags: Any) -> Config:
     names = [name for group in GROUPS.values() for name in group]
     values: Any = SimpleNamespace(**{name: FLAGS[name].default for name in names} | flags)
-    return config_from_flags(values, environment or {})
+    environment = environment or {}
+    origins = dict.fromkeys(names, Origin.DEFAULT)
+    origins |= {n: Origin.ENVIRONMENT for n, v in VARIABLES.items() if environment.get(v)}
+    origins |= dict.fromkeys(flags, Origin.FLAG)
+    return config_from_flags(values, environment, origins)
+
+
+def shown(found: Config) -> dict[str, tuple[str, str]]:
+    return {name: (value, origin) for name, value, origin in shown_settings(found, NOW_MS)}
 
 
 def complaint(environment: dict[str, str] | None = None, **flags: Any) -> str:
@@ -118,6 +128,10 @@ def test_empty_variables_are_none() -> None:
     assert config(empty) == config()
 
 
+def test_a_number_of_days_is_short_for_a_start() -> None:
+    assert config(days=30).candles == config(backfill_start_date="30_days_ago").candles
+
+
 def test_former_exchange_names_are_warned_about() -> None:
     found = config(exchanges=["coinbasepro", "kraken"])
 
@@ -180,7 +194,7 @@ def test_how_progress_is_shown_is_part_of_the_run() -> None:
             "--min_exchanges_required=5 is more than the 3 given by --exchanges=",
         ),
         ({"backfill_start_date": "2999-01-01"}, "lies in the future"),
-        ({"backfill_start_date": "yesterday"}, "--backfill_start_date"),
+        ({"backfill_start_date": "tomorrow"}, "--backfill_start_date"),
         ({"backfill_start_date": "2023-02-30"}, "--backfill_start_date"),
         ({"backfill_start_date": "55_years_ago"}, "'55_years_ago' lies before 1970"),
         ({"backfill_end_date": "55_years_ago"}, "'55_years_ago' lies before 1970"),
@@ -240,33 +254,42 @@ def secretive(tmp_path: Path) -> Config:
     path.write_text('[kraken]\nbase_url = "http://me:hush-url@proxy:1/kraken"\n')
     environment = {"REDIS_PASSWORD": "hush-redis", "KRAKEN__SECRET": "hush-key"}
     environment |= {"INFLUXDB_TOKEN": "hush-token", "INFLUXDB_ORG": "o", "INFLUXDB_BUCKET": "b"}
-    return config(environment, exchanges=["kraken"], exchange_settings_file=str(path))
+    return config(
+        environment,
+        exchanges=["kraken"],
+        exchange_settings_file=str(path),
+        tiingo_api_key="hush-tiingo",
+    )
 
 
 def test_no_secret_is_shown(tmp_path: Path) -> None:
     found = secretive(tmp_path)
 
-    shown = found.shown()
-    assert "hush" not in str(shown)
-    assert set(found.secrets) == {"hush-redis", "hush-key", "hush-token"}
-    assert "password set" in shown["redis"]
-    assert "no password" in config().shown()["redis"]
+    table = shown(found)
+    assert "hush" not in str(table)
+    assert set(found.secrets) == {"hush-redis", "hush-key", "hush-token", "hush-tiingo"}
+    assert table["redis_password"] == ("set", "$REDIS_PASSWORD")
+    assert table["influxdb_token"] == ("set", "$INFLUXDB_TOKEN")
+    assert shown(config())["redis_password"] == ("-", "default")
     for secret in found.secrets:
         assert secret not in repr(found)
 
 
-def test_the_configuration_is_shown_in_texts(tmp_path: Path) -> None:
-    shown = secretive(tmp_path).shown()
+def test_the_configuration_is_shown_in_texts_with_where_they_come_from(tmp_path: Path) -> None:
+    table = shown(secretive(tmp_path))
 
-    assert all(isinstance(text, str) for text in shown.values())
-    assert shown["exchanges"] == "kraken"
-    assert shown["timeframe"] == "1m"
-    assert shown["min_exchanges_required"] == "1"
-    assert shown["backfill_start_date"] == "1_year_ago"
-    assert shown["backfill_end_date"] == "-"
-    assert shown["catch_up_initial_days"] == "7"
-    assert config(backfill_start_date="skip").shown()["backfill_start_date"] == "skip"
-    assert "proxy:1/kraken" in shown["kraken"]
+    names = {name for group in GROUPS.values() for name in group}
+    assert names - {"tiingo_api_key"} <= table.keys()
+    assert table["exchanges"] == ("kraken", "flag")
+    assert table["candle_granularity_minutes"] == ("1 (1m)", "default")
+    assert table["min_exchanges_required"] == ("1", "default")
+    assert table["backfill_start_date"] == ("1_year_ago (2023-03-05T00:00:00Z)", "default")
+    assert table["backfill_end_date"] == ("-", "default")
+    assert table["catch_up_initial_days"] == ("7", "default")
+    assert table["influxdb_org"] == ("o", "$INFLUXDB_ORG")
+    assert table["now"][0] == "2024-03-05T12:34:56Z"
+    assert "proxy:1/kraken" in table["exchange kraken"][0]
+    assert shown(config(backfill_start_date="skip"))["backfill_start_date"] == ("skip", "flag")
 
 
 INFLUXDB = {
@@ -284,8 +307,9 @@ def test_a_token_makes_influxdb_the_store_and_is_shown_nowhere() -> None:
         "market",
     )
     assert "s3cret-token" in found.secrets
-    assert "s3cret-token" not in repr(found) + str(found.shown())
-    assert "market" in found.shown()["store"]
+    assert "s3cret-token" not in repr(found) + str(shown(found))
+    assert shown(found)["store"] == ("influxdb", "default")
+    assert shown(found)["influxdb_bucket"] == ("market", "$INFLUXDB_BUCKET")
 
 
 def test_without_a_token_or_by_choice_the_store_is_sqlite() -> None:
@@ -295,9 +319,53 @@ def test_without_a_token_or_by_choice_the_store_is_sqlite() -> None:
 
 def test_influxdb_without_what_it_needs_is_refused_by_the_name_of_the_flag() -> None:
     assert "--influxdb_token" in complaint(store="influxdb")
-    for name in ("org", "bucket"):
-        lacking = {k: v for k, v in INFLUXDB.items() if k != f"INFLUXDB_{name.upper()}"}
-        assert f"--influxdb_{name}" in complaint(lacking)
+    lacking = {k: v for k, v in INFLUXDB.items() if k != "INFLUXDB_ORG"}
+    assert "--influxdb_org" in complaint(lacking)
+
+
+def test_without_a_name_the_bucket_is_called_candles() -> None:
+    lacking = {k: v for k, v in INFLUXDB.items() if k != "INFLUXDB_BUCKET"}
+    for found in (config(lacking), config(influxdb_token="t", influxdb_org="desk")):
+        assert found.store.influxdb is not None
+        assert found.store.influxdb.bucket == "candles"
+
+
+@pytest.mark.parametrize(
+    ("environment", "flags", "words"),
+    [
+        (INFLUXDB, {"sqlite_path": "c.sqlite"}, "--sqlite_path is given, but INFLUXDB_TOKEN is"),
+        ({}, {"sqlite_path": "c.sqlite", "influxdb_token": "t"}, "--influxdb_token is given"),
+        ({}, {"influxdb_org": "desk"}, "--influxdb_org is given, and no token"),
+        ({}, {"influxdb_token": "", "influxdb_org": "desk"}, "--influxdb_token is given, and no"),
+    ],
+)
+def test_flags_of_one_store_are_refused_where_the_other_one_would_be_taken(
+    environment: dict[str, str], flags: dict[str, Any], words: str
+) -> None:
+    message = complaint(environment, **flags)
+
+    assert words in message
+    assert "--store=sqlite" in message
+
+
+def test_a_store_that_is_chosen_needs_no_flag_to_be_left_out() -> None:
+    chosen = config(INFLUXDB, store="sqlite", sqlite_path="c.sqlite")
+    assert (chosen.store.influxdb, chosen.warnings) == (None, ())
+
+    both = config(INFLUXDB, store="influxdb", sqlite_path="c.sqlite")
+    assert "--sqlite_path keeps no candles" in both.warnings[0]
+    both = config(store="sqlite", influxdb_bucket="market")
+    assert "--influxdb_bucket: without effect" in both.warnings[0]
+    # Where variables of a shell say where InfluxDB is, that is no wish for it.
+    assert config({"INFLUXDB_ORG": "desk"}).store.influxdb is None
+
+
+def test_a_key_of_the_older_service_is_passed_over_with_what_to_do() -> None:
+    found = config(tiingo_api_key="hush-hush")
+
+    assert "hush" not in str(found.warnings) + repr(found)
+    assert "--tiingo_api_key is ignored" in found.warnings[0]
+    assert "--exchanges" in found.warnings[0]
 
 
 def test_redis_is_used_where_symbols_come_from_it_or_its_host_is_named() -> None:

@@ -7,7 +7,8 @@ from absl import flags as absl_flags
 from absl.testing import flagsaver
 
 import candle_ingestor.main  # noqa: F401 - defines every flag there is
-from candle_ingestor.commands.table import COMMANDS, DRY_RUN, Command
+from candle_ingestor.commands.help import command_help
+from candle_ingestor.commands.table import COMMANDS, DRY_RUN, Command, users_of
 from candle_ingestor.config import FlagValues
 from candle_ingestor.flags import FLAGS, GROUPS
 
@@ -49,9 +50,31 @@ def test_every_flag_has_help_of_whole_sentences(name: str) -> None:
 
 
 def test_every_flag_but_that_of_main_is_part_of_the_configuration() -> None:
-    by_main = {"now", "run_mode"}
+    by_main = {"config", "now", "run_mode"}
 
     assert {name for name in NAMES if f"values.{name}" not in CONFIG} == by_main
+
+
+def test_every_flag_is_used_by_some_command_and_shown_in_the_help_of_those() -> None:
+    for name in NAMES:
+        users = users_of(name)
+        assert set(users) <= set(COMMANDS)
+        # What the older service's users may still give is of use to none of them.
+        assert users or name == "tiingo_api_key"
+        for command in COMMANDS:
+            lines = [line.strip() for line in command_help(command).splitlines()]
+            is_shown = any(re.match(rf"--(\[no\])?{name}\b", line) for line in lines)
+            assert is_shown == (command in users), (name, command)
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"), [("60", 60), ("1h", 60), ("60m", 60), ("1m", 1), ("1d", 1440), ("5", 5)]
+)
+def test_a_candle_length_is_a_number_of_minutes_or_a_timeframe(text: str, minutes: int) -> None:
+    with flagsaver.flagsaver():
+        FLAGS(["job", f"--candle_granularity_minutes={text}"])
+
+        assert FLAGS.candle_granularity_minutes == minutes
 
 
 def test_every_command_says_what_it_does() -> None:
@@ -73,6 +96,10 @@ def test_every_command_can_be_loaded(command: Command) -> None:
         "--redis_port=65536",
         "--candle_granularity_minutes=0",
         "--candle_granularity_minutes=1441",
+        "--candle_granularity_minutes=25h",
+        "--candle_granularity_minutes=1w",
+        "--candle_granularity_minutes=",
+        "--days=0",
         "--min_exchanges_required=-1",
         "--refetch_last_candles=-1",
         "--settle_seconds=-0.1",

@@ -18,8 +18,8 @@ MAY_IMPORT = {
     "config": ("errors", "exchanges", "model", "operations", "stores", "symbols"),
     "settle": ("config", "errors", "ledger", "merge", "model", "operations", "partitions"),
     "ingest": (
-        *("config", "errors", "exchanges", "ledger", "model", "operations", "partitions"),
-        *("settle", "stores", "symbols"),
+        *("config", "errors", "exchanges", "ledger", "merge", "model", "operations"),
+        *("partitions", "settle", "stores", "symbols"),
     ),
 }
 """What each package imports beside itself; `commands` and `main` wire everything."""

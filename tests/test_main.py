@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -87,18 +88,79 @@ def test_a_configuration_that_cannot_be_used_is_refused_before_ccxt_is_loaded() 
     assert "did you mean kraken?" in ended.stderr
 
 
-def test_help_is_printed_for_every_command() -> None:
-    ended = start("merge", "--help")
+@pytest.mark.parametrize("arguments", [["help"], ["--help"], ["-h"], ["help", "help"]])
+def test_help_lists_the_commands_and_every_flag(arguments: list[str]) -> None:
+    ended = start(*arguments)
 
-    assert ended.returncode == 0
+    assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.startswith("Usage: candle-ingestor [COMMAND]")
-    assert ended.stderr == ""
+    assert "--[no]fail_fast" in ended.stdout
+    assert "candle-ingestor help COMMAND" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["help", "export"], ["export", "--help"], ["--data_root=x", "export", "-h"]],
+)
+def test_help_for_a_command_lists_its_own_flags_and_an_example(arguments: list[str]) -> None:
+    ended = start(*arguments)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith("Usage: candle-ingestor export [--flag=value ...]")
+    assert "Example: candle-ingestor export --" in ended.stdout
+    assert "--[no]restate" in ended.stdout
+    assert "fail_fast" not in ended.stdout
+
+
+def test_help_for_no_command_says_what_there_is() -> None:
+    ended = start("help", "exprot")
+
+    assert ended.returncode == 2
+    assert ended.stderr == "candle-ingestor: 'exprot' is no command; did you mean export?\n"
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    ended = start("--version")
+
+    project = tomllib.loads((SERVICES.parent / "pyproject.toml").read_text())["project"]
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith(f"candle-ingestor {project['version']} (Python 3.")
+    assert ", ccxt 4." in ended.stdout
+
+
+@pytest.mark.parametrize("flags", [[], ["-u"]])
+@pytest.mark.parametrize("arguments", ["help", "export --help", "--no_such_flag"])
+def test_a_reader_that_leaves_is_no_error(arguments: str, flags: list[str]) -> None:
+    # The reader is gone before the first word, and the words are more than a pipe holds.
+    for redirection, code in (("", 0), ("2>&1", 2)):
+        if (code == 2) != (arguments == "--no_such_flag"):
+            continue
+        command = f"{sys.executable} -P {' '.join(flags)} -m candle_ingestor {arguments}"
+        ended = subprocess.run(
+            ["bash", "-c", f"{{ sleep 0.3; {command} {redirection}; echo $? >&3; }} 3>&2 | true"],
+            env=os.environ | {"PYTHONPATH": str(SERVICES)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert ended.stderr == f"{code}\n"
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["inject"], "'inject' is no command; there are ingest, merge, export, demo"),
+        (["--simbols=BTC/USD"], "no flag is called --simbols; did you mean --symbols?"),
+        (["--data-root=x"], "no flag is called --data-root; did you mean --data_root?"),
+        (["--zzzzzz"], "no flag is called --zzzzzz; --help lists the flags"),
+        (["fetch"], "'fetch' is no command; there are ingest, merge, export, demo"),
+        (["inject"], "'inject' is no command; did you mean ingest?"),
+        (
+            ["--days=3", "--backfill_start_date=today"],
+            "--backfill_start_date and --days contradict",
+        ),
+        (["--symbols=BTC/USD", "--symbols_file=x"], "--symbols and --symbols_file contradict"),
+        (["--config=/nowhere/job.toml"], "--config=/nowhere/job.toml cannot be read: No such file"),
         (["ingest", "symbols=BTC/USD"], "flags are written --name=value"),
         (["merge", "--run_mode=dry"], "--run_mode=dry goes with the command ingest"),
     ],
@@ -119,6 +181,7 @@ def test_what_cannot_be_is_refused_at_once_in_one_line(arguments: list[str], wor
         (["ingest", "--backfill_start_date=2999-01-01"], "lies in the future"),
         (["merge", "--backfill_start_date=skip", "--backfill_end_date=2024-01-01"], "not skip"),
         (["export", "--now=soon"], "'soon' is no time"),
+        (["--influxdb_org=desk", "--symbols=BTC/USD"], "--influxdb_org is given, and no token"),
     ],
 )
 def test_a_configuration_that_cannot_be_is_refused_in_one_line_of_the_log(
@@ -166,6 +229,25 @@ def test_the_demo_is_given_the_flags_and_makes_its_own_configuration() -> None:
 
     assert told["name"] == "demo"
     assert told["arguments"] == ["FlagValues", "Console"]
+
+
+def warnings_of(*arguments: str) -> list[str]:
+    ended = run_python("-c", STUBS, *arguments)
+    assert ended.returncode == 7, ended.stderr
+    before = r"^(?:W\d{4} .*?\] |(?:\S+Z )?WARNING: )"
+    return [re.sub(before, "", line) for line in ended.stderr.splitlines()]
+
+
+def test_a_flag_that_a_command_does_not_use_is_warned_about_and_nothing_else() -> None:
+    (warning,) = warnings_of("export", "--fail_fast", "--high_low=extremes", "--run_mode=wet")
+    assert warning == (
+        "--fail_fast, --high_low have no effect on the command export; "
+        "candle-ingestor help export lists its flags"
+    )
+    assert warnings_of("merge", "--high_low=extremes", "--symbols=BTC/USD") == []
+    assert warnings_of("ingest", "--fail_fast", "--high_low=extremes") == []
+    (warning,) = warnings_of("demo", "--dry_run_limit=5")
+    assert warning.startswith("--dry_run_limit has no effect on the command demo")
 
 
 def test_a_command_runs_with_what_was_loaded_left_out_of_garbage_collections() -> None:

@@ -1,1 +1,3 @@
 """Keeps one trustworthy candle series per symbol, with every minute accounted for."""
+
+__version__ = "0.1.0"

@@ -8,6 +8,8 @@ import signal
 import sys
 from types import FrameType
 
+from candle_ingestor.operations.lasting_output import outlive_readers
+
 _STAYS_WHOLE = "what is stored is whole, and the same command goes on from there"
 
 
@@ -28,6 +30,7 @@ def entry_point() -> None:
     # The job's libraries make 200,000 objects that live as long as it does. A collection while
     # they are loaded, and each full one later, would walk them all and find nothing to free.
     gc.disable()
+    outlive_readers()
     try:
         main = importlib.import_module("candle_ingestor.main")
         sys.exit(main.main(sys.argv, os.environ, when_loaded=_collect_seldom))

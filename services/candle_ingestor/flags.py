@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from absl import flags
+
+from candle_ingestor.model.timeframe import Timeframe
 
 GROUPS: dict[str, list[str]] = {}
 """Flag names by the heading that help and docs list them under."""
 
 
-def _group(heading: str, *holders: flags.FlagHolder[object]) -> None:
+def _group(heading: str, *holders: flags.FlagHolder[Any]) -> None:
     GROUPS[heading] = [holder.name for holder in holders]
+
+
+class _MinutesParser(flags.IntegerParser):
+    """Reads a length in minutes, written as `60`, `60m`, `1h` or `1d`."""
+
+    syntactic_help = "a length such as 1, 60, 1m, 4h or 1d"
+
+    def convert(self, argument: str | int) -> int:
+        """The minutes; raises ValueError for what is no length."""
+        if isinstance(argument, str) and not argument.removeprefix("-").isdecimal():
+            try:
+                return Timeframe.parse(argument).minutes
+            except ValueError as error:
+                raise ValueError(f"{error}; or a number of minutes") from error
+        return int(argument)
 
 
 _group(
     "Run",
+    flags.DEFINE_string(
+        "config",
+        None,
+        'TOML file of flags, such as symbols = "BTC/USD". A flag of the command line wins over '
+        "it, and so does a variable of the environment.",
+    ),
     flags.DEFINE_enum(
         "run_mode",
         "wet",
@@ -40,6 +65,14 @@ _group(
         "every symbol met its minimum.",
     ),
     flags.DEFINE_integer("dry_run_limit", 2, "How many symbols a dry run looks at.", lower_bound=1),
+    flags.DEFINE_enum(
+        "report",
+        "short",
+        ["short", "full", "none"],
+        "What a run prints at its end: short is a line an exchange, and one a symbol where "
+        "something is missing or failed; full adds every symbol on every exchange; none leaves it "
+        "to the log and --run_report_path.",
+    ),
     flags.DEFINE_string("run_report_path", None, "Also write the run report as JSON to this file."),
     flags.DEFINE_enum(
         "progress",
@@ -61,7 +94,15 @@ _group(
     flags.DEFINE_string(
         "symbols", None, "Comma-separated symbols, such as BTC/USD,ETH/USD, in place of Redis."
     ),
-    flags.DEFINE_string("symbols_file", None, "JSON or TOML file of symbols, in place of Redis."),
+    flags.DEFINE_string(
+        "symbols_file", None, "JSON, TOML, CSV or TXT file of symbols, in place of Redis."
+    ),
+    flags.DEFINE_bool(
+        "strict_symbols",
+        False,
+        "Exit with code 1 when a symbol of the list is left out, be it that it names none or that "
+        "too few exchanges list it.",
+    ),
     flags.DEFINE_string(
         "redis_host",
         None,
@@ -120,19 +161,28 @@ _group(
 )
 _group(
     "Candles",
-    flags.DEFINE_integer(
-        "candle_granularity_minutes", 1, "Length of the candles.", lower_bound=1, upper_bound=1440
+    flags.DEFINE(
+        _MinutesParser(lower_bound=1, upper_bound=1440),
+        "candle_granularity_minutes",
+        1,
+        "Length of the candles, in minutes or as 1m, 4h or 1d.",
     ),
     flags.DEFINE_string(
         "backfill_start_date",
         "1_year_ago",
-        "First day of the history, UTC: "
-        "YYYY-MM-DD, N_days_ago, N_weeks_ago, N_months_ago, N_years_ago; skip for no history.",
+        "Start of the history, UTC: YYYY-MM-DD, YYYY-MM-DDTHH:MM, today, yesterday, N_days_ago, "
+        "N_weeks_ago, N_months_ago, N_years_ago; skip for no history.",
+    ),
+    flags.DEFINE_integer(
+        "days",
+        None,
+        "Short for a history of so many days: --days=30 is --backfill_start_date=30_days_ago.",
+        lower_bound=1,
     ),
     flags.DEFINE_string(
         "backfill_end_date",
         None,
-        "The day after the last one, in the same forms: a bounded download, without catch-up.",
+        "The first time left out, in the same forms: a bounded download, without catch-up.",
     ),
     flags.DEFINE_float(
         "catch_up_initial_days",
@@ -200,7 +250,9 @@ _group(
         "process lists.",
     ),
     flags.DEFINE_string("influxdb_org", None, "Its organization; the default is $INFLUXDB_ORG."),
-    flags.DEFINE_string("influxdb_bucket", None, "The bucket; the default is $INFLUXDB_BUCKET."),
+    flags.DEFINE_string(
+        "influxdb_bucket", None, "The bucket; the default is $INFLUXDB_BUCKET, or candles."
+    ),
     flags.DEFINE_bool("create_bucket", False, "Make the bucket if it is not there."),
     flags.DEFINE_string(
         "service_identifier", "candle_ingestor", "Tag of this service's state in the store."
@@ -227,6 +279,12 @@ _group(
     ),
     flags.DEFINE_bool(
         "restate", False, "Allow months that are marked complete to be written anew."
+    ),
+)
+_group(
+    "Of the older service",
+    flags.DEFINE_string(
+        "tiingo_api_key", None, "Accepted and ignored: candles come from exchanges, without a key."
     ),
 )
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from absl import flags as absl_flags
 from absl import logging as absl_logging
 
-from candle_ingestor.commands.help import help_text
+from candle_ingestor.commands.arguments import Arguments, answer, parse
 from candle_ingestor.commands.table import COMMANDS, DRY_RUN, Command
 from candle_ingestor.errors import CandleIngestorError, ConfigurationError
 from candle_ingestor.flags import FLAGS
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _WIDTH_OF_PIPES = 1_000
-HELP_FLAGS = ("--help", "-help", "-h", "--helpfull", "--helpshort")
 
 
 def main(
@@ -43,58 +41,47 @@ def main(
     Returns:
         The exit code of rule F3.
     """
-    if any(argument in HELP_FLAGS for argument in argv[1:]):
-        print(help_text())
-        return 0
     try:
-        name = _parse(argv)
+        answered = answer(argv)
+        if answered is not None:
+            print(answered)
+            return 0
+        arguments = parse(argv, environment)
     except CandleIngestorError as error:
         print(f"candle-ingestor: {error}", file=sys.stderr)
         return error.exit_code
     _start_logging()
     try:
-        return _run(name, environment, when_loaded)
+        return _run(arguments, environment, when_loaded)
     except CandleIngestorError as error:
         log.error("%s", "; ".join((str(error), *getattr(error, "__notes__", ()))))
         return error.exit_code
 
 
-def _parse(argv: Sequence[str]) -> str:
-    try:
-        rest = FLAGS(list(argv))[1:]
-    except absl_flags.Error as error:
-        raise ConfigurationError(f"{error}; --help lists the flags") from error
-    name = rest[0] if rest else "ingest"
-    if name not in COMMANDS:
-        raise ConfigurationError(f"{quoted(name)} is no command; there are {', '.join(COMMANDS)}")
-    if len(rest) > 1:
-        raise ConfigurationError(
-            f"{quoted(rest[1])} is not understood; flags are written --name=value"
-        )
-    if name != "ingest" and FLAGS.run_mode == "dry":
-        raise ConfigurationError(
-            f"--run_mode=dry goes with the command ingest; {name} has no dry run"
-        )
-    return name
-
-
-def _run(name: str, environment: Mapping[str, str], when_loaded: Callable[[], object]) -> int:
-    if name == "demo":
-        function = COMMANDS[name].load()
+def _run(
+    arguments: Arguments, environment: Mapping[str, str], when_loaded: Callable[[], object]
+) -> int:
+    if arguments.command == "demo":
+        _warn(arguments.warnings)
+        function = COMMANDS["demo"].load()
         when_loaded()
         return function(FLAGS, _console())
     # Here and below imports stand where they are needed, so that --help waits for none of them.
     from candle_ingestor.config import config_from_flags
 
     clock = SystemClock(_start_ms())
-    config = config_from_flags(FLAGS, environment)
+    config = config_from_flags(FLAGS, environment, arguments.origins)
     config.candles.resolved(clock.now_ms())
     _hide_secrets(config)
-    for warning in config.warnings:
-        log.warning("%s", warning)
-    function = _command(name).load()
+    _warn(arguments.warnings + config.warnings)
+    function = _command(arguments.command).load()
     when_loaded()
     return function(config, clock, _console())
+
+
+def _warn(warnings: Iterable[str]) -> None:
+    for warning in warnings:
+        log.warning("%s", warning)
 
 
 def _command(name: str) -> Command:

@@ -21,6 +21,7 @@ from exchange_simulator import SimulatorConfig, running_simulator
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 EXCHANGES = ("coinbaseexchange", "bitstamp")
+CANNOT_BE_MERGED = "What cannot be merged stays a gap"
 
 
 def blocks(language: str) -> list[str]:
@@ -69,6 +70,7 @@ def test_every_job_command_of_the_pages_runs_and_what_they_say_of_its_results_ho
     for command in commands:
         done = run_command(command, workplace)
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        assert CANNOT_BE_MERGED not in done.stdout + done.stderr, command
     for block in blocks("python"):
         printed = subprocess.run(
             [sys.executable, "-c", block],
@@ -84,6 +86,23 @@ def test_every_job_command_of_the_pages_runs_and_what_they_say_of_its_results_ho
         for block in blocks("sql"):
             assert len(store.execute(block).fetchall()) == 5
     store.close()
+
+
+def test_the_example_of_every_command_runs(workplace: Path) -> None:
+    examples = {name: command.example for name, command in COMMANDS.items()}
+    assert examples.pop("demo") == "candle-ingestor demo"  # Shown end to end.
+    for example in examples.values():
+        done = run_command(f"./{example}", workplace)
+        assert done.returncode == 0, f"{example}\n{done.stdout}\n{done.stderr}"
+
+
+def test_the_file_of_flags_in_the_readme_is_one(workplace: Path) -> None:
+    (file,) = blocks("toml")
+    (workplace / "job.toml").write_text(file)
+    done = run_command("./candle-ingestor --config=job.toml --run_mode=dry", workplace)
+    assert done.returncode == 0, done.stderr
+    assert "BTC/USD,ETH/USD" in done.stdout
+    assert "config file" in done.stdout
 
 
 def test_the_pages_tell_of_the_demo() -> None:
@@ -153,7 +172,7 @@ def test_every_flag_that_a_page_names_exists() -> None:
     simulator_flags = {"recordings", "shift_to_now", "fault", "seed", "port", "settings_out"}
     for page in PAGES:
         for name in re.findall(r"--([a-z][a-z_]+)", page.read_text()):
-            assert name in {*FLAGS, *simulator_flags, "help", "flag", "name"}, (
+            assert name in {*FLAGS, *simulator_flags, "help", "version", "flag", "name"}, (
                 f"{page.name}: --{name}"
             )
 

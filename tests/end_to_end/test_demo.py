@@ -1,7 +1,15 @@
 """The demo, as a new user runs it."""
 
 import json
+import re
+from datetime import datetime
 from typing import Any
+
+TIME = r"(\d{4}-\d\d-\d\dT\d\d:\d\dZ)"
+
+
+def ms_of(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
 def test_a_second_demo_fetches_only_what_is_new_and_changes_no_earlier_row(job: Any) -> None:
@@ -27,6 +35,28 @@ def test_a_second_demo_fetches_only_what_is_new_and_changes_no_earlier_row(job: 
         outages += sum(row.exchange_count < 3 for row in before[symbol].values())
     assert excluded > 0  # A bad print,
     assert outages > 0  # and an outage.
+    outage = re.search(
+        rf"(\w+) had no trade to show from {TIME} to {TIME}\. It answered", first.output
+    )
+    bad_print = re.search(
+        rf"(\w+) showed a high 20 % too high for (\S+) at {TIME}\. Its candle was left out",
+        first.output,
+    )
+    assert outage is not None
+    assert bad_print is not None
+    silent = range(ms_of(outage[2]), ms_of(outage[3]), 60_000)
+    for symbol in symbols:
+        of_exchange = stored.of_exchange(outage[1], symbol)
+        assert not any(minute in of_exchange for minute in silent)
+        assert any(minute in before[symbol] for minute in silent)
+    exchange, symbol, at = bad_print.groups()
+    assert ms_of(at) in stored.of_exchange(exchange, symbol)
+    assert exchange not in before[symbol][ms_of(at)].source_exchanges
+    part = next(t for t in report["tickers"] if t["symbol"] == symbol)["exchanges"][exchange]
+    assert f"{at[:-1]}:00Z" in [minute["time"] for minute in part["excluded_minutes"]]
+    assert f"of {exchange} left out, more than 5 % from the median: " in first.output
+    assert "Run ok" in first.output
+    assert "3 of 3 complete" in first.output
     assert "Where to look:" in first.output
     assert "data/demo/candles.sqlite" in first.output
 

@@ -16,13 +16,13 @@ SECRET = "do-not-show-this-4711"
 BAD_FLAGS = {
     "a typo in a flag": (
         ["--exchnges=kraken"],
-        "Unknown command line flag 'exchnges'. Did you mean: exchange_settings_file, exchanges ?",
+        "no flag is called --exchnges; did you mean --exchanges?",
     ),
     "a flag's bad value": (
         ["--candle_granularity_minutes=0"],
-        "candle_granularity_minutes=0: 0 is not an integer in the range [1, 1440]",
+        "candle_granularity_minutes=0: 0 is not a length such as 1, 60, 1m, 4h or 1d",
     ),
-    "an unknown command": (["ingset"], "'ingset' is no command; there are ingest, merge"),
+    "an unknown command": (["ingset"], "'ingset' is no command; did you mean ingest?"),
     "an unknown exchange": (
         ["--exchanges=krakn"],
         "'krakn' is no exchange that ccxt knows; did you mean kraken?",
@@ -50,6 +50,16 @@ BAD_FLAGS = {
         "--exchange_settings_file: cannot read no.toml: No such file",
     ),
 }
+
+
+def test_a_sqlite_file_is_not_passed_over_for_the_token_of_a_shell(job: Any) -> None:
+    token = {"INFLUXDB_TOKEN": "hush-4711", "INFLUXDB_ORG": "desk"}
+    for command in ("ingest", "merge", "export"):
+        finished = job.run(command, symbols="BTC/USD", sqlite_path="mine.sqlite", environment=token)
+        assert finished.exit_code == BAD_CONFIGURATION
+        assert "--sqlite_path is given, but INFLUXDB_TOKEN is set" in finished.complaint
+        assert "--store=sqlite" in finished.complaint
+        assert "hush" not in finished.errors
 
 
 @pytest.mark.parametrize(("arguments", "message"), BAD_FLAGS.values(), ids=BAD_FLAGS.keys())
@@ -166,14 +176,58 @@ def test_symbols_below_the_minimum_are_dropped_by_name_and_none_left_is_an_error
     assert "Symbol validation: 1/2 symbols meet minimum 3 exchange requirement" in finished.errors
     assert "BTC/USDT is left out: not listed on bitstamp" in finished.errors
     assert finished.report["dropped_symbols"] == {"BTC/USDT": ["bitstamp"]}
-    assert "BTC/USDT was left out: not listed on bitstamp" in finished.output
+    assert "1 symbol left out: BTC/USDT (not listed on bitstamp)" in finished.output
+    assert "1 of 2 complete" in finished.output
 
     finished = one_day.run(symbols="BTC/USDT,DOGE/USD")
     assert finished.exit_code == BAD_CONFIGURATION
     assert "No symbols meet the minimum exchange requirement of 3" in finished.complaint
     assert finished.report["status"] == "failed"
     assert finished.report["error"] in finished.complaint
-    assert "BTC/USDT is not on bitstamp" in finished.complaint
+    assert (
+        "BTC/USDT is not listed on bitstamp; --quote_aliases=USDT:USD would" in finished.complaint
+    )
+    assert finished.complaint.endswith(
+        "; lower --min_exchanges_required, or add exchanges or --quote_aliases"
+    )
+
+
+def test_a_symbol_left_out_is_named_with_what_was_meant_and_fails_a_strict_run(
+    one_day: Any,
+) -> None:
+    flags = {"exchanges": "coinbaseexchange,bitstamp", "symbols": "ETG/USD,BTC/USD,!!"}
+    finished = one_day.run_well(**flags)
+
+    assert "Symbol validation: 1/2 symbols meet minimum 2 exchange requirement" in finished.errors
+    assert (
+        "ETG/USD is left out: not listed on coinbaseexchange, bitstamp; did you mean ETH/USD?"
+    ) in finished.errors
+    assert list(finished.report["dropped_symbols"]) == ["ETG/USD"]
+
+    strict = one_day.run(**flags, strict_symbols=True)
+    assert strict.exit_code == SOME_TICKERS_FAILED
+    assert (
+        "--strict_symbols: left out 1 of 2 symbols and passed over 1 entry that names no symbol"
+    ) in strict.complaint
+    assert strict.report["status"] == "ok"
+
+
+@pytest.mark.parametrize("name", ["symbols.txt", "symbols.csv"])
+def test_a_list_of_symbols_may_be_a_plain_file(one_day: Any, name: str) -> None:
+    (one_day.folder / name).write_text("symbol\nBTC/USD\n" if name.endswith("csv") else "btcusd\n")
+    finished = one_day.run_well(symbols=None, symbols_file=name, exchanges="bitstamp")
+
+    assert [ticker["symbol"] for ticker in finished.report["tickers"]] == ["BTC/USD"]
+
+
+def test_an_unknown_key_of_a_symbols_file_is_named(one_day: Any) -> None:
+    (one_day.folder / "symbols.json").write_text('[{"symbol": "BTC/USD", "tire": 1}]')
+    finished = one_day.run_well(symbols=None, symbols_file="symbols.json", exchanges="bitstamp")
+
+    assert (
+        "--symbols_file=symbols.json: passed over the unknown key 'tire'; did you mean tier? "
+        "known are symbol, tier, history_start"
+    ) in finished.errors
 
 
 def test_an_exchange_that_is_down_degrades_a_run_that_meets_its_minimum_without_it(
@@ -193,9 +247,12 @@ def test_an_exchange_that_is_down_degrades_a_run_that_meets_its_minimum_without_
     assert finished.report["status"] == "degraded"
     assert list(finished.report["unavailable_exchanges"]) == ["bitstamp"]
     assert finished.report["dropped_symbols"] == {}
-    [line] = [line for line in finished.output.splitlines() if "bitstamp" in line]
-    assert "bitstamp could not be used" in line
-    assert "2 of 2 tickers done" in finished.output
+    row, line = [line for line in finished.output.splitlines() if "bitstamp" in line]
+    # Asked for its markets five times, four of them again: requests, candles, retries, errors.
+    assert [row.split()[i] for i in (0, 1, 2, 4, 5)] == ["bitstamp", "5", "0", "4", "1"]
+    assert line.startswith("bitstamp could not be used: ")
+    assert "Run degraded" in finished.output
+    assert "2 of 2 complete" in finished.output
     for symbol in ("BTC/USD", "ETH/USD"):
         ticker = finished.ticker(symbol)
         assert (ticker["status"], ticker["errors"], ticker["covered_candles"]) == ("ok", [], 1440)
@@ -246,10 +303,15 @@ def test_an_exchange_that_refuses_fails_the_tickers_that_need_it(one_day: Any, m
     assert finished.exit_code == SOME_TICKERS_FAILED
     assert finished.report["status"] == "failed"
     ticker = finished.ticker("BTC/USD")
-    assert ticker["gap_candles"] == {"below_minimum": 1440}
-    [error] = ticker["errors"]
-    assert "1,440 candles could not be merged" in error
-    assert "451" in error
+    assert ticker["gap_candles"] == {"fetch_failed": 1440}
+    words = "1,440 candles could not be merged: bitstamp left them unanswered"
+    assert ticker["errors"] == [words]
+    assert f"BTC/USD failed: {words}; 1,440 of 1,440 1m intervals missing" in finished.output
+    [(exchange, trouble)] = finished.report["exchange_troubles"].items()
+    assert exchange == "bitstamp"
+    assert "451" in trouble["error"]
+    # The cause is told once, whatever the number of symbols.
+    assert finished.output.count(trouble["error"]) == 1
 
 
 def test_one_tickers_failure_stops_no_other_one(one_day: Any) -> None:

@@ -1,6 +1,7 @@
 """Whole runs that store in a real InfluxDB, as production does."""
 
 import gzip
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -311,6 +312,11 @@ def test_a_token_revoked_in_the_middle_of_a_run_ends_it_and_a_new_one_completes_
     assert token not in finished.errors + finished.output
     assert finished.report["status"] == "failed"
     assert finished.report["error"] in finished.complaint
+    # What was done until then is told.
+    assert re.search(
+        r"Run failed after .*: 0 of \d complete, .* of everything wanted is known", finished.output
+    )
+    assert "The same command goes on from there." in finished.output
     rows = contents_of(influx_server, bucket.bucket)["exchange_candles"]
     assert set(rows) <= set(undisturbed.contents["exchange_candles"])
 

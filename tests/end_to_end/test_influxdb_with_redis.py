@@ -131,6 +131,39 @@ def test_of_two_runs_at_once_on_one_bucket_the_second_leaves(
     assert redis_client.keys("*run_lock*") == []
 
 
+def test_merge_and_export_need_no_redis_where_none_is_named(
+    job: Any, closed_port: int, influx_server: InfluxServer, bucket: InfluxDbConnection
+) -> None:
+    job.run_well()
+    before = contents_of(influx_server, bucket.bucket)
+    files = job.stored.files()
+    job.environment.pop("REDIS_HOST")
+    job.environment["REDIS_PORT"] = str(closed_port)
+
+    for command in ("merge", "export"):
+        assert "BTC/USD" in job.run_well(command).output
+    assert contents_of(influx_server, bucket.bucket) == before
+    assert job.stored.files() == files
+
+
+def test_merge_and_export_see_the_lock_of_a_run_whose_redis_nobody_named(
+    job: Any, market: ExchangeSimulator, at_candle_request: Any
+) -> None:
+    # The run finds it at localhost, by default; the others look for none.
+    job.environment.pop("REDIS_HOST")
+    market.set_faults([Fault("all", "stall", 1)])
+    is_running = at_candle_request(market, 1, lambda: None)
+    first = job.start(request_timeout_seconds=60)
+    assert is_running.wait(30)
+
+    for command in ("merge", "export"):
+        second = job.run(command)
+        assert second.exit_code == ANOTHER_RUN_HOLDS_THE_LOCK
+        assert f"process {first.pid} " in second.complaint
+    first.send_signal(signal.SIGTERM)
+    job.finish(first)
+
+
 def test_the_markets_are_asked_for_once_and_then_come_from_redis(
     job: Any, market: ExchangeSimulator, redis_client: Any, bucket: Any, new_influxdb_job: Any
 ) -> None:

@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 import pytest
 from job_server import JobProcess
 
+from candle_ingestor.ingest.fetching import REQUESTS_AT_ONCE
 from exchange_simulator import (
     ExchangeSimulator,
     Fault,
     SimulatorClock,
     SimulatorConfig,
     running_simulator,
+    server,
 )
 
 EXCHANGES = ("coinbaseexchange", "binanceus", "bitstamp")
@@ -132,6 +134,10 @@ def test_a_run_told_to_stop_leaves_with_a_report_and_the_next_one_goes_on_from_t
     assert stopped.report["stop_reason"] == sent.name
     assert stopped.errors.count(": finishing what is in hand") == 1
     assert f"stopped by {sent.name}" in stopped.output
+    assert_says_how_far_it_came(stopped)
+    assert "No CSV was written: run the same command again, or the command export" in stopped.output
+    reasons = {r for symbol in SYMBOLS for r in stopped.ticker(symbol)["gap_candles"]}
+    assert reasons == {"not_fetched"}
     assert [run["status"] for run in job.stored.runs()] == ["stopped"]
     left = [stopped.ticker(symbol)["exchanges"] for symbol in SYMBOLS]
     assert any(part["gap_candles"].get("not_fetched") for parts in left for part in parts.values())
@@ -149,6 +155,21 @@ def test_a_run_told_to_stop_leaves_with_a_report_and_the_next_one_goes_on_from_t
     )
     assert job.stored.contents() == undisturbed.contents
     assert job.stored.files() == undisturbed.files
+
+
+def assert_says_how_far_it_came(stopped: Any) -> None:
+    report = stopped.report
+    assert report["symbols_complete"] == 0
+    parts = [part for ticker in report["tickers"] for part in ticker["exchanges"].values()]
+    assert report["wanted_candles"] == sum(part["wanted_candles"] for part in parts)
+    left = sum(sum(part["gap_candles"].values()) for part in parts)
+    known = report["known_candles"]
+    assert known == report["wanted_candles"] - left > 0
+    percent = 100 * known // report["wanted_candles"]
+    share = "less than 1 %" if known and not percent else f"{percent} %"
+    assert f"0 of 2 complete, {share} of everything wanted is known" in stopped.output
+    assert "The same command goes on from there." in stopped.output
+    assert "done" not in stopped.output
 
 
 def test_a_run_told_to_stop_while_an_exchange_hangs_leaves_in_time(
@@ -171,7 +192,10 @@ def test_a_run_out_of_time_stops_cleanly_and_the_next_ones_finish_the_work(
     finished = job.run_well(max_run_seconds=2)
     assert finished.report["status"] == "stopped"
     assert finished.report["stop_reason"] == "time limit"
-    assert "stopped by time limit" in finished.output
+    assert "stopped by its time limit" in finished.output
+    assert_says_how_far_it_came(finished)
+    # What the time limit ends is merged and exported as far as it came.
+    assert "CSV" not in finished.output
     assert finished.report["seconds"] < 4
     stored = len(job.stored.contents()["exchange_candles"])
     assert 0 < stored < len(undisturbed.contents["exchange_candles"])
@@ -269,6 +293,40 @@ def test_what_the_time_limit_cuts_short_is_not_fetched_and_no_failure(
         assert (ticker["status"], ticker["errors"]) == ("ok", [])
         part = ticker["exchanges"]["bitstamp"]
         assert (part["gap_candles"], part["failed_pages"]) == ({"not_fetched": 3 * 1440}, 0)
+
+
+def test_an_exchange_whose_rate_limit_outlasts_the_run_is_left_alone_and_the_rest_goes_on(
+    new_job: Any, simulate: Any, flags: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "RETRY_AFTER_SECONDS", 3_600)
+    symbols = [f"{base}/USD" for base in ("BTC", "ETH", "SOL", "ADA", "DOT", "LTC", "XRP", "UNI")]
+    exchanges = ("coinbaseexchange", "bitstamp")
+    market = simulate(now_ms=flags["now"], exchanges=exchanges, symbols=tuple(symbols))
+    market.set_faults([Fault("bitstamp", "429_retry_after", 1)])
+    given = {
+        "exchanges": ",".join(exchanges),
+        "symbols": ",".join(symbols),
+        "min_exchanges_required": 1,
+        "candle_granularity_minutes": 60,
+    }
+    job = new_job("left_alone", **(flags | given))
+    job.use(market)
+    started = time.monotonic()
+    finished = job.run_well(max_run_seconds=120)
+
+    assert time.monotonic() - started < MOST_SECONDS_TO_LEAVE
+    assert (finished.report["status"], finished.report["stop_reason"]) == ("stopped", "time limit")
+    assert 0 < market.requests.candle_request_count("bitstamp") <= REQUESTS_AT_ONCE
+    for symbol in symbols:
+        ticker = finished.ticker(symbol)
+        assert (ticker["status"], ticker["errors"], ticker["gaps"]) == ("ok", [], [])
+        part = ticker["exchanges"]["bitstamp"]
+        assert (part["gap_candles"], part["failed_pages"]) == ({"not_fetched": 3 * 24}, 0)
+
+    market.set_faults([])
+    finished = job.run_well()
+    assert finished.report["status"] == "ok"
+    assert [t["exchanges"]["bitstamp"]["gaps"] for t in finished.report["tickers"]] == [[]] * 8
 
 
 def test_without_a_backfill_a_run_after_a_stopped_one_only_catches_up(

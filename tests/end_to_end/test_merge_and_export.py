@@ -82,6 +82,26 @@ def test_merge_with_fewer_exchanges_leaves_the_others_candles_in_the_store(
     assert len(filled.stored.of_exchange("bitstamp", "BTC/USD")) == before
 
 
+@pytest.mark.parametrize("minimum", [0, 2])
+def test_merge_with_too_few_stored_exchanges_for_the_minimum_is_refused_and_changes_nothing(
+    filled: Any, market: Any, minimum: int
+) -> None:
+    contents, files = filled.stored.contents(), filled.stored.files()
+    finished = filled.run(
+        "merge",
+        now=market.clock.now_ms(),
+        exchanges="kraken,bitstamp",
+        min_exchanges_required=minimum,
+    )
+
+    assert finished.exit_code == 2
+    assert "BTC/USD cannot be merged from 2 exchanges" in finished.complaint
+    assert "the store holds nothing of it on kraken" in finished.complaint
+    assert "--min_exchanges_required" in finished.complaint
+    assert filled.stored.contents() == contents
+    assert filled.stored.files() == files
+
+
 def test_a_run_by_other_rules_says_what_differs_and_goes_on_with_them_from_there(
     filled: Any, market: Any, truth: Any, ms_of: Any
 ) -> None:
@@ -129,6 +149,143 @@ def test_an_export_into_an_empty_folder_writes_the_same_bytes(filled: Any, marke
     assert filled.stored.files() == files
     assert_nothing_was_asked(market)
     assert re.search(r"Exported 1 symbols in \d+\.\d s: 4 files written\.", finished.output)
+
+
+def test_without_symbols_merge_and_export_take_all_that_the_store_knows(
+    filled: Any, market: Any, closed_port: int
+) -> None:
+    filled.run_well(symbols="ETH/USD", now=market.clock.now_ms())
+    market.requests.reset()
+    contents, files = filled.stored.contents(), filled.stored.files()
+    assert {path.split("/")[1] for path in files} == {"BTCUSD", "ETHUSD"}
+    shutil.rmtree(filled.stored.data_root)
+    # Nothing but the store is named, and no Redis is there.
+    flags = {
+        "now": market.clock.now_ms(),
+        "exchange_settings_file": None,
+        "redis_port": closed_port,
+    }
+    alone = flags | {"symbols": None, "exchanges": None, "backfill_start_date": None}
+
+    merged = filled.run_well("merge", **alone)
+    exported = filled.run_well("export", **alone)
+
+    for symbol in ("BTC/USD", "ETH/USD"):
+        assert symbol in merged.output
+        assert symbol in exported.output
+    assert filled.stored.contents() == contents
+    assert filled.stored.files() == files
+    assert_nothing_was_asked(market)
+
+
+def test_merge_without_exchanges_changes_only_the_rules_that_are_given(
+    filled: Any, market: Any, truth: Any, series: Any
+) -> None:
+    flags = {"symbols": None, "exchanges": None, "now": market.clock.now_ms()}
+    filled.run_well("merge", high_low="extremes", **flags)
+    truth.assert_stored(filled.stored.merged("BTC/USD"), truth.merged(series, extremes=True))
+
+    filled.run_well("merge", min_exchanges_required=2, **flags)
+    rules = filled.stored.record("aggregated", "BTC/USD")["merging"]["rules"]
+    assert rules["exchanges"] == list(EXCHANGES)
+    assert (rules["min_exchanges"], rules["high_low"]) == (2, "extremes")
+
+    refused = filled.run("merge", min_exchanges_required=4, **flags)
+    assert refused.exit_code == 2
+    assert "--min_exchanges_required=4 is more than the 3" in refused.complaint
+
+
+def test_state_stays_what_the_last_run_wrote(filled: Any, market: Any) -> None:
+    before = filled.stored.state()
+    assert len(before) == 2
+    flags = {"exchanges": None, "now": market.clock.now_ms(), "backfill_start_date": None}
+    for command in ("merge", "export"):
+        filled.run_well(command, **flags)
+        assert filled.stored.state() == before
+
+
+def test_state_goes_back_with_the_merged_coverage_and_comes_again(
+    new_job: Any, simulate: Any, ms_of: Any
+) -> None:
+    # Kraken reaches 720 candles back, so that the day before has one exchange only.
+    market = simulate(now_ms=ms_of("2024-05-03T02:00:10"), exchanges=("kraken", "bitstamp"))
+    now_ms = market.clock.now_ms()
+    job = new_job("reach", exchanges="kraken,bitstamp", symbols="BTC/USD", now=now_ms)
+    job.use(market)
+    job.run_well(backfill_start_date="2024-05-02", min_exchanges_required=1)
+    before = job.stored.state()
+    assert before["BTC/USD-backfill"] == ms_of("2024-05-03T01:59")
+
+    job.run_well("merge", min_exchanges_required=2)
+    assert job.stored.state()["BTC/USD-backfill"] == ms_of("2024-05-01T23:59")
+    assert job.stored.state()["BTC/USD-catch_up"] == before["BTC/USD-catch_up"]
+
+    job.run_well("merge", min_exchanges_required=1)
+    assert job.stored.state() == before
+
+
+def test_a_bounded_download_gets_no_state_of_catching_up(new_job: Any, market: Any) -> None:
+    job = new_job("bounded", exchanges="binanceus", symbols="BTC/USD", now=market.clock.now_ms())
+    job.use(market)
+    job.run_well(backfill_start_date="2024-05-01", backfill_end_date="2024-05-02")
+    assert job.stored.state().keys() == {"BTC/USD-backfill"}
+    before = job.stored.state()
+    job.run_well("merge")
+    assert job.stored.state() == before
+
+
+@pytest.mark.parametrize("command", ["merge", "export"])
+def test_a_symbol_that_is_not_stored_is_an_error_that_says_what_is_there(
+    filled: Any, market: Any, command: str
+) -> None:
+    contents = filled.stored.contents()
+    finished = filled.run(command, symbols="BTC/USD,BTD/USD", now=market.clock.now_ms())
+
+    assert finished.exit_code == 2
+    assert "holds no 1m candles of BTD/USD (did you mean BTC/USD?)" in finished.complaint
+    assert "it holds BTC/USD" in finished.complaint
+    assert finished.output == ""
+    assert filled.stored.contents() == contents
+
+    finished = filled.run(command, candle_granularity_minutes="1h", now=market.clock.now_ms())
+    assert finished.exit_code == 2
+    assert "no 1h candles, but some of 1m (--candle_granularity_minutes=1)" in finished.complaint
+
+
+def test_merge_with_exchanges_of_which_nothing_is_stored_is_refused(
+    filled: Any, market: Any
+) -> None:
+    contents = filled.stored.contents()
+    for symbols in ("BTC/USD", None):
+        finished = filled.run(
+            "merge", symbols=symbols, exchanges="kraken,bitstamp", now=market.clock.now_ms()
+        )
+        assert finished.exit_code == 2
+        assert "BTC/USD cannot be merged from 2 exchanges" in finished.complaint
+        assert "nothing of it on kraken" in finished.complaint
+        assert filled.stored.contents() == contents
+
+
+def test_of_all_symbols_those_that_cannot_be_merged_so_are_named_and_left_as_they_are(
+    filled: Any, market: Any
+) -> None:
+    now_ms = market.clock.now_ms()
+    filled.run_well(symbols="ETH/USD", exchanges="binanceus", now=now_ms)
+    before = filled.stored.merged("ETH/USD")
+    finished = filled.run_well("merge", symbols=None, exchanges="bitstamp,binanceus", now=now_ms)
+    assert "ETH/USD cannot be merged from 2 exchanges" in finished.errors
+    assert "ETH/USD" not in finished.output
+    assert filled.stored.merged("ETH/USD") == before
+    assert {row.exchange_count for row in filled.stored.merged("BTC/USD").values()} <= {1, 2}
+
+
+def test_export_says_that_other_exchanges_are_for_the_command_merge(
+    filled: Any, market: Any
+) -> None:
+    files = filled.stored.files()
+    finished = filled.run_well("export", exchanges="bitstamp", now=market.clock.now_ms())
+    assert "BTC/USD stays merged from coinbaseexchange, binanceus, bitstamp" in finished.errors
+    assert filled.stored.files() == files
 
 
 def test_the_command_export_without_anything_stored_says_what_to_run_first(job: Any) -> None:

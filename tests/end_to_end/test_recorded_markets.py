@@ -21,6 +21,7 @@ from exchange_simulator import (
 SAMPLES = Path(__file__).resolve().parents[1] / "data"
 RECORDED = Path(__file__).resolve().parents[3] / "shared" / "data"
 MINUTE_MS = 60_000
+MOST_TOLD = 20
 HOUR_MS = 3_600_000
 
 Days = tuple[str, str]
@@ -180,12 +181,24 @@ def assert_merged(truth: Any) -> Callable[..., Any]:
         assert job.stored.coverage("aggregated", symbol, timeframe) == [span]
         assert ticker["merged_candles"] == len(expected)
         assert ticker["disagreements"] == sum(row.disagrees for row in expected.values())
-        excluded = [exchange for row in expected.values() for exchange in row.excluded]
+        disagreeing = [time_ms for time_ms, row in sorted(expected.items()) if row.disagrees]
+        assert times_of(ticker["disagreement_minutes"]) == list(map(iso, disagreeing[:MOST_TOLD]))
         for exchange in served:
-            assert ticker["exchanges"][exchange]["excluded"] == excluded.count(exchange)
+            part = ticker["exchanges"][exchange]
+            excluded = [ms for ms, row in sorted(expected.items()) if exchange in row.excluded]
+            assert part["excluded"] == len(excluded)
+            assert times_of(part["excluded_minutes"]) == list(map(iso, excluded[:MOST_TOLD]))
         return expected
 
     return check
+
+
+def iso(time_ms: int) -> str:
+    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def times_of(minutes: list[dict[str, Any]]) -> list[str]:
+    return [minute["time"] for minute in minutes]
 
 
 def test_a_recorded_market_is_merged_exactly_and_every_minute_accounted_for(
@@ -201,6 +214,7 @@ def test_a_recorded_market_is_merged_exactly_and_every_minute_accounted_for(
         exchanges="coinbaseexchange,binanceus,cryptocom,kraken",
         symbols="BTC/USD",
         min_exchanges_required=3,
+        report="full",
     )
 
     ticker = finished.ticker("BTC/USD")
@@ -267,7 +281,6 @@ def test_a_bad_print_where_no_other_exchange_trades_is_kept_as_it_is(
     minutes: Minutes,
     replay: Callable[..., Any],
     assert_merged: Any,
-    truth: Any,
     ms_of: Any,
 ) -> None:
     day, end = minutes.print_days
@@ -276,12 +289,10 @@ def test_a_bad_print_where_no_other_exchange_trades_is_kept_as_it_is(
 
     ticker = finished.ticker("BTC/USDC")
     served = dict.fromkeys(("binanceus", "kraken"), "BTC/USDC")
-    # Kraken shows 720 candles, the one that has just begun among them; two are a margin. Of silence
-    # before the first one it cannot be told whether the market was listed.
-    reach_ms = ms_of(f"{day}T12:03")
-    first_ms = min(truth.exchange_candles(market, "kraken", "BTC/USDC", reach_ms, ms_of(end)))
-    noon = datetime.fromtimestamp(first_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M")
-    expected = assert_merged(job, market, ticker, served, (first_ms, ms_of(end)))
+    # Kraken shows 720 candles, the one that has just begun among them; two are a margin. Silence
+    # from there to the first one is no trade, since the days before had some.
+    noon = f"{day}T12:03"
+    expected = assert_merged(job, market, ticker, served, (ms_of(noon), ms_of(end)))
     bad_print = expected[ms_of(f"{day}T14:24")]
     assert bad_print.values[1] > bad_print.values[3] * Fraction(115, 100)
     assert bad_print.source_exchanges == ("binanceus",)
@@ -302,7 +313,11 @@ def test_too_few_exchanges_in_reach_merge_nothing_and_say_so(
     start, end = minutes.parted_days
     assert ticker["gaps"] == [gap(f"{start}T00:00", f"{end}T00:00", "below_minimum")]
     assert ticker["covered_candles"] == 0
-    assert "gaps in candles: below_minimum 1,440" in finished.output
+    assert (
+        f"BTC/USD 1,440 of 1,440 1m intervals missing, the first at {start}T00:00Z: "
+        "below_minimum 1,440" in finished.output
+    )
+    assert "0 of 1 complete" in finished.output
 
 
 def test_a_quote_alias_lets_another_market_serve_and_the_report_names_it(
@@ -330,7 +345,7 @@ def test_a_quote_alias_lets_another_market_serve_and_the_report_names_it(
     )
     assert any("binance" in row.excluded for row in expected.values())
     assert finished.ticker("BTC/USD")["stand_ins"] == {"binance": "BTC/USDT"}
-    assert "binance serves BTC/USDT in its place" in finished.output
+    assert "binance serves BTC/USDT in place of BTC/USD" in finished.output
     assert job.stored.of_exchange("binance", "BTC/USD") == {}
     assert len(job.stored.of_exchange("binance", "BTC/USDT")) == 1440
 

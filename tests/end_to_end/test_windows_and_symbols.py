@@ -123,7 +123,7 @@ def test_a_symbol_listed_later_on_is_not_listed_yet_before(
         symbols="SOL/USD,BTC/USD",
         backfill_start_date="2024-05-06",
     )
-    finished = job.run_well()
+    finished = job.run_well(report="full")
 
     # Found by daily candles: of the day it was listed every minute is asked for.
     before = gap("2024-05-06T00:00", "2024-05-08T00:00", "not_listed_yet")
@@ -132,7 +132,9 @@ def test_a_symbol_listed_later_on_is_not_listed_yet_before(
     assert ticker["covered_candles"] == 2 * 1440
     for part in ticker["exchanges"].values():
         assert part["gaps"] == [before]
-    assert "gaps in candles: not_listed_yet 2,880" in finished.output
+    assert "missing: not_listed_yet 2,880" in finished.output
+    # What was never there is not waited for.
+    assert "2 of 2 complete" in finished.output
     assert finished.ticker("BTC/USD")["gaps"] == []
     series = {
         exchange: truth.exchange_candles(
@@ -269,7 +271,16 @@ def test_the_run_report_is_the_same_in_file_and_store_and_names_every_figure(
     assert sorted(path for ticker in report["tickers"] for path in ticker["files_written"]) == [
         f"data/csv/aggregated/{asset}/2024/2024-05.csv" for asset in ("BTCUSD", "ETHUSD")
     ]
-    # The table fits a narrow terminal; a pipe gets the lines after it as they are.
-    table, _, notes = finished.output.partition("BTC/USD: ")
-    assert max(map(len, table.splitlines())) <= 80
-    assert "1,440 of 1,440 1m intervals known" in notes
+    lines = finished.errors.splitlines()
+    for ticker in report["tickers"]:
+        candles, symbol = f"{ticker['merged_candles']:,}", ticker["symbol"]
+        told = f" Successfully processed {candles} candles for {symbol}"
+        assert sum(line.endswith(told) for line in lines) == 1
+    # The table fits a narrow terminal, or no terminal at all.
+    table = [line for line in finished.output.splitlines() if line.startswith(" ") or "  " in line]
+    assert max(map(len, table)) <= 80
+
+    # Nothing comes a second time.
+    again = job.run_well(report="none")
+    assert again.output == ""
+    assert "Successfully processed" not in again.errors

@@ -217,7 +217,10 @@ async def test_an_old_cache_serves_where_the_exchange_is_down(
 
 
 async def test_an_exchange_that_is_down_leaves_the_others_to_be_learnt(
-    start_simulator: StartSimulator, tmp_path: Path, closed_port: int
+    start_simulator: StartSimulator,
+    tmp_path: Path,
+    closed_port: int,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     simulator = await start_simulator(exchanges=("bitstamp",))
     async with (
@@ -230,6 +233,9 @@ async def test_an_exchange_that_is_down_leaves_the_others_to_be_learnt(
     assert markets["kraken"] is None
     assert markets["bitstamp"]
     assert isinstance(errors["kraken"], NetworkFaultError)
+    assert (
+        f"Cannot learn which markets kraken has: connection refused by 127.0.0.1:{closed_port}"
+    ) in caplog.messages
 
 
 async def test_a_cache_of_another_address_is_of_no_use(

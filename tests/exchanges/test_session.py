@@ -12,6 +12,7 @@ from candle_ingestor.exchanges import session as session_module
 from candle_ingestor.exchanges.errors import (
     ExchangeError,
     ExchangeRefusedError,
+    NetworkFaultError,
     RateLimitedError,
     RunEndedError,
     ServerFaultError,
@@ -21,17 +22,21 @@ from candle_ingestor.exchanges.retry import RetryPolicy
 from candle_ingestor.exchanges.rows import RawRows
 from candle_ingestor.exchanges.session import ExchangeSession, RequestCounts, close_all
 from candle_ingestor.model.timeframe import Timeframe
-from candle_ingestor.operations.stopping import StopSignal
+from candle_ingestor.operations.stopping import TIME_LIMIT, StopSignal
 
 PAGE = RawRows.from_rows([], [])
 
 
 class VirtualTime(StopSignal):
-    """A stop signal that sleeps in the time it tells."""
+    """A stop signal that sleeps in the time it tells; `limit` is when the run ends, if it does."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
+        self.limit: float | None = None
+
+    def seconds_left(self) -> float | None:
+        return None if self.limit is None else max(0.0, self.limit - self.now)
 
     def monotonic(self) -> float:
         return self.now
@@ -107,6 +112,20 @@ async def test_requests_retries_and_seconds_are_counted(time: VirtualTime) -> No
     assert counts.seconds >= 10.0
 
 
+async def test_seconds_of_requests_side_by_side_count_once(time: VirtualTime) -> None:
+    session = session_of(Client([RateLimitedError("429", 10.0)], time), time)
+    counts = [RequestCounts(), RequestCounts()]
+    began = time.now
+
+    await asyncio.gather(*(fetch(session, each) for each in counts))
+
+    took = time.now - began
+    assert took >= 10.0
+    assert session.totals.seconds == took
+    assert session.totals.requests == sum(each.requests for each in counts) == 3
+    assert session.totals.retries == sum(each.retries for each in counts) == 1
+
+
 async def test_a_rate_limit_pauses_every_request_to_the_exchange(time: VirtualTime) -> None:
     client = Client([RateLimitedError("429", 60.0)], time)
     session = session_of(client, time)
@@ -121,6 +140,23 @@ async def test_a_rate_limit_pauses_every_request_to_the_exchange(time: VirtualTi
     assert client.asked_at[0] == 0.0
     assert len(client.asked_at) == 5
     assert all(asked >= 60.0 for asked in client.asked_at[1:])
+
+
+async def test_a_rate_limit_that_outlasts_the_run_leaves_the_exchange_alone(
+    time: VirtualTime,
+) -> None:
+    time.limit = 30.0
+    client = Client([RateLimitedError("429", 60.0)], time)
+    session = session_of(client, time)
+
+    for _ in range(3):
+        with pytest.raises(RunEndedError):
+            await fetch(session)
+
+    assert client.asked_at == [0.0]
+    assert time.now == 0.0
+    assert time.reason == TIME_LIMIT
+    assert session.refusal is None
 
 
 async def test_another_fault_pauses_only_its_own_request(time: VirtualTime) -> None:
@@ -153,6 +189,27 @@ async def test_after_a_refusal_nothing_more_is_asked(
     assert len(client.asked_at) == 1
     assert [record.levelname for record in caplog.records] == ["CRITICAL"]
     assert "kraken refuses requests and is left alone" in caplog.records[0].getMessage()
+
+
+async def test_each_try_that_failed_is_told_with_its_cause_and_the_exchange_once(
+    time: VirtualTime, caplog: pytest.LogCaptureFixture
+) -> None:
+    faults: list[ExchangeError] = [
+        RateLimitedError("kraken answered 429: slow down", 60.0),
+        NetworkFaultError("kraken: cannot resolve the name api.kraken.com"),
+    ]
+
+    with caplog.at_level(logging.WARNING):
+        await fetch(session_of(Client(faults, time), time))
+
+    limited, unresolved = caplog.messages
+    assert limited.startswith(
+        "Failed to fetch from kraken: Rate limit exceeded: answered 429: slow down; trying again in"
+    )
+    assert unresolved.startswith(
+        "Failed to fetch from kraken: cannot resolve the name api.kraken.com; trying again in "
+    )
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
 
 
 async def test_requests_that_wait_while_another_is_refused_are_not_sent(time: VirtualTime) -> None:

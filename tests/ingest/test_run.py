@@ -22,6 +22,7 @@ from candle_ingestor.exchanges.retry import RetryPolicy
 from candle_ingestor.exchanges.settings import ExchangeSettings
 from candle_ingestor.flags import FLAGS, GROUPS
 from candle_ingestor.ingest.report import RunReport, RunStatus
+from candle_ingestor.ingest.report_json import report_json
 from candle_ingestor.ingest.run import RunParts, run_once
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import Interval
@@ -146,7 +147,7 @@ async def test_a_symbol_that_only_a_silent_exchange_may_list_fails_and_is_not_dr
     assert tether.errors[0].startswith("whether kraken has BTC/USDT cannot be told: ")
     bitcoin = next(ticker for ticker in report.tickers if ticker.symbol == "BTC/USD")
     assert bitcoin.outcome.covered_candles == bitcoin.outcome.wanted_candles == 30
-    assert len(report.to_json()["tickers"]) == 2
+    assert len(report_json(report)["tickers"]) == 2
 
 
 async def test_symbols_that_cannot_be_told_at_all_are_no_bad_configuration(
@@ -234,6 +235,28 @@ async def test_a_store_that_fails_is_the_failure_of_the_report_and_the_next_run_
         assert again.failure is None
         assert again.status is RunStatus.OK
         assert again.tickers[0].outcome.gaps == []
+
+
+@pytest.mark.parametrize("part", ["fetching", "merging"])
+async def test_a_run_that_its_store_ends_half_way_tells_what_it_did_and_what_is_left(
+    setting: Setting, part: str
+) -> None:
+    config, symbols = setting.config(BOTH, 2), from_flag("BTC/USD")
+    async with setting.parts(BOTH) as parts:
+        assert isinstance(parts.store, SqliteStore)
+        # The first three writes are of what is learnt of the series, four more of candles.
+        failing = CrashingStore(parts.store, {"fetching": 4, "merging": 10}[part])
+        report = await run_once(config, symbols, replace(parts, store=failing))
+
+    assert isinstance(report.failure, DependencyError)
+    [ticker] = report.tickers
+    assert ticker.outcome.covered_candles == 0
+    assert ticker.outcome.wanted_candles == 30
+    assert report.missing(ticker) == {"not_fetched": 30}
+    assert not report.is_complete(ticker)
+    gaps = {source.exchange: source.gaps for source in ticker.sources}
+    assert all(gaps.values()) if part == "fetching" else not any(gaps.values())
+    assert report.totals_of("kraken").requests > 0
 
 
 async def test_an_exchange_too_many_that_is_down_degrades_the_run_with_one_line(

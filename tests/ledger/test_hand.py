@@ -17,7 +17,7 @@ INTERVALS = st.tuples(st.integers(0, END), st.integers(0, END)).map(
 )
 SPANS = st.lists(INTERVALS, max_size=3).map(IntervalSet)
 PRICES = st.dictionaries(st.integers(0, END - 1), st.floats(1, 9))
-PUTS = st.tuples(SERIES, SPANS, PRICES)
+PUTS = st.tuples(SERIES, SPANS, PRICES, SPANS)
 
 
 def within(prices: dict[int, float], span: IntervalSet) -> dict[int, float]:
@@ -29,7 +29,7 @@ def within(prices: dict[int, float], span: IntervalSet) -> dict[int, float]:
     st.lists(PUTS, max_size=12), st.lists(st.tuples(SERIES, INTERVALS), max_size=8), st.booleans()
 )
 def test_what_is_in_hand_is_what_the_store_holds(
-    puts: list[tuple[Series, IntervalSet, dict[int, float]]],
+    puts: list[tuple[Series, IntervalSet, dict[int, float], IntervalSet]],
     asked: list[tuple[Series, Interval]],
     is_narrow: bool,
 ) -> None:
@@ -37,12 +37,14 @@ def test_what_is_in_hand_is_what_the_store_holds(
     hand = CandlesInHand(most_rows)
     stored: dict[Series, dict[int, float]] = {KRAKEN: {}, BITSTAMP: {}}
     put: dict[Series, IntervalSet] = {KRAKEN: EMPTY, BITSTAMP: EMPTY}
-    for series, taken, prices in puts:
+    for series, taken, prices, dropped in puts:
         before = stored[series]
         kept = {m: p for m, p in before.items() if not taken.contains(ms(m))}
         stored[series] = kept | within(prices, taken)
         put[series] = put[series] | taken
         hand.put(series, taken, candles(within(prices, taken)))
+        hand.drop(series, dropped)
+        put[series] = put[series] - dropped
         hand.shrink()
 
         assert rows_in(hand) <= most_rows
@@ -132,3 +134,22 @@ def test_what_is_forgotten_is_not_in_hand() -> None:
 
     assert hand.candles(KRAKEN, Interval(ms(0), ms(5))) is None
     assert hand.last_open_ms(KRAKEN, ms(5)) is None
+
+
+def test_what_is_dropped_makes_room() -> None:
+    hand = CandlesInHand(most_rows=10)
+    hand.put(KRAKEN, span(0, 10), flat(range(10)))
+    hand.drop(KRAKEN, span(0, 10))
+    hand.put(BITSTAMP, span(0, 10), flat(range(10)))
+    hand.shrink()
+
+    assert hand.candles(KRAKEN, Interval(ms(0), ms(10))) is None
+    assert hand.candles(BITSTAMP, Interval(ms(0), ms(10))) is not None
+
+
+def test_a_piece_that_reaches_beyond_what_is_dropped_stays() -> None:
+    hand = CandlesInHand()
+    hand.put(KRAKEN, span(0, 10), flat([3]))
+    hand.drop(KRAKEN, span(2, 10))
+
+    assert hand.candles(KRAKEN, Interval(ms(0), ms(10))) is not None

@@ -13,6 +13,7 @@ from polars.testing import assert_frame_equal
 from candle_ingestor.merge import weighting
 from candle_ingestor.merge.by_column import merge_by_column
 from candle_ingestor.merge.by_minute import merge_by_minute
+from candle_ingestor.merge.deviations import MOST_TOLD, Disagreement, Exclusion
 from candle_ingestor.merge.minute import merge_minute
 from candle_ingestor.merge.weighting import CANDLES_MERGED_BY_MINUTE, merge_candles
 from candle_ingestor.model.candles import EXCHANGE_CANDLES
@@ -66,6 +67,26 @@ def test_minute_by_minute_and_columns_give_the_same(
     assert_frame_equal(few.candles, many.candles, check_exact=True)
     assert few.excluded == many.excluded
     assert few.disagreements == many.disagreements
+    assert sorted(few.exclusions_told) == sorted(many.exclusions_told)
+    assert [*few.disagreements_told] == [*many.disagreements_told]
+
+
+def test_a_volume_of_minus_nothing_beside_float_noise_that_is_left_out_is_none() -> None:
+    flat = (1.0, 1.0, 1.0, 1.0)
+    candles = {
+        "kraken": (*flat, -0.0),
+        "binance": (*flat, -0.0),
+        "bitstamp": (1.0, 2.0, 1.0, 1.0, 0.1 + 0.2),
+    }
+    frames = {
+        # Of one row alone columns make no use.
+        name: pl.DataFrame(
+            [(0, *values), (MINUTE_MS, *values)], schema=EXCHANGE_CANDLES, orient="row"
+        )
+        for name, values in candles.items()
+    }
+    merged = merge_by_column(frames, MergeRules(tuple(frames), 1))
+    assert merged.candles.row(0) == (0, *flat, 0.0, "kraken,binance", 2)
 
 
 BOUND_PRICES = [2.0**52 / 10.0**digits for digits in range(23)]
@@ -115,6 +136,42 @@ def test_a_long_interval_merged_at_once_equals_its_short_parts() -> None:
     assert dict(whole.excluded) == {
         name: sum(part.excluded.get(name, 0) for part in parts) for name in names
     }
+
+
+def test_of_many_deviating_minutes_the_first_and_the_worst_of_each_kind_are_told() -> None:
+    names = EXCHANGES[:3]
+    minutes = 3 * MOST_TOLD
+    prices = {name: [64.0] * minutes for name in names}
+    for minute in range(0, minutes, 2):
+        prices["kraken"][minute] = 72.0
+    prices["kraken"][-2], prices["binance"][-1] = 48.0, 96.0
+    frames = {
+        name: pl.DataFrame(
+            [(n * MINUTE_MS, price, price, price, price, 1.0) for n, price in enumerate(column)],
+            schema=EXCHANGE_CANDLES,
+            orient="row",
+        )
+        for name, column in prices.items()
+    }
+
+    told = merge_by_column(frames, MergeRules(names, 1))
+    assert told.excluded == {"kraken": minutes // 2, "binance": 1}
+    first = [Exclusion(n * MINUTE_MS, "kraken", "open", 12.5) for n in range(0, 40, 2)]
+    worst = Exclusion((minutes - 2) * MINUTE_MS, "kraken", "open", -25.0)
+    other = Exclusion((minutes - 1) * MINUTE_MS, "binance", "open", 50.0)
+    assert told.exclusions_told == [*first, worst, other]
+
+    frames.pop(names[2])
+    told = merge_by_column(frames, MergeRules(names, 1))
+    assert told.disagreements == minutes // 2 + 1
+    first_told = [
+        Disagreement(n * MINUTE_MS, "open", "kraken", "binance", 12.5) for n in range(0, 40, 2)
+    ]
+    last = (minutes - 1) * MINUTE_MS
+    assert told.disagreements_told[:MOST_TOLD] == first_told
+    assert told.disagreements_told[MOST_TOLD:] == [
+        Disagreement(last, "open", "binance", "kraken", 50.0)
+    ]
 
 
 def walk(drawn: random.Random, minutes: int) -> pl.DataFrame:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from candle_ingestor.merge.deviations import Disagreement
 from candle_ingestor.merge.weighting import MergedCandles, merge_candles
 from candle_ingestor.model.candles import EXCHANGE_CANDLES, MERGED_CANDLES
 from candle_ingestor.model.intervals import Interval, IntervalSet
@@ -328,6 +329,9 @@ def test_one_price_far_from_the_median_leaves_the_whole_candle_out() -> None:
     assert merged.candles.row(0) == (0, *flat(100.0, 2.0), "kraken,bitstamp", 2)
     assert dict(merged.excluded) == {"binance": 1}
     assert merged.disagreements == 0
+    [told] = merged.exclusions_told
+    assert told[:3] == (0, "binance", "high")
+    assert told.off_median_pct == pytest.approx(20)
 
 
 @pytest.mark.parametrize(("price", "is_left_out"), [(105.0, False), (105.00000001, True)])
@@ -343,6 +347,7 @@ def test_two_candles_that_disagree_both_stay_and_are_counted() -> None:
     assert merged.candles.row(0) == (0, *flat(150.0, 2.0), "kraken,binance", 2)
     assert dict(merged.excluded) == {}
     assert merged.disagreements == 1
+    assert merged.disagreements_told == [Disagreement(0, "open", "binance", "kraken", 100.0)]
 
 
 def test_where_none_would_be_left_all_stay_and_the_disagreement_is_counted() -> None:

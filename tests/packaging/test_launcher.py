@@ -69,6 +69,20 @@ def test_it_runs_through_links_and_takes_no_module_from_the_caller_s_folder(
     assert ended.stderr == ""
 
 
+def test_the_launcher_has_the_name_of_the_older_service_too(
+    used_checkout: "Checkout", project_root: Path
+) -> None:
+    link = project_root / "candle_ingestor"
+    assert link.is_symlink()
+    second = used_checkout.path / link.name
+    second.symlink_to(link.readlink())
+
+    ended = used_checkout.run("here", program=second)
+
+    assert reported(ended)["arguments"] == ["here"]
+    assert ended.stderr == ""
+
+
 def test_a_moved_checkout_runs_without_a_new_set_up(used_checkout: "Checkout") -> None:
     moved = used_checkout.path.rename(used_checkout.path.with_name("moved"))
     ended = used_checkout.run("here", program=moved / "candle-ingestor")

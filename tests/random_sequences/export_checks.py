@@ -29,7 +29,6 @@ class Exports:
 
     Attributes:
         complete: digests of the months that were complete, by root, series and month.
-        doubtful: roots in which a restatement broke down: what is complete there is open.
     """
 
     complete: dict[tuple[Path, Series, str], str] = field(default_factory=dict)
@@ -42,13 +41,29 @@ class Exports:
         if step.restates and _exports(step):
             self.complete = {key: sha for key, sha in self.complete.items() if key[0] != root}
         yield from self._changed_though_complete()
-        if not outcome.is_carried_through or not _exports(step):
+        if not _exports(step):
             return
-        report = outcome.report
-        if report is not None and report.stop_reason is not None:
-            return
-        for series in _exported(world, content, step, outcome):
-            yield from self._series_violations(world, content, step, series, root)
+        is_stopped = outcome.report is not None and outcome.report.stop_reason is not None
+        if outcome.is_carried_through and not is_stopped:
+            for series in _exported(world, content, step, outcome):
+                yield from self._series_violations(world, content, series, root)
+                self._note_complete(root, series)
+        for series in content.series:
+            for month in self._note_complete(root, series):
+                # What a restatement did not come to is as it was, though the store differs.
+                if not step.restates:
+                    where = f"{root.name} {series}"
+                    yield from _incomplete(world, content, series, Month.parse(month), where)
+
+    def _note_complete(self, root: Path, series: Series) -> list[str]:
+        """Remembers the months that are complete, and returns those that were not before."""
+        manifest = read_manifest(folder_of(root, series)) or {"months": {}}
+        found = []
+        for month, entry in manifest["months"].items():
+            if entry["complete"] and (root, series, month) not in self.complete:
+                self.complete[root, series, month] = entry["sha256"]
+                found.append(month)
+        return found
 
     def _changed_though_complete(self) -> Iterator[str]:
         for (root, series, month), digest in self.complete.items():
@@ -58,7 +73,7 @@ class Exports:
                 yield f"{root.name} {series}: the complete month {month} was changed"
 
     def _series_violations(
-        self, world: World, content: StoreContent, step: Step, series: Series, root: Path
+        self, world: World, content: StoreContent, series: Series, root: Path
     ) -> Iterator[str]:
         record = content.record(series)
         manifest = read_manifest(folder_of(root, series))
@@ -81,7 +96,6 @@ class Exports:
             yield from _month_violations(world, content, series, month, root)
             if entry["complete"]:
                 yield from _incomplete(world, content, series, month, where)
-                self.complete[root, series, name] = entry["sha256"]
             elif _is_complete(world, content, series, month):
                 yield f"{where}: {month} is complete and not marked so"
 

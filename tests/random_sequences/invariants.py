@@ -108,6 +108,8 @@ def end_violations(
             missing = missing - reason_intervals(record, GapReason.REJECTED)
             # The row in progress is no candle, and another one each time.
             missing = missing - reason_intervals(record, GapReason.FETCH_FAILED)
+        if kind.is_reach_described and kind.reach_candles is not None:
+            missing = missing - _open_head(record, market)
         reaches_all = kind.is_reach_described and kind.reach_candles is None
         if not reaches_all and not _shows_anything(world, series, market):
             # Its silence may as well be a maintenance, for which it is asked again.
@@ -166,6 +168,14 @@ def _odd_day_violations(content: StoreContent, series: Series, market: Market) -
 
 def _sources(record: SeriesRecord) -> tuple[Series, ...]:
     return record.merging.basis.sources if record.merging is not None else ()
+
+
+def _open_head(record: SeriesRecord, market: Market) -> IntervalSet:
+    """Silence before all that is known, of which a short reach does not tell what it means."""
+    head = reason_intervals(record, GapReason.NOT_FETCHED)
+    if record.covered:
+        head = head & IntervalSet.of(0, record.covered.start_ms)
+    return EMPTY if times_within(list(market.finals), head) else head
 
 
 def _shows_anything(world: World, series: Series, market: Market) -> bool:

@@ -19,6 +19,12 @@ FIRST_SEED = int(os.environ.get("RANDOM_SEQUENCES_SEED", "1"))
 KEPT = (
     (15, "a candle that filled in known silence left the merged minute as it was"),
     (84, "a known candle out of a reach that nobody described kept its page failing"),
+    (40959, "a feed that stood still at first contact was called beyond the reach it was in"),
+    (40998, "a feed that stood still at first contact was called beyond the reach it was in"),
+    (41008, "a feed that stood still at first contact was called beyond the reach it was in"),
+    (41019, "a feed that stood still at first contact was called beyond the reach it was in"),
+    (30470, "a month that became complete in a step that then crashed was thought to be open"),
+    (40617, "a month that became complete in a step that then crashed was thought to be open"),
 )
 """Seeds that once failed, and at what."""
 

@@ -17,7 +17,7 @@ from sequence import ALIAS, SETTLE_MS, Sequence, Step
 
 from candle_ingestor.commands.export import export
 from candle_ingestor.commands.merge import merge
-from candle_ingestor.config import Config, FlagValues, config_from_flags
+from candle_ingestor.config import Config, FlagValues, Origin, config_from_flags
 from candle_ingestor.errors import CandleIngestorError
 from candle_ingestor.exchanges.markets import CachedMarkets
 from candle_ingestor.exchanges.retry import RetryPolicy
@@ -194,7 +194,8 @@ class World:
         }
         names = [name for group in GROUPS.values() for name in group]
         values = {name: FLAGS[name].default for name in names} | flags
-        return config_from_flags(cast(FlagValues, SimpleNamespace(**values)), {})
+        origins = dict.fromkeys(flags, Origin.FLAG)
+        return config_from_flags(cast(FlagValues, SimpleNamespace(**values)), {}, origins)
 
 
 def _is_crash(error: BaseException, writes: Writes) -> bool:

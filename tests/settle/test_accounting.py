@@ -1,11 +1,12 @@
 """Every minute is accounted for: covered, or in exactly one gap with its reason."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from minutes import BINANCEUS, BITSTAMP, KRAKEN, MERGED, ms, span, spans
+from minutes import BINANCEUS, BITSTAMP, KRAKEN, MERGED, minutes_in, ms, span, spans
 from settling import ticker_of
 
 from candle_ingestor.ledger.ledger import Ledger
@@ -27,6 +28,7 @@ from candle_ingestor.settle.accounting import (
     unsettled,
 )
 from candle_ingestor.settle.outcome import TickerOutcome
+from candle_ingestor.settle.ticker import Ticker
 from candle_ingestor.stores.sqlite.store import SqliteStore
 
 TICKER = ticker_of(KRAKEN, BITSTAMP, minimum=2)
@@ -50,9 +52,9 @@ def know(
     ledger.update({series: record})
 
 
-def accounted(ledger: Ledger) -> TickerOutcome:
+def accounted(ledger: Ledger, ticker: Ticker = TICKER) -> TickerOutcome:
     outcome = TickerOutcome("BTC/USD")
-    account_for(ledger, TICKER, WANTED, outcome)
+    account_for(ledger, ticker, WANTED, outcome)
     return outcome
 
 
@@ -68,8 +70,9 @@ def test_a_source_s_gaps_carry_its_own_reasons(ledger: Ledger) -> None:
     assert source_gaps(ledger, BITSTAMP, WANTED) == [gap(0, 50, GapReason.NOT_FETCHED)]
 
 
-def test_what_too_few_cover_is_below_the_minimum(ledger: Ledger) -> None:
-    know(ledger, KRAKEN, spans((20, 30), (40, 50)), {GapReason.BEYOND_REACH: span(0, 20)})
+def test_what_too_few_can_ever_cover_is_below_the_minimum(ledger: Ledger) -> None:
+    reasons = {GapReason.BEYOND_REACH: span(0, 20), GapReason.NOT_LISTED_YET: span(30, 40)}
+    know(ledger, KRAKEN, spans((20, 30), (40, 50)), reasons)
     know(ledger, BITSTAMP, span(0, 50))
     know(ledger, MERGED, spans((20, 30), (40, 50)))
 
@@ -82,7 +85,48 @@ def test_what_too_few_cover_is_below_the_minimum(ledger: Ledger) -> None:
     assert (outcome.covered_candles, outcome.wanted_candles) == (20, 50)
 
 
-def test_a_minute_that_nobody_covers_has_the_reason_that_can_be_mended_first(
+def test_what_lacks_an_exchange_that_may_yet_come_has_the_reason_why_it_did_not(
+    ledger: Ledger,
+) -> None:
+    reasons = {GapReason.FETCH_FAILED: span(10, 20), GapReason.REJECTED: span(20, 21)}
+    know(ledger, KRAKEN, span(30, 50), reasons)
+    know(ledger, BITSTAMP, span(0, 50))
+    know(ledger, MERGED, span(30, 40))
+
+    assert accounted(ledger).gaps == [
+        gap(0, 10, GapReason.NOT_FETCHED),
+        gap(10, 20, GapReason.FETCH_FAILED),
+        gap(20, 21, GapReason.REJECTED),
+        gap(21, 30, GapReason.NOT_FETCHED),
+        # Enough are there, and the run ended before it merged them.
+        gap(40, 50, GapReason.NOT_FETCHED),
+    ]
+
+
+def test_what_a_delisted_market_lacks_is_not_waited_for(ledger: Ledger) -> None:
+    know(ledger, KRAKEN, span(0, 50))
+    know(ledger, BITSTAMP, span(0, 20))
+    know(ledger, MERGED, span(0, 20))
+    gone = Listing(is_delisted=True)
+    ledger.update({BITSTAMP: replace(ledger.record(BITSTAMP), listing=gone)})
+
+    assert accounted(ledger).gaps == [gap(20, 50, GapReason.BELOW_MINIMUM)]
+
+
+def test_what_former_rules_made_is_explained_by_them(ledger: Ledger) -> None:
+    alone = ticker_of(KRAKEN, BITSTAMP, minimum=1).basis
+    merging = Merging(TICKER.basis, ((alone, span(0, 10)),))
+    ledger.update({MERGED: SeriesRecord(merging=merging)})
+    know(ledger, KRAKEN, span(0, 50))
+    know(ledger, BITSTAMP, EMPTY, {GapReason.BEYOND_REACH: span(0, 50)})
+
+    assert accounted(ledger).gaps == [
+        gap(0, 10, GapReason.NOT_FETCHED),
+        gap(10, 50, GapReason.BELOW_MINIMUM),
+    ]
+
+
+def test_what_nobody_covers_and_cannot_be_had_is_told_apart_from_what_can(
     ledger: Ledger,
 ) -> None:
     kraken = {
@@ -100,18 +144,17 @@ def test_a_minute_that_nobody_covers_has_the_reason_that_can_be_mended_first(
 
     assert accounted(ledger).gaps == [
         gap(0, 10, GapReason.BEYOND_REACH),
-        gap(10, 25, GapReason.FETCH_FAILED),
-        gap(25, 30, GapReason.REJECTED),
+        gap(10, 20, GapReason.BELOW_MINIMUM),
+        gap(20, 25, GapReason.REJECTED),
+        gap(25, 28, GapReason.BELOW_MINIMUM),
+        gap(28, 30, GapReason.REJECTED),
         gap(30, 45, GapReason.NOT_LISTED_YET),
         gap(45, 50, GapReason.BELOW_MINIMUM),
     ]
 
 
 def test_a_minute_without_any_reason_was_not_fetched(ledger: Ledger) -> None:
-    assert merged_reasons(ledger, TICKER.sources, span(0, 5)) == {
-        GapReason.BELOW_MINIMUM: EMPTY,
-        GapReason.NOT_FETCHED: span(0, 5),
-    }
+    assert merged_reasons(ledger, TICKER, span(0, 5)) == {GapReason.NOT_FETCHED: span(0, 5)}
 
 
 def test_provisional_minutes_of_a_series_or_its_sources_are_unsettled(ledger: Ledger) -> None:
@@ -184,7 +227,7 @@ def test_covered_and_gaps_are_everything_wanted_and_never_both(
     merged = covered_at_least((kraken.covered, bitstamp.covered), minimum)
     ledger.update({KRAKEN: kraken, BITSTAMP: bitstamp, MERGED: SeriesRecord(Coverage(merged))})
 
-    outcome = accounted(ledger)
+    outcome = accounted(ledger, ticker_of(KRAKEN, BITSTAMP, minimum=minimum))
 
     for gaps, covered in (
         (outcome.gaps, merged),
@@ -197,6 +240,31 @@ def test_covered_and_gaps_are_everything_wanted_and_never_both(
         assert gaps == sorted(gaps)
     lengths = (IntervalSet((WANTED,)) & merged).duration_ms // MERGED.timeframe.duration_ms
     assert (outcome.covered_candles, outcome.wanted_candles) == (lengths, END)
-    below = IntervalSet(e.interval for e in outcome.gaps if e.reason is GapReason.BELOW_MINIMUM)
-    assert below == (kraken.covered | bitstamp.covered) & (IntervalSet((WANTED,)) - merged)
+    for each in outcome.gaps:
+        for minute in minutes_in(IntervalSet((each.interval,))):
+            assert each.reason is reason_of(minute, (kraken, bitstamp), minimum)
     store.close()
+
+
+def reason_of(minute: int, records: Sequence[SeriesRecord], minimum: int) -> GapReason:
+    """Why a minute is not merged, by what would have to come."""
+    known = [reason_of_source(minute, record) for record in records]
+    for allowed in (
+        (None, GapReason.NOT_FETCHED),
+        (None, GapReason.NOT_FETCHED, GapReason.FETCH_FAILED),
+        (None, GapReason.NOT_FETCHED, GapReason.FETCH_FAILED, GapReason.REJECTED),
+    ):
+        if sum(each in allowed for each in known) >= minimum:
+            return allowed[-1]
+    if set(known) == {GapReason.NOT_LISTED_YET}:
+        return GapReason.NOT_LISTED_YET
+    if set(known) <= {GapReason.NOT_LISTED_YET, GapReason.BEYOND_REACH}:
+        return GapReason.BEYOND_REACH
+    return GapReason.BELOW_MINIMUM
+
+
+def reason_of_source(minute: int, record: SeriesRecord) -> GapReason | None:
+    if record.covered.contains(ms(minute)):
+        return None
+    named = (r for r, span in record.coverage.reasons.items() if span.contains(ms(minute)))
+    return next(named, GapReason.NOT_FETCHED)

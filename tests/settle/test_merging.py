@@ -224,8 +224,9 @@ def test_a_long_time_is_merged_in_pieces_of_bounded_length(ledger: Ledger) -> No
 
 
 def test_thousands_of_scattered_minutes_are_a_few_pieces(ledger: Ledger) -> None:
-    scattered = minutes(range(0, 30_000, 3))
-    keep(ledger, KRAKEN, scattered, {0: 1.0, 29_997: 2.0})
+    end = CANDLES_PER_PIECE * 3 // 2
+    scattered = minutes(range(0, end, 3))
+    keep(ledger, KRAKEN, scattered, {0: 1.0, end - 3: 2.0})
     ledger.update({MERGED: replace(ledger.record(MERGED), merging=Merging(ONE.basis))})
 
     tasks = unmerged(ledger, ONE, MergeCounts())

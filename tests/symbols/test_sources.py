@@ -98,6 +98,82 @@ def test_a_toml_file_may_hold_a_list_and_tables(write_file: WriteFile) -> None:
     assert from_file(path).requests == (SymbolRequest(BITCOIN), SymbolRequest(ETHER, 1))
 
 
+def test_a_text_file_holds_a_symbol_a_line(write_file: WriteFile) -> None:
+    path = write_file(
+        "symbols.txt", "# mine\r\nBTC/USD\r\n\r\n  ethusd  # the other\r\nnonsense\r\n"
+    )
+
+    symbols = from_file(path)
+
+    assert symbols.requests == (SymbolRequest(BITCOIN), SymbolRequest(ETHER))
+    assert [item.shown for item in symbols.rejected] == ["'nonsense'"]
+    assert symbols.notes == ()
+
+
+def test_a_csv_file_holds_a_symbol_a_row(write_file: WriteFile) -> None:
+    path = write_file(
+        "symbols.csv",
+        b"\xef\xbb\xbfSymbol, tier, history_start, price_decimal_digits\n"
+        b"# mine\n"
+        b"BTC/USD, 1, 2020-01-01, 2\n"
+        b"\n"
+        b'"ETH/USD",large,,\n'
+        b"SOL/USD\n"
+        b"DOGE/USD,,,two\n",
+    )
+
+    symbols = from_file(path)
+
+    assert symbols.requests == (
+        SymbolRequest(BITCOIN, 1, AbsoluteDay(date(2020, 1, 1)), 2),
+        SymbolRequest(ETHER, "large"),
+        SymbolRequest(Symbol("SOL", "USD")),
+    )
+    assert [item.reason for item in symbols.rejected] == [
+        "has the price_decimal_digits 'two', not a whole number"
+    ]
+    assert symbols.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "notes"),
+    [
+        (
+            "a.json",
+            '["BTC/USD", {"symbol": "ETH/USD", "tire": 1}, {"symbol": "SOL/USD", "tire": 2}]',
+            ["passed over the unknown key 'tire' in 2 entries; did you mean tier? known are"],
+        ),
+        (
+            "a.json",
+            '{"symbols": ["BTC/USD"], "exchange": "kraken"}',
+            ["passed over the unknown key 'exchange'; known are symbols"],
+        ),
+        (
+            "a.toml",
+            'symbos = ["ETH/USD"]\n[[symbol]]\nsymbol = "BTC/USD"\ndigits = 2\n',
+            [
+                "passed over the unknown key 'symbos'; did you mean symbols? known are symbols, s",
+                "passed over the unknown key 'digits'; known are symbol, tier, history_start, ",
+            ],
+        ),
+        (
+            "a.csv",
+            "symbol,name\nBTC/USD,Bitcoin\n",
+            ["passed over the unknown key 'name'; known are symbol, tier, history_start, price_d"],
+        ),
+    ],
+)
+def test_unknown_keys_are_named_with_what_is_known(
+    write_file: WriteFile, name: str, content: str, notes: list[str]
+) -> None:
+    symbols = from_file(write_file(name, content))
+
+    assert symbols.requests[0] == SymbolRequest(BITCOIN)
+    assert len(symbols.notes) == len(notes)
+    for found, beginning in zip(symbols.notes, notes, strict=True):
+        assert found.startswith(beginning)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "part"),
     [
@@ -114,7 +190,13 @@ def test_a_toml_file_may_hold_a_list_and_tables(write_file: WriteFile) -> None:
         ("a.toml", 'symbols = "BTC/USD"', "tables are wanted"),
         ("a.toml", 'pairs = ["BTC/USD"]', "tables are wanted"),
         ("a.toml", "symbols = []", "names no symbol"),
-        ("a.yaml", "- BTC/USD", ".json or .toml"),
+        ("a.yaml", "- BTC/USD", ".json, .toml, .csv or .txt"),
+        ("a.csv", "", "the first line must name a column symbol"),
+        ("a.csv", "BTC/USD\nETH/USD\n", "a list without a header ends in .txt"),
+        ("a.csv", "symbol,tier\nBTC/USD,1,2\n", "line 2 has 3 cells, the first line 2"),
+        ("a.csv", "symbol\n" + "x" * 200_000, "malformed CSV at line 2"),
+        ("a.csv", "symbol\n", "names no symbol"),
+        ("a.txt", "# nothing yet\n\n", "names no symbol"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_one_clear_error(

@@ -1,4 +1,4 @@
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 from hypothesis import given
@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.symbols.start_date import (
+    DAY_FORMS,
     SKIP,
     AbsoluteDay,
     DayError,
@@ -46,9 +47,13 @@ NOON = ms("2024-03-31T12:34:56")
         ("1_years_ago", "2024-02-29T12:34:56", "2023-02-28"),
         ("4_years_ago", "2024-02-29T12:34:56", "2020-02-29"),
         (" 1_Year_Ago ", "2024-02-28T12:34:56", "2023-02-28"),
+        ("today", "2024-03-31T12:34:56", "2024-03-31"),
+        ("Yesterday", "2024-03-01T00:00:00", "2024-02-29"),
+        ("2023-03-01T06:30", "2024-03-31T12:34:56", "2023-03-01T06:30"),
+        ("2023-03-01t06:30:15z", "2024-03-31T12:34:56", "2023-03-01T06:30:15"),
     ],
 )
-def test_each_form_names_the_start_of_a_day_in_utc(text: str, now: str, day: str) -> None:
+def test_each_form_names_a_day_or_a_time_in_utc(text: str, now: str, day: str) -> None:
     assert start_ms(text, ms(now)) == ms(day)
     assert parse_end_date(text).start_ms(ms(now)) == ms(day)
 
@@ -63,9 +68,11 @@ def test_skip_means_no_backfill(text: str) -> None:
     "text",
     [
         "",
-        "yesterday",
+        "tomorrow",
         "2023-3-1",
-        "2023-03-01T00:00:00",
+        "2023-03-01T00",
+        "2023-03-01 00:00",
+        "2023-03-01T00:00+01:00",
         "20230301",
         "-1_days_ago",
         "1.5_years_ago",
@@ -84,12 +91,14 @@ def test_any_other_text_is_an_error_that_lists_the_forms(text: str) -> None:
         parse_start_date(text)
 
     message = str(caught.value)
-    for form in ("YYYY-MM-DD", "N_days_ago", "N_weeks_ago", "N_months_ago", "N_years_ago", "skip"):
+    for form in (*DAY_FORMS.replace(" or ", ", ").split(", "), "skip"):
         assert form in message
     assert len(message) < 250
 
 
-@pytest.mark.parametrize("text", ["2023-02-30", "2023-02-29", "2023-13-01", "2023-00-10"])
+@pytest.mark.parametrize(
+    "text", ["2023-02-30", "2023-02-29", "2023-13-01", "2023-00-10", "2023-01-10T24:00"]
+)
 def test_a_day_outside_the_calendar_is_named(text: str) -> None:
     with pytest.raises(ConfigurationError, match=f"'{text}' is not in the calendar"):
         parse_start_date(text)
@@ -113,13 +122,20 @@ def test_an_end_may_lie_in_the_future_and_knows_no_skip() -> None:
         parse_end_date("skip")
 
 
-@pytest.mark.parametrize("text", ["2024-02-29", "1_year_ago", "90_days_ago", "0_weeks_ago"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2024-02-29", "2024-02-29T01:02", "2024-02-29T01:02:03", "today", "yesterday"),
+        *("1_year_ago", "90_days_ago", "0_weeks_ago"),
+    ],
+)
 def test_a_day_is_written_as_it_was_named(text: str) -> None:
     assert str(parse_day(text)) == text
 
 
 def test_a_day_is_kept_as_it_was_named() -> None:
     assert parse_day("2023-03-01") == AbsoluteDay(date(2023, 3, 1))
+    assert parse_day("2023-03-01T06:30") == AbsoluteDay(date(2023, 3, 1), time(6, 30))
     assert parse_day("2_weeks_ago") == RelativeDay(2, "week")
     with pytest.raises(DayError, match="'soon'"):
         parse_day("soon")

@@ -10,8 +10,11 @@ from typing import Any
 from absl import flags
 from rich.console import Console
 
+from candle_ingestor.commands.demo_events import MarketEvents, events_of
 from candle_ingestor.commands.ingest import ingest
+from candle_ingestor.commands.plain_words import minute_text, percent
 from candle_ingestor.config import Config, config_from_flags
+from candle_ingestor.model.intervals import Interval
 from candle_ingestor.operations.clock import SystemClock
 from exchange_simulator.config import SimulatorConfig
 from exchange_simulator.simulator import running_simulator
@@ -53,16 +56,42 @@ def demo(values: flags.FlagValues, console: Console) -> int:
     """
     console.print(
         "Simulated exchanges, the real job: three symbols on three exchanges since two days ago, "
-        "with an outage and a bad print a day."
+        "with an outage and a bad print a day.",
+        soft_wrap=True,
     )
     clock = SystemClock()
-    with tempfile.TemporaryDirectory() as folder, running_simulator(SimulatorConfig()) as simulator:
+    market = SimulatorConfig()
+    with tempfile.TemporaryDirectory() as folder, running_simulator(market) as simulator:
         settings_path = simulator.write_settings(Path(folder) / "exchanges.toml")
         config = config_from_flags(DemoFlags(values, settings_path), {})
-        config.candles.resolved(clock.now_ms())
+        now_ms = clock.now_ms()
+        start_ms, _ = config.candles.resolved(now_ms)
         exit_code = ingest(config, clock, console)
+    if start_ms is not None:
+        _print_events(events_of(market, config, Interval(start_ms, now_ms)), console)
     _print_where(config, console)
     return exit_code
+
+
+def _print_events(events: MarketEvents, console: Console) -> None:
+    lines = []
+    if events.outage is not None:
+        start, end = (minute_text(time_ms) for time_ms in events.outage.interval)
+        lines.append(
+            f"  {events.outage.exchange} had no trade to show from {start} to {end}. It answered, "
+            "so this is no gap: the others made these minutes, as source_exchanges in candles says."
+        )
+    if events.bad_print is not None:
+        bad = events.bad_print
+        lines.append(
+            f"  {bad.exchange} showed a high {percent(bad.above_pct)} too high for {bad.symbol} at "
+            f"{minute_text(bad.open_time_ms)}. Its candle was left out of the merged one, and is "
+            "kept in exchange_candles."
+        )
+    if lines:
+        console.print("\nWhat went wrong, as it does on real exchanges:", highlight=False)
+        for line in lines:
+            console.print(line, highlight=False, soft_wrap=True)
 
 
 def _print_where(config: Config, console: Console) -> None:

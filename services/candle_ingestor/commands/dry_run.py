@@ -5,23 +5,31 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from candle_ingestor.commands.checks import Checks
 from candle_ingestor.commands.clients import make_clients
 from candle_ingestor.commands.parts import load_symbols, log_mode
 from candle_ingestor.commands.storage import make_store
 from candle_ingestor.config import Config
-from candle_ingestor.errors import CandleIngestorError, ConfigurationError, DependencyError
+from candle_ingestor.config.showing import shown_settings
+from candle_ingestor.errors import CandleIngestorError, ConfigurationError
 from candle_ingestor.exchanges.availability import MarketChoice, check_availability
 from candle_ingestor.exchanges.errors import ExchangeError
-from candle_ingestor.exchanges.markets import Market, markets_by_symbol
+from candle_ingestor.exchanges.markets import Market, Markets, markets_by_symbol
 from candle_ingestor.exchanges.retry import RetryPolicy
 from candle_ingestor.exchanges.session import ExchangeSession, RequestCounts, close_all
-from candle_ingestor.ingest.choosing import refuse_unoffered_timeframe
+from candle_ingestor.ingest.choosing import (
+    WHERE_TO_LOOK,
+    lacking_words,
+    refuse_unoffered_timeframe,
+    strict_complaint,
+    validation_words,
+)
+from candle_ingestor.ingest.outlook import WHAT_TO_DO, Outlook, outlook_words, outlooks_of
 from candle_ingestor.ingest.plan import estimated_requests
 from candle_ingestor.ingest.preparing import RunTicker, make_tickers, plan_works
 from candle_ingestor.ingest.sources.base import CandleSource
@@ -42,30 +50,13 @@ from candle_ingestor.symbols.requests import SymbolList
 CANDLES_IN_SAMPLE = 50
 
 
-@dataclass
-class Checks:
-    """PASS and FAIL lines, and the exit code that they come to (rule F3)."""
-
-    console: Console
-    exit_code: int = field(default=0, init=False)
-
-    def passed(self, what: str) -> None:
-        self.console.print(f"[green]PASS[/green]  {escape(what)}", soft_wrap=True)
-
-    def failed(self, what: str, error: CandleIngestorError) -> None:
-        """Keeps the gravest exit code: 3, a dependency is down, over 2, bad configuration."""
-        self.console.print(f"[red]FAIL[/red]  {escape(f'{what}: {error}')}", soft_wrap=True)
-        code = DependencyError.exit_code if isinstance(error, ExchangeError) else error.exit_code
-        self.exit_code = max(self.exit_code, code)
-
-
 def dry_run(config: Config, clock: Clock, console: Console) -> int:
     """Checks everything that a run needs and prints what it would do. Nothing is written.
 
     Returns:
         0 if a run would work, 2 for a bad configuration, 3 if a dependency is down.
     """
-    _print_configuration(config, console)
+    _print_configuration(config, clock, console)
     log_mode(config)
     checks = Checks(console)
     symbols = _check_symbols(config, checks)
@@ -80,10 +71,10 @@ def dry_run(config: Config, clock: Clock, console: Console) -> int:
     return checks.exit_code
 
 
-def _print_configuration(config: Config, console: Console) -> None:
-    table = Table("setting", "value", title="Configuration")
-    for name, value in config.shown().items():
-        table.add_row(name, escape(value))
+def _print_configuration(config: Config, clock: Clock, console: Console) -> None:
+    table = Table("flag", "value", "from", title="Configuration")
+    for name, value, origin in shown_settings(config, clock.now_ms()):
+        table.add_row(name, escape(value), origin)
     console.print(table)
 
 
@@ -164,10 +155,18 @@ async def _check_exchanges(
             )
         )
         markets = await _check_markets(config, sessions, sources, checks)
-        if symbols is not None:
+        if all(listed is None for listed in markets.values()):
+            checks.skipped(
+                "symbols and plan: no exchange told which markets it has",
+                f"mend that first: {WHERE_TO_LOOK}",
+            )
+        elif symbols is not None:
             records = {} if store is None else store.read_records()
             choices = _check_choices(config, symbols, markets, checks)
             tickers = make_tickers(config, symbols, choices, records, clock.now_ms())
+            if not tickers:
+                checks.skipped("plan: there is no symbol to plan for", "mend what failed first")
+                return
             by_exchange = {session.exchange: session for session in sessions}
             for each in tickers[: config.run.dry_run_limit]:
                 for series in each.asked:
@@ -176,6 +175,8 @@ async def _check_exchanges(
                         await _check_candles(config, clock, session, series, checks)
             works = plan_works(tickers, records, sources)
             _print_plan(config, tickers, works, checks.console)
+            reach_candles = {session.exchange: session.habits.reach_candles for session in sessions}
+            _print_outlook(outlooks_of(tickers, works, records, markets, reach_candles), checks)
     finally:
         await close_all([session.client for session in sessions])
 
@@ -187,13 +188,15 @@ async def _check_markets(
     checks: Checks,
 ) -> dict[str, dict[Symbol, Market] | None]:
     markets: dict[str, dict[Symbol, Market] | None] = {}
-    for session in sessions:
+    asked = [session.fetch_markets(RequestCounts()) for session in sessions]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    for session, fetched in zip(sessions, answers, strict=True):
         markets[session.exchange] = None
-        try:
-            fetched = await session.fetch_markets(RequestCounts())
-        except ExchangeError as error:
-            checks.failed(f"exchange {session.exchange}", error)
+        if isinstance(fetched, ExchangeError):
+            checks.exchange_failed(f"exchange {session.exchange}", session.exchange, fetched)
             continue
+        if isinstance(fetched, BaseException):
+            raise fetched
         markets[session.exchange] = markets_by_symbol(session.exchange, fetched)
         try:
             refuse_unoffered_timeframe(sources[session.exchange], config.candles.timeframe)
@@ -207,30 +210,29 @@ async def _check_markets(
 def _check_choices(
     config: Config,
     symbols: SymbolList,
-    markets: dict[str, dict[Symbol, Market] | None],
+    markets: Markets,
     checks: Checks,
 ) -> tuple[MarketChoice, ...]:
     requests = [request.symbol for request in symbols.requests]
     rules = config.rules
     found = check_availability(requests, markets, rules.min_exchanges, rules.quote_aliases)
-    words = (
-        f"{len(found.accepted)}/{len(requests)} symbols meet minimum {rules.min_exchanges} "
-        "exchange requirement"
-    )
+    words = validation_words(found, len(requests), rules.min_exchanges)
     if found.accepted:
         checks.passed(words)
+    elif found.undecided:
+        checks.skipped(words, "the exchanges that did not answer may list the others")
     else:
         checks.failed(words, ConfigurationError("lower --min_exchanges_required, or add exchanges"))
     for choice in found.undecided:
         exchanges = ", ".join(choice.unknown)
-        checks.console.print(f"      {choice.symbol}: whether {exchanges} has it cannot be told")
+        checks.noted(f"{choice.symbol}: whether {exchanges} has it cannot be told")
     for choice in found.dropped:
-        checks.console.print(f"      {choice.symbol} {_lacking_words(choice)}")
+        words = lacking_words(choice, markets, rules.quote_aliases)
+        checks.noted(f"{choice.symbol} is left out: {words}")
+    complaint = strict_complaint(symbols, len(found.dropped))
+    if config.symbols.strict and complaint:
+        checks.failed("symbols", CandleIngestorError(complaint))
     return found.accepted
-
-
-def _lacking_words(choice: MarketChoice) -> str:
-    return f"is not listed on {', '.join(choice.lacking) or 'an exchange that answers'}"
 
 
 async def _check_candles(
@@ -243,7 +245,7 @@ async def _check_candles(
             str(series.symbol), timeframe, since_ms, CANDLES_IN_SAMPLE, RequestCounts()
         )
     except ExchangeError as error:
-        checks.failed(f"candles of {series}", error)
+        checks.exchange_failed(f"candles of {series}", series.exchange, error)
         return
     sifted = sift(rows, timeframe)
     newest = sifted.candles["open_time_ms"].max() if sifted.candles.height else None
@@ -252,6 +254,14 @@ async def _check_candles(
         f"candles of {series}: {sifted.candles.height} candles, "
         f"{len(sifted.rejected)} rejected rows{newest_words}"
     )
+
+
+def _print_outlook(outlooks: list[Outlook], checks: Checks) -> None:
+    told = outlook_words(outlooks)
+    for words, _ in told:
+        checks.warned(words)
+    if not all(is_by_nature for _, is_by_nature in told):
+        checks.noted(WHAT_TO_DO)
 
 
 def _print_plan(

@@ -4,25 +4,46 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Collection
 
-from candle_ingestor.commands.table import COMMANDS
+from candle_ingestor.commands.table import COMMANDS, HELP, users_of
 from candle_ingestor.flags import FLAGS, GROUPS
 
 WIDTH = 96
 
+_FOOT = (
+    "",
+    "Logging follows absl: --verbosity=1 for more, --verbosity=-1 for less.",
+    "--version tells the version.",
+)
+
 
 def help_text() -> str:
-    """What --help prints."""
+    """What --help prints, and the command help: every command and every flag."""
     lines = ["Usage: candle-ingestor [COMMAND] [--flag=value ...]", "", "Commands:"]
     lines += [f"  {name:<8} {command.help}" for name, command in COMMANDS.items()]
-    for heading, names in GROUPS.items():
-        lines += ["", f"{heading}:"]
-        for name in names:
-            lines += [f"  {_usage(name)}"]
-            lines += textwrap.wrap(
-                _description(name), WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6
-            )
-    lines += ["", "Logging follows absl: --verbosity=1 for more, --verbosity=-1 for less."]
+    lines += [
+        f"  {HELP:<8} show this; candle-ingestor {HELP} COMMAND shows the flags of one command",
+        "",
+        f"Example: {COMMANDS['ingest'].example}",
+        *_groups(list(FLAGS)),
+        *_FOOT,
+    ]
+    return "\n".join(lines)
+
+
+def command_help(name: str) -> str:
+    """What --help prints after a command: the flags that it uses, and an example."""
+    command = COMMANDS[name]
+    lines = [
+        f"Usage: candle-ingestor {name} [--flag=value ...]",
+        "",
+        f"{command.help[0].upper()}{command.help[1:]}.",
+        "",
+        f"Example: {command.example}",
+        *_groups([flag for flag in FLAGS if name in users_of(flag)]),
+        *_FOOT,
+    ]
     return "\n".join(lines)
 
 
@@ -35,14 +56,44 @@ def flags_page() -> str:
         "",
         "`candle-ingestor [COMMAND] [--flag=value ...]`",
         "",
-        "| command | what it does |",
-        "|---|---|",
+        "| command | what it does | example |",
+        "|---|---|---|",
     ]
-    lines += [f"| `{name}` | {command.help} |" for name, command in COMMANDS.items()]
+    lines += [
+        f"| `{name}` | {command.help} | `{command.example}` |" for name, command in COMMANDS.items()
+    ]
+    lines += [
+        "",
+        "`candle-ingestor help` and `--help` list the flags, `candle-ingestor help export` and",
+        "`candle-ingestor export --help` those of one command, `--version` tells the version.",
+        "",
+        "A value is taken from the command line, else from the environment where a variable is",
+        "named below, else from the TOML file of `--config`, else it is the default. A flag that a",
+        "command does not use is warned about.",
+    ]
     for heading, names in GROUPS.items():
-        lines += ["", f"## {heading}", "", "| flag | default | meaning |", "|---|---|---|"]
-        lines += [f"| `{_usage(name)}` | {_default(name)} | {_meaning(name)} |" for name in names]
+        lines += ["", f"## {heading}", "", "| flag | default | meaning | used by |"]
+        lines += ["|---|---|---|---|"]
+        lines += [
+            f"| `{_usage(name)}` | {_default(name)} | {_meaning(name)} "
+            f"| {', '.join(users_of(name))} |"
+            for name in names
+        ]
     return "\n".join(lines) + "\n"
+
+
+def _groups(shown: Collection[str]) -> list[str]:
+    lines = []
+    for heading, names in GROUPS.items():
+        listed = [name for name in names if name in shown]
+        if listed:
+            lines += ["", f"{heading}:"]
+        for name in listed:
+            lines += [f"  {_usage(name)}"]
+            lines += textwrap.wrap(
+                _description(name), WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6
+            )
+    return lines
 
 
 def _usage(name: str) -> str:

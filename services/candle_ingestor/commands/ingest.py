@@ -22,7 +22,9 @@ from candle_ingestor.commands.storage import OpenStore, open_store
 from candle_ingestor.config import Config
 from candle_ingestor.errors import SOME_TICKERS_FAILED, ConfigurationError
 from candle_ingestor.exchanges.session import close_all
+from candle_ingestor.ingest.choosing import strict_complaint
 from candle_ingestor.ingest.report import RunReport, RunStatus
+from candle_ingestor.ingest.report_json import report_json
 from candle_ingestor.ingest.run import RunParts, run_once
 from candle_ingestor.ingest.window import earliest_wanted_ms
 from candle_ingestor.operations.atomic_file import replace_file
@@ -59,6 +61,8 @@ def ingest(config: Config, clock: Clock, console: Console) -> int:
         with stop.named_in_errors():
             raise report.failure
     _publish(report, config, console)
+    if config.symbols.strict and (complaint := strict_complaint(symbols, len(report.dropped))):
+        log.error("%s", complaint)
     return exit_code_of(report, config)
 
 
@@ -67,7 +71,8 @@ def exit_code_of(report: RunReport, config: Config) -> int:
     if report.status is RunStatus.FAILED:
         return SOME_TICKERS_FAILED
     is_degraded = config.run.fail_when_degraded and report.troubles
-    return SOME_TICKERS_FAILED if is_degraded else 0
+    is_short = config.symbols.strict and (report.dropped or report.rejected_symbols)
+    return SOME_TICKERS_FAILED if is_degraded or is_short else 0
 
 
 def write_report(report: RunReport, path: Path) -> None:
@@ -76,7 +81,7 @@ def write_report(report: RunReport, path: Path) -> None:
     Raises:
         ConfigurationError: if the path cannot be written.
     """
-    text = json.dumps(report.to_json(), indent=2) + "\n"
+    text = json.dumps(report_json(report), indent=2) + "\n"
     try:
         replace_file(path, text.encode())
     except OSError as error:
@@ -89,14 +94,26 @@ def _publish(report: RunReport, config: Config, console: Console) -> None:
     # First the file: who reads the tables may close the pipe.
     if config.run.run_report_path is not None:
         write_report(report, config.run.run_report_path)
-    if report.tickers:
-        print_report(report, console)
+    for ticker in report.tickers:
+        if ticker.outcome.merged.candles:
+            candles = f"{ticker.outcome.merged.candles:,}"
+            log.info("Successfully processed %s candles for %s", candles, ticker.symbol)
+    if config.run.report == "none":
+        _log_failures(report)
+    elif report.tickers:
+        print_report(report, console, is_full=config.run.report == "full")
     elif report.stop_reason is not None and report.failure is None:
         console.print(
             f"Run stopped by {report.stop_reason} before its symbols were known; "
             "nothing was fetched, and the same command goes on from here",
             soft_wrap=True,
         )
+
+
+def _log_failures(report: RunReport) -> None:
+    for ticker in report.failed_tickers:
+        for error in ticker.errors:
+            log.error("%s failed: %s", ticker.symbol, error)
 
 
 def _publish_failure(report: RunReport, config: Config, console: Console) -> None:

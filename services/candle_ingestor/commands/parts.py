@@ -30,6 +30,14 @@ def load_symbols(config: Config) -> SymbolList:
     symbols = _read_symbols(config)
     for item in symbols.rejected:
         log.warning("%s: passed over %s: %s", symbols.source, item.shown, item.reason)
+    for note in symbols.notes:
+        log.log(
+            # Whoever fills a key of Redis may keep more in it than this job wants.
+            logging.INFO if config.symbols.are_in_redis else logging.WARNING,
+            "%s: %s",
+            symbols.source,
+            note,
+        )
     if symbols.rejected or symbols.duplicates:
         log.info(
             "%s: %d symbols, %d passed over, %d doubles merged",
@@ -80,7 +88,7 @@ def log_mode(config: Config) -> None:
     if config.is_minimum_detected:
         log.info("Auto-detected min_exchanges_required: %d", minimum)
     else:
-        log.info("min_exchanges_required: %d", minimum)
+        log.info("Minimum exchanges required: %d", minimum)
 
 
 def _read_symbols(config: Config) -> SymbolList:

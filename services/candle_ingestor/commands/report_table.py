@@ -1,14 +1,24 @@
-"""The run report as tables on a terminal (rule F4)."""
+"""The run report on the screen or in the log, short or full (rule F4)."""
 
 from __future__ import annotations
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from candle_ingestor.commands.deviation_words import deviations
+from candle_ingestor.commands.report_words import (
+    by_reason,
+    ending,
+    export_left,
+    incomplete,
+    left_out,
+    stand_ins,
+    trouble_words,
+    worst_first,
+)
 from candle_ingestor.ingest.report import RunReport, RunStatus, TickerReport, candles_by_reason
-from candle_ingestor.model.gaps import Gap
 
 _COLOURS = {
     RunStatus.OK: "green",
@@ -19,31 +29,65 @@ _COLOURS = {
 _MOST_ERRORS_SHOWN = 10
 
 
-def print_report(report: RunReport, console: Console) -> None:
-    """Prints what the run did per symbol and exchange, what is missing and why."""
-    console.print(_table(report))
-    _print_notes(report, console)
-    seconds = (report.finished_ms - report.started_ms) / 1000
-    colour = _COLOURS[report.status]
-    ended = f"[{colour}]{report.status.value}[/{colour}]"
-    stopped = f", stopped by {report.stop_reason}" if report.stop_reason else ""
-    failed = len(report.failed_tickers)
-    console.print(
-        f"Run {ended} in {seconds:.1f} s{stopped}: "
-        f"{len(report.tickers) - failed} of {len(report.tickers)} tickers done"
-    )
+def print_report(report: RunReport, console: Console, *, is_full: bool = False) -> None:
+    """Prints what the run did per exchange, what is missing and why, and how it ended.
+
+    In full also what it did per symbol, and what each exchange lacks of it.
+    """
+    console.print(_exchanges_table(report))
+    if is_full:
+        console.print(_symbols_table(report))
+    for line in left_out(report):
+        _say(console, line)
+    for exchange, trouble in report.troubles.items():
+        _say(console, trouble_words(exchange, trouble), "yellow")
+    if is_full:
+        for ticker in report.tickers:
+            _say_all_of(report, ticker, console)
+    else:
+        for line in (*stand_ins(report), *deviations(report, report.tickers)):
+            _say(console, line)
+        for ticker in worst_first(report):
+            if words := incomplete(report, ticker):
+                _say(console, words, "red" if ticker.errors else "")
+    _say(console, ending(report), _COLOURS[report.status])
+    if words := export_left(report):
+        _say(console, words)
 
 
-def _table(report: RunReport) -> Table:
-    table = Table(
-        title=f"Run report, {report.timeframe} candles", box=SIMPLE_HEAD, show_edge=False, padding=0
-    )
+def _say(console: Console, line: str, style: str = "") -> None:
+    # A line of the log stays one line, however narrow the terminal.
+    console.print(Text(line, style=style), soft_wrap=True)
+
+
+def _exchanges_table(report: RunReport) -> Table:
+    title = f"Run report, {report.timeframe} candles"
+    table = Table(title=title, box=SIMPLE_HEAD, show_edge=False, padding=0)
+    table.add_column("exchange", no_wrap=True)
+    for name in ("requests", "candles", "seconds", "retries", "errors"):
+        table.add_column(f"  {name}", justify="right", no_wrap=True)
+    for exchange in report.exchanges:
+        totals = report.totals_of(exchange)
+        errors = totals.failed_pages + (exchange in report.unavailable_exchanges)
+        table.add_row(
+            exchange,
+            f"{totals.requests:,}",
+            f"{totals.candles:,}",
+            f"{totals.seconds:.1f}",
+            f"{totals.retries:,}",
+            f"{errors:,}",
+        )
+    return table
+
+
+def _symbols_table(report: RunReport) -> Table:
+    table = Table(title="By symbol", box=SIMPLE_HEAD, show_edge=False, padding=0)
     table.add_column("symbol, exchange", no_wrap=True)
     for name in ("requests", "candles", "revised", "rejected", "excluded", "retries", "seconds"):
         table.add_column(name, justify="right", no_wrap=True)
     for ticker in report.tickers:
-        merged = f"{ticker.outcome.merged.candles:,}"
-        table.add_row(f"[bold]{ticker.symbol}[/bold]", "", merged, *[""] * 5)
+        merged = ticker.outcome.merged
+        table.add_row(f"[bold]{ticker.symbol}[/bold]", "", f"{merged.candles:,}", *[""] * 5)
         for source in ticker.sources:
             counts = source.counts
             table.add_row(
@@ -52,7 +96,7 @@ def _table(report: RunReport) -> Table:
                 f"{source.candles:,}",
                 f"{source.revised:,}",
                 f"{counts.rejected:,}",
-                f"{ticker.outcome.merged.excluded.get(source.exchange, 0):,}",
+                f"{merged.excluded[source.exchange]:,}",
                 f"{counts.retries:,}",
                 f"{counts.seconds:.1f}",
             )
@@ -60,43 +104,23 @@ def _table(report: RunReport) -> Table:
     return table
 
 
-def _gaps(gaps: list[Gap], report: RunReport) -> str:
-    totals = candles_by_reason(gaps, report.duration_ms)
-    return ", ".join(f"{reason} {candles:,}" for reason, candles in totals.items())
-
-
-def _print_notes(report: RunReport, console: Console) -> None:
-    for symbol, lacking in report.dropped.items():
-        console.print(f"{symbol} was left out: not listed on {', '.join(lacking)}")
-    for text in report.rejected_symbols:
-        console.print(escape(f"passed over {text}"))
-    for exchange, trouble in report.troubles.items():
-        pages = f"left {trouble.failed_pages:,} pages unanswered" if trouble.failed_pages else ""
-        words = pages or "could not be used"
-        console.print(
-            escape(f"{exchange} {words}: {trouble.error}"), style="yellow", soft_wrap=True
-        )
-    for ticker in report.tickers:
-        _print_ticker_notes(report, ticker, console)
-
-
-def _print_ticker_notes(report: RunReport, ticker: TickerReport, console: Console) -> None:
+def _say_all_of(report: RunReport, ticker: TickerReport, console: Console) -> None:
     known, wanted = ticker.outcome.covered_candles, ticker.outcome.wanted_candles
-    accounted = f"{known:,} of {wanted:,} {report.timeframe} intervals known"
-    disagreed = ticker.outcome.merged.disagreements
-    more = f", {disagreed:,} disagreements between two exchanges" if disagreed else ""
-    console.print(f"{ticker.symbol}: {accounted}{more}")
-    if ticker.outcome.gaps:
-        console.print(f"  gaps in candles: {_gaps(ticker.outcome.gaps, report)}", soft_wrap=True)
+    _say(console, f"{ticker.symbol}: {known:,} of {wanted:,} {report.timeframe} intervals known")
+    gaps = candles_by_reason(ticker.outcome.gaps, report.duration_ms)
+    if gaps:
+        _say(console, f"  missing: {by_reason(gaps.items())}")
     for source in ticker.sources:
-        if source.gaps:
-            gaps = _gaps(source.gaps, report)
-            console.print(f"  {source.exchange} lacks: {gaps}", soft_wrap=True)
+        gaps = candles_by_reason(source.gaps, report.duration_ms)
+        if gaps:
+            _say(console, f"  {source.exchange} lacks: {by_reason(gaps.items())}")
     for exchange, symbol in ticker.stand_ins.items():
-        console.print(f"  {exchange} serves {symbol} in its place")
+        _say(console, f"  {exchange} serves {symbol} in place of {ticker.symbol}")
     for change in ticker.outcome.rule_changes:
-        console.print(escape(f"  merged by other rules from here on: {change}"))
+        _say(console, f"  merged by other rules from here on: {change}")
+    for line in deviations(report, [ticker]):
+        _say(console, f"  {line}")
     for error in ticker.errors[:_MOST_ERRORS_SHOWN]:
-        console.print(escape(f"  failed: {error}"), style="red", soft_wrap=True)
+        _say(console, f"  failed: {error}", "red")
     if len(ticker.errors) > _MOST_ERRORS_SHOWN:
-        console.print(f"  and {len(ticker.errors) - _MOST_ERRORS_SHOWN} more failures")
+        _say(console, f"  and {len(ticker.errors) - _MOST_ERRORS_SHOWN} more failures")

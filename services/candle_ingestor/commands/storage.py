@@ -69,6 +69,9 @@ def open_store(config: Config, clock: Clock, stop: StopSignal) -> Iterator[OpenS
         stack.callback(store.close)
         started_ms = clock.now_ms()
         if config.store.influxdb is not None and config.uses_redis:
+            if not config.names_redis:
+                # Of a Redis that nobody named, merge and export do not know.
+                stack.enter_context(FileRunLock(_lock_path(config), started_ms=started_ms))
             redis_lock = stack.enter_context(_redis_lock(config, config.store.influxdb, started_ms))
             opened = OpenStore(store, redis_lock.when_lost)
         else:

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 
 from candle_ingestor.commands.parts import load_symbols, make_progress
 from candle_ingestor.commands.storage import open_store
+from candle_ingestor.commands.stored_tickers import stored_tickers
 from candle_ingestor.config import Config
-from candle_ingestor.errors import ConfigurationError
-from candle_ingestor.ingest.window import window_of
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.intervals import Interval
-from candle_ingestor.model.series import Series
+from candle_ingestor.model.series_record import SeriesRecord
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.settle.outcome import TickerOutcome
 from candle_ingestor.settle.settling import SettleRules, Settling, Wanted, settle
-from candle_ingestor.settle.ticker import Ticker, basis_of, choose_basis
-from candle_ingestor.symbols.requests import SymbolList, SymbolRequest
-
-log = logging.getLogger(__name__)
+from candle_ingestor.settle.state import backfill_key, catch_up_key
+from candle_ingestor.settle.ticker import Ticker
 
 
 @dataclass(frozen=True)
@@ -35,24 +31,27 @@ class StoredSettled:
 
 
 def settle_stored(config: Config, clock: Clock, *, merges: bool, exports: bool) -> StoredSettled:
-    """Settles the configured symbols, as far as the store holds anything of them.
+    """Settles the symbols of --symbols or --symbols_file, or else all that the store knows.
 
-    With `merges` everything is merged again by the configured rules; else what is stale, by the
-    rules that the series remembers. With `exports` every month is brought in line. SIGTERM, Ctrl-C
-    and the time limit end it between two pieces.
+    With `merges` everything is merged again: by the rules that are given, and for the rest by those
+    that the series remembers. Without it only what is stale is merged, by the rules that the series
+    remembers. With `exports` every month is brought in line. SIGTERM, Ctrl-C and the time limit end
+    it between two pieces.
 
     Raises:
-        ConfigurationError: if the store holds nothing of any symbol, or of too few exchanges.
+        ConfigurationError: as `stored_tickers`.
         RunLockHeldError: if another run holds the lock.
         StoreError: if the store cannot be used.
     """
-    symbols = load_symbols(config)
+    symbols = None if config.symbols.are_in_redis else load_symbols(config)
+    config = replace(config, uses_redis=config.names_redis)
     stop = StopSignal(config.run.max_run_seconds)
-    now_ms = clock.now_ms()
+    started_ms = clock.now_ms()
     candles = config.candles
+    service = config.store.service_identifier
     rules = SettleRules(
-        candles.timeframe.closed_end_ms(now_ms, candles.settle_seconds),
-        config.store.service_identifier,
+        candles.timeframe.closed_end_ms(started_ms, candles.settle_seconds),
+        service,
         merges_everything=merges,
         exports=config.export if exports else None,
         exports_everything=exports,
@@ -64,80 +63,35 @@ def settle_stored(config: Config, clock: Clock, *, merges: bool, exports: bool) 
     ):
         progress.begin("Reading what is stored")
         ledger = Ledger(opened.store)
-        tickers = _stored_tickers(config, symbols, ledger, remembers=not merges)
+        tickers = stored_tickers(config, symbols, ledger, remembers=not merges)
+        standing = opened.store.read_state(service)
         outcomes = {ticker: TickerOutcome(str(ticker.symbol)) for ticker in tickers}
         settling = Settling(ledger, rules, outcomes, stop.is_set, progress)
         settling.adopt({})
-        settle(settling, _wanted_of(config, symbols, tickers, ledger, now_ms))
-    return StoredSettled(outcomes, (clock.now_ms() - now_ms) / 1000, stop.reason)
-
-
-def _stored_tickers(
-    config: Config, symbols: SymbolList, ledger: Ledger, *, remembers: bool
-) -> list[Ticker]:
-    tickers = []
-    for request in symbols.requests:
-        ticker = _stored_ticker(config, request, ledger, remembers=remembers)
-        if ticker is not None:
-            tickers.append(ticker)
-    names = ", ".join(config.exchanges.names)
-    timeframe = config.candles.timeframe
-    if not tickers:
-        raise ConfigurationError(
-            f"{ledger.store.description} holds no {timeframe} candles of these symbols on "
-            f"{names}; run the command ingest first"
-        )
-    found = {ticker.symbol for ticker in tickers}
-    for request in symbols.requests:
-        if request.symbol not in found:
-            log.warning(
-                "%s is left out: the store holds no %s candles of it on %s",
-                request.symbol,
-                timeframe,
-                names,
-            )
-    return tickers
-
-
-def _stored_ticker(
-    config: Config, request: SymbolRequest, ledger: Ledger, *, remembers: bool
-) -> Ticker | None:
-    timeframe = config.candles.timeframe
-    merged = Series.merged(request.symbol, timeframe)
-    remembered = basis_of(ledger.records, merged)
-    digits = request.price_decimal_digits, request.volume_decimal_digits
-    if remembered is not None and remembers:
-        return Ticker(merged, remembered, *digits)
-    # No exchange is asked, so that those that went in before may still be there.
-    unknown = {source.exchange for source in remembered.sources} if remembered else set()
-    basis = choose_basis(
-        request.symbol, timeframe, config.rules, {}, remembered, ledger.records.keys(), unknown
-    )
-    if not any(source in ledger.records for source in basis.sources):
-        return None
-    if len(basis.sources) < config.rules.min_exchanges:
-        held = {source.exchange for source in basis.sources}
-        lacking = [name for name in config.exchanges.names if name not in held]
-        raise ConfigurationError(
-            f"{request.symbol} cannot be merged from {config.rules.min_exchanges} exchanges: the "
-            f"store holds nothing of it on {', '.join(lacking)}; lower --min_exchanges_required, "
-            "or name other --exchanges"
-        )
-    return Ticker(merged, basis, *digits)
+        wanted = {each: _wanted_of(ledger, each, rules.closed_end_ms, standing) for each in tickers}
+        settle(settling, wanted)
+    return StoredSettled(outcomes, (clock.now_ms() - started_ms) / 1000, stop.reason)
 
 
 def _wanted_of(
-    config: Config, symbols: SymbolList, tickers: Iterable[Ticker], ledger: Ledger, now_ms: int
-) -> dict[Ticker, Wanted]:
-    requests = {request.symbol: request for request in symbols.requests}
-    wanted = {}
-    for ticker in tickers:
-        window = window_of(config.candles, requests[ticker.symbol], now_ms)
-        start_ms = window.start_ms
-        if start_ms is None:
-            begun = [ledger.record(source).catch_up_from_ms for source in ticker.sources]
-            start_ms = min((time for time in begun if time is not None), default=window.end_ms)
-        start_ms = min(ticker.merged.timeframe.ceil_ms(max(start_ms, 0)), window.end_ms)
-        span = Interval(start_ms, window.end_ms)
-        wanted[ticker] = Wanted(span, window.start_ms, window.is_bounded)
-    return wanted
+    ledger: Ledger, ticker: Ticker, closed_end_ms: int, standing: Mapping[str, int]
+) -> Wanted:
+    """All that the store tells anything of; state that does not stand is not begun here."""
+    merged = ticker.merged
+    known = [_first_known_ms(ledger.record(series)) for series in (merged, *ticker.sources)]
+    start_ms = min((time_ms for time_ms in known if time_ms is not None), default=closed_end_ms)
+    processed_ms = standing.get(backfill_key(merged))
+    if processed_ms is not None:
+        # History may have been asked for from an earlier day on, of which nothing is known yet.
+        start_ms = min(start_ms, processed_ms + merged.timeframe.duration_ms)
+    start_ms = min(merged.timeframe.ceil_ms(max(start_ms, 0)), closed_end_ms)
+    return Wanted(
+        Interval(start_ms, closed_end_ms),
+        None if processed_ms is None else start_ms,
+        is_bounded=catch_up_key(merged) not in standing,
+    )
+
+
+def _first_known_ms(record: SeriesRecord) -> int | None:
+    known = [record.covered, *record.coverage.reasons.values()]
+    return min((intervals.start_ms for intervals in known if intervals), default=None)

@@ -1,10 +1,15 @@
-"""The commands. The modules of a command are loaded when it is run, and not before."""
+"""The commands, and the flags that each uses.
+
+The modules of a command are loaded when it is run, and not before.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+
+from candle_ingestor.flags import GROUPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +20,12 @@ class Command:
         help: what it does, in one line.
         path: `module:function`. The function takes (config, clock, console) and returns the exit
             code; that of demo takes (flag values, console).
+        example: what a person may type.
     """
 
     help: str
     path: str
+    example: str = ""
 
     def load(self) -> Callable[..., int]:
         """The function, with all its modules."""
@@ -31,18 +38,22 @@ COMMANDS = {
     "ingest": Command(
         "fetch what is missing, merge, store, export and report (the default)",
         "candle_ingestor.commands.ingest:ingest",
+        "candle-ingestor --exchanges=coinbaseexchange,bitstamp --symbols=BTC/USD --days=7",
     ),
     "merge": Command(
         "recompute the merged series from the stored exchange candles, without a request",
         "candle_ingestor.commands.merge:merge",
+        "candle-ingestor merge --symbols=BTC/USD --max_price_deviation_pct=2",
     ),
     "export": Command(
         "write the CSV partitions again from the store",
         "candle_ingestor.commands.export:export",
+        "candle-ingestor export --data_root=data/csv",
     ),
     "demo": Command(
         "run the job against simulated exchanges into data/demo, with nothing to set up",
         "candle_ingestor.commands.demo:demo",
+        "candle-ingestor demo",
     ),
 }
 
@@ -50,3 +61,45 @@ DRY_RUN = Command(
     "check what ingest needs, and write nothing", "candle_ingestor.commands.dry_run:dry_run"
 )
 """In place of ingest under --run_mode=dry."""
+
+HELP = "help"
+"""The word before the name of a command that is to be explained."""
+
+_ALL = ("ingest", "merge", "export", "demo")
+_STORED = ("ingest", "merge", "export")
+_FETCHING = ("ingest", "demo")
+
+_USED_BY_GROUP: Mapping[str, tuple[str, ...]] = {
+    "Run": _FETCHING,
+    "Symbols": _ALL,
+    "Exchanges": _FETCHING,
+    "Candles": _FETCHING,
+    "Merging": ("ingest", "merge", "demo"),
+    "Store": _ALL,
+    "Export": ("ingest", "export", "demo"),
+    "Of the older service": (),
+}
+
+_USED_BY_FLAG: Mapping[str, tuple[str, ...]] = {
+    "config": _ALL,
+    "run_mode": ("ingest",),
+    "max_run_seconds": _ALL,
+    "dry_run_limit": ("ingest",),
+    "now": _STORED,
+    "redis_key_crypto_symbols": ("ingest",),
+    "exchanges": _ALL,
+    "candle_granularity_minutes": _ALL,
+    "settle_seconds": _ALL,
+    "export_csv": ("ingest", "merge", "demo"),
+    "restate": ("ingest", "export", "demo"),
+    "strict_symbols": ("ingest",),
+}
+"""Where a flag is not used as the others under its heading are."""
+
+
+def users_of(flag: str) -> tuple[str, ...]:
+    """The commands that use a flag; all of them for one that is listed under no heading."""
+    if flag in _USED_BY_FLAG:
+        return _USED_BY_FLAG[flag]
+    headings = (heading for heading, names in GROUPS.items() if flag in names)
+    return _USED_BY_GROUP.get(next(headings, ""), _ALL)

@@ -10,6 +10,7 @@ from candle_ingestor.config.groups import (
     StoreConfig,
     SymbolsConfig,
 )
+from candle_ingestor.config.origins import Origin
 
 __all__ = [
     "CandlesConfig",
@@ -17,6 +18,7 @@ __all__ = [
     "ExchangesConfig",
     "ExportConfig",
     "FlagValues",
+    "Origin",
     "RunConfig",
     "StoreConfig",
     "SymbolsConfig",

@@ -19,6 +19,7 @@ from candle_ingestor.config.groups import (
     StoreConfig,
     SymbolsConfig,
 )
+from candle_ingestor.config.origins import SECRETS, Origin, Origins
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.exchanges.minimum import resolve_minimum
 from candle_ingestor.exchanges.names import resolve_names
@@ -32,10 +33,14 @@ from candle_ingestor.model.texts import quoted
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.operations.redis_connection import RedisConnection
 from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
-from candle_ingestor.symbols.start_date import parse_end_date, parse_start_date
+from candle_ingestor.symbols.start_date import RelativeDay, parse_end_date, parse_start_date
 
 INFLUXDB_TIMEOUT_SECONDS = 12.0
 """Short enough that a run told to end leaves within 20 s, whatever request is in hand."""
+
+DEFAULT_BUCKET = "candles"
+
+_INFLUXDB_PLACE = ("influxdb_token", "influxdb_url", "influxdb_org", "influxdb_bucket")
 
 _REAL_NUMBERS = (
     "max_run_seconds",
@@ -53,8 +58,13 @@ class FlagValues(Protocol):
     def __getattr__(self, name: str) -> Any: ...
 
 
-def config_from_flags(values: FlagValues, environment: Mapping[str, str]) -> Config:
+def config_from_flags(
+    values: FlagValues, environment: Mapping[str, str], origins: Origins | None = None
+) -> Config:
     """The configuration that flags and environment say; no clock is asked.
+
+    Args:
+        origins: where the values come from, by flag; without it nothing counts as given.
 
     Raises:
         ConfigurationError: at the first thing that cannot be, naming the flag.
@@ -62,6 +72,7 @@ def config_from_flags(values: FlagValues, environment: Mapping[str, str]) -> Con
     for name in _REAL_NUMBERS:
         if not math.isfinite(getattr(values, name)):
             raise ConfigurationError(f"--{name}={getattr(values, name)} is not a finite number")
+    origins = origins or {}
     known = known_exchanges()
     exchanges, renamed = resolve_names(values.exchanges, known)
     symbols = _symbols(values, environment)
@@ -73,9 +84,11 @@ def config_from_flags(values: FlagValues, environment: Mapping[str, str]) -> Con
             dry_run_limit=values.dry_run_limit,
             run_report_path=_path(values.run_report_path),
             progress=values.progress,
+            report=values.report,
         ),
         symbols=symbols,
         redis=_redis(values, environment),
+        names_redis=_names_redis(values, environment),
         uses_redis=symbols.are_in_redis or _names_redis(values, environment),
         exchanges=ExchangesConfig(
             names=exchanges,
@@ -88,7 +101,7 @@ def config_from_flags(values: FlagValues, environment: Mapping[str, str]) -> Con
         rules=_rules(values, exchanges),
         is_minimum_detected=values.min_exchanges_required == 0,
         store=StoreConfig(
-            influxdb=_influxdb(values, environment),
+            influxdb=_influxdb(values, environment, origins),
             create_bucket=values.create_bucket,
             sqlite_path=_needed_path("sqlite_path", values.sqlite_path),
             service_identifier=values.service_identifier,
@@ -101,7 +114,10 @@ def config_from_flags(values: FlagValues, environment: Mapping[str, str]) -> Con
             volume_decimal_digits=values.volume_decimal_digits,
             restate=values.restate,
         ),
-        warnings=renamed,
+        origins=origins,
+        raw={name: getattr(values, name) for name in origins if name not in SECRETS},
+        warnings=(*renamed, *_passed_over(values, origins)),
+        ignored_secrets=(values.tiingo_api_key,) if values.tiingo_api_key else (),
     )
 
 
@@ -127,14 +143,15 @@ def _symbols(values: FlagValues, environment: Mapping[str, str]) -> SymbolsConfi
         redis_key=values.redis_key_crypto_symbols
         or environment.get("REDIS_KEY_CRYPTO_SYMBOLS")
         or "top_cryptocurrencies",
+        strict=values.strict_symbols,
     )
 
 
 def _candles(values: FlagValues) -> CandlesConfig:
-    end = values.backfill_end_date
+    start, days, end = values.backfill_start_date, values.days, values.backfill_end_date
     return CandlesConfig(
         timeframe=Timeframe(values.candle_granularity_minutes),
-        backfill_start=parse_start_date(values.backfill_start_date),
+        backfill_start=parse_start_date(start) if days is None else RelativeDay(days, "day"),
         backfill_end=None if end is None else parse_end_date(end),
         catch_up_initial_ms=round(values.catch_up_initial_days * DAY_MS),
         settle_seconds=values.settle_seconds,
@@ -160,17 +177,56 @@ def _names_redis(values: FlagValues, environment: Mapping[str, str]) -> bool:
     return bool(values.redis_host or environment.get("REDIS_HOST"))
 
 
-def _influxdb(values: FlagValues, environment: Mapping[str, str]) -> InfluxDbConnection | None:
+def _influxdb(
+    values: FlagValues, environment: Mapping[str, str], origins: Origins
+) -> InfluxDbConnection | None:
     token = values.influxdb_token or environment.get("INFLUXDB_TOKEN") or ""
+    if values.store == "auto":
+        _require_one_store(token, origins)
     if values.store == "sqlite" or (values.store == "auto" and not token):
         return None
     return InfluxDbConnection(
         url=values.influxdb_url or environment.get("INFLUXDB_URL") or "http://localhost:8086",
         token=token,
         org=values.influxdb_org or environment.get("INFLUXDB_ORG") or "",
-        bucket=values.influxdb_bucket or environment.get("INFLUXDB_BUCKET") or "",
+        bucket=values.influxdb_bucket or environment.get("INFLUXDB_BUCKET") or DEFAULT_BUCKET,
         timeout_seconds=INFLUXDB_TIMEOUT_SECONDS,
     )
+
+
+def _require_one_store(token: str, origins: Origins) -> None:
+    """Refuses flags of one store where --store=auto makes it the other."""
+    given = {Origin.FLAG, Origin.FILE}
+    named = [name for name in _INFLUXDB_PLACE if origins.get(name) in given]
+    if named and not token:
+        raise ConfigurationError(
+            f"--{named[0]} is given, and no token: set --influxdb_token or INFLUXDB_TOKEN, or "
+            "choose SQLite with --store=sqlite"
+        )
+    if token and origins.get("sqlite_path") in given:
+        where = "INFLUXDB_TOKEN is set"
+        if origins.get("influxdb_token") in given:
+            where = "--influxdb_token is given"
+        raise ConfigurationError(
+            f"--sqlite_path is given, but {where}, which makes InfluxDB the store; add "
+            "--store=sqlite to keep candles in the file, or leave --sqlite_path out"
+        )
+
+
+def _passed_over(values: FlagValues, origins: Origins) -> list[str]:
+    said = []
+    if values.tiingo_api_key is not None:
+        said.append(
+            "--tiingo_api_key is ignored: candles come from exchanges, which need no key for "
+            "them; leave it out, and choose the exchanges with --exchanges"
+        )
+    if values.store == "influxdb" and origins.get("sqlite_path") in (Origin.FLAG, Origin.FILE):
+        said.append("--sqlite_path keeps no candles, since --store=influxdb is given")
+    if values.store == "sqlite":
+        named = [f"--{name}" for name in _INFLUXDB_PLACE if origins.get(name) is Origin.FLAG]
+        if named:
+            said.append(f"{', '.join(named)}: without effect, since --store=sqlite is given")
+    return said
 
 
 def _exchange_settings(

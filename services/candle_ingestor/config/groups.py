@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from candle_ingestor.config.origins import Origin, Origins
 from candle_ingestor.exchanges.settings import ExchangeSettings
 from candle_ingestor.model.merge_rules import MergeRules
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.operations.redis_connection import RedisConnection
-from candle_ingestor.operations.secrets import Redactor
 from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
 from candle_ingestor.symbols.start_date import Day, Skip, resolve_dates
 
@@ -25,6 +25,7 @@ class RunConfig:
         max_run_seconds: 0 is no limit.
         fail_when_degraded: whether a degraded run ends with exit code 1 (rule F3).
         progress: auto, on or off.
+        report: what is printed at the end: short, full or none.
     """
 
     max_run_seconds: float
@@ -33,15 +34,21 @@ class RunConfig:
     dry_run_limit: int
     run_report_path: Path | None
     progress: str
+    report: str
 
 
 @dataclass(frozen=True)
 class SymbolsConfig:
-    """Where the symbols are: in the flag, in a file, or else in Redis under the key."""
+    """Where the symbols are: in the flag, in a file, or else in Redis under the key.
+
+    Attributes:
+        strict: whether a symbol that is left out makes a run end with exit code 1.
+    """
 
     symbols: str | None
     symbols_file: Path | None
     redis_key: str
+    strict: bool
 
     @property
     def are_in_redis(self) -> bool:
@@ -131,14 +138,19 @@ class Config:
     """One run's configuration, grouped by the part that uses it.
 
     Attributes:
-        uses_redis: whether symbols come from Redis or its host is named.
+        names_redis: whether the host of Redis is named.
+        uses_redis: the same, or symbols come from it.
         is_minimum_detected: whether the minimum of the rules is that of all exchanges given.
+        origins: where the values come from, by flag.
+        raw: the values as they were given, but for secrets, by flag.
         warnings: what the user should know of how the flags were read.
+        ignored_secrets: secrets that were given and are not used.
     """
 
     run: RunConfig
     symbols: SymbolsConfig
     redis: RedisConnection
+    names_redis: bool
     uses_redis: bool
     exchanges: ExchangesConfig
     candles: CandlesConfig
@@ -146,63 +158,18 @@ class Config:
     is_minimum_detected: bool
     store: StoreConfig
     export: ExportConfig
+    origins: Origins = field(default_factory=dict)
+    raw: Mapping[str, object] = field(default_factory=dict, repr=False)
     warnings: tuple[str, ...] = ()
+    ignored_secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    def is_given(self, name: str) -> bool:
+        """Whether the flag has more than its default."""
+        return self.origins.get(name, Origin.DEFAULT) is not Origin.DEFAULT
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """The values that must appear nowhere (rule F5)."""
         keys = [v for s in self.exchanges.settings.values() for v in s.keys.values()]
         token = self.store.influxdb.token if self.store.influxdb else None
-        return tuple(filter(None, [self.redis.password, token, *keys]))
-
-    def shown(self) -> dict[str, str]:
-        """The configuration as a person reads it, in the words of the flags, secrets hidden."""
-        redactor = Redactor(self.secrets)
-        return {name: redactor.redact(_shown(value)) for name, value in self._by_flag().items()}
-
-    def _by_flag(self) -> Mapping[str, object]:
-        run, exchanges, candles, export = self.run, self.exchanges, self.candles, self.export
-        has_password = "password set" if self.redis.password else "no password"
-        return {
-            "max_run_seconds": run.max_run_seconds,
-            "fail_fast": run.fail_fast,
-            "fail_when_degraded": run.fail_when_degraded,
-            "dry_run_limit": run.dry_run_limit,
-            "run_report_path": run.run_report_path,
-            "symbols": self.symbols.symbols,
-            "symbols_file": self.symbols.symbols_file,
-            "redis": f"{self.redis.host}:{self.redis.port}, {has_password}",
-            "redis_key_crypto_symbols": self.symbols.redis_key,
-            "exchanges": exchanges.names,
-            "api_call_delay_seconds": exchanges.api_call_delay_seconds,
-            "request_timeout_seconds": exchanges.request_timeout_seconds,
-            "markets_cache_hours": exchanges.markets_cache_hours,
-            "timeframe": candles.timeframe,
-            "backfill_start_date": candles.backfill_start,
-            "backfill_end_date": candles.backfill_end,
-            "catch_up_initial_days": f"{candles.catch_up_initial_ms / DAY_MS:g}",
-            "settle_seconds": candles.settle_seconds,
-            "refetch_last_candles": candles.refetch_last_candles,
-            "min_exchanges_required": self.rules.min_exchanges,
-            "max_price_deviation_pct": self.rules.max_price_deviation_pct,
-            "high_low": self.rules.high_low.value,
-            "quote_aliases": tuple(":".join(pair) for pair in self.rules.quote_aliases),
-            "store": self.store.influxdb or f"SQLite at {self.store.sqlite_path}",
-            "service_identifier": self.store.service_identifier,
-            "export_csv": export.csv,
-            "data_root": export.data_root,
-            "export_exchange_candles": export.exchange_candles,
-            "price_decimal_digits": export.price_decimal_digits,
-            "volume_decimal_digits": export.volume_decimal_digits,
-            "restate": export.restate,
-        } | {name: settings.shown() for name, settings in exchanges.settings.items()}
-
-
-def _shown(value: object) -> str:
-    if value is None or value == ():
-        return "-"
-    if isinstance(value, Skip):
-        return value.value
-    if isinstance(value, tuple):
-        return ",".join(str(part) for part in value)
-    return str(value)
+        return tuple(filter(None, [self.redis.password, token, *keys, *self.ignored_secrets]))

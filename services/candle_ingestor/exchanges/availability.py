@@ -7,11 +7,13 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from candle_ingestor.exchanges.errors import ExchangeError, RunEndedError
+from candle_ingestor.exchanges.client import CandleClient
+from candle_ingestor.exchanges.errors import ExchangeError, RunEndedError, words_without
 from candle_ingestor.exchanges.markets import (
     HOUR_MS,
     CachedMarkets,
     Market,
+    Markets,
     MarketsCache,
     markets_by_symbol,
 )
@@ -56,7 +58,7 @@ class Availability:
 
 def check_availability(
     symbols: Iterable[Symbol],
-    markets: Mapping[str, Mapping[Symbol, Market] | None],
+    markets: Markets,
     minimum: int,
     quote_aliases: Sequence[tuple[str, str]] = (),
 ) -> Availability:
@@ -126,9 +128,13 @@ async def _learn(
     except (ExchangeError, RunEndedError) as error:
         if cached is None:
             level = logging.INFO if isinstance(error, RunEndedError) else logging.ERROR
-            log.log(level, "Cannot learn which markets %s has: %s", client.exchange, error)
+            log.log(
+                level, "Cannot learn which markets %s has: %s", client.exchange, _why(client, error)
+            )
             return error
-        log.warning("Using the markets of %s as of before: %s", client.exchange, error)
+        log.warning(
+            "Using the markets of %s as of before: %s", client.exchange, _why(client, error)
+        )
         client.use_markets(cached.markets)
         return markets_by_symbol(client.exchange, cached.markets)
     if cache_hours > 0:
@@ -140,9 +146,13 @@ async def _learn(
     return markets_by_symbol(client.exchange, fetched)
 
 
+def _why(client: CandleClient, error: ExchangeError | RunEndedError) -> str:
+    return words_without(client.exchange, error)
+
+
 def _choice(
     symbol: Symbol,
-    markets: Mapping[str, Mapping[Symbol, Market] | None],
+    markets: Markets,
     quote_aliases: Sequence[tuple[str, str]],
 ) -> MarketChoice:
     wanted = symbol_choices(symbol, quote_aliases)

@@ -48,5 +48,14 @@ class ExchangeRefusedError(PermanentExchangeError):
     """The exchange refuses to talk (418, 403, 451, bad key): leave it alone for this run."""
 
 
+def words_without(exchange: str, error: Exception) -> str:
+    """The error's message for a sentence that names the exchange already."""
+    said = str(error)
+    for beginning in (f"{exchange}: ", f"{exchange} "):
+        if said.startswith(beginning):
+            return said.removeprefix(beginning)
+    return said
+
+
 class RunEndedError(CandleIngestorError):
     """The run ended before the exchange had answered: neither kept from it, nor a failure of it."""

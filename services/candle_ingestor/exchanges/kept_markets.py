@@ -13,7 +13,7 @@ def checked_markets(value: object) -> list[dict[str, Any]]:
         ValueError: if it is not; the message says which market fails by what.
     """
     if not isinstance(value, list) or not value:
-        raise ValueError("it is no list of markets")
+        raise ValueError("it is not a list of markets, or an empty one")
     for number, market in enumerate(value):
         fault = _fault_of(market)
         if fault is not None:
@@ -23,15 +23,15 @@ def checked_markets(value: object) -> list[dict[str, Any]]:
 
 def _fault_of(market: object) -> str | None:
     if not isinstance(market, dict):
-        return "is no table"
+        return "is not a table"
     for keys, is_fit, wanted in _RULES:
         for key in keys:
             if not is_fit(market.get(key)):
-                return f"has no {wanted} as its {key}"
+                return f"has a {key} that is not {wanted}"
     steps = market.get("precision") or {}
     for key in ("price", "amount", "base", "quote"):
         if not _is_amount_or_none(steps.get(key)):
-            return f"has no number as its precision of {key}"
+            return f"has a precision of {key} that is not a number"
     return None
 
 
@@ -62,10 +62,10 @@ def _is_amount_or_none(value: object) -> bool:
 
 
 _RULES: tuple[tuple[tuple[str, ...], Callable[[object], bool], str], ...] = (
-    (("id",), _is_id, "id"),
-    (("symbol", "base", "quote"), _is_text, "text"),
-    (("baseId", "quoteId", "type"), _is_text_or_none, "text"),
-    (("spot",), lambda value: value is True, "yes"),
-    (("precision", "limits"), _is_table_or_none, "table"),
-    (("created",), _is_amount_or_none, "time"),
+    (("id",), _is_id, "a text fit for an address"),
+    (("symbol", "base", "quote"), _is_text, "a text"),
+    (("baseId", "quoteId", "type"), _is_text_or_none, "a text"),
+    (("spot",), lambda value: value is True, "true"),
+    (("precision", "limits"), _is_table_or_none, "a table"),
+    (("created",), _is_amount_or_none, "a time"),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,6 +34,10 @@ class Market:
     symbol: Symbol
     price_step: float | None = None
     amount_step: float | None = None
+
+
+Markets = Mapping[str, Mapping[Symbol, Market] | None]
+"""By exchange, what it lists; None where that could not be learnt."""
 
 
 def markets_by_symbol(exchange: str, markets: Iterable[dict[str, Any]]) -> dict[Symbol, Market]:

@@ -6,7 +6,8 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -16,11 +17,13 @@ from candle_ingestor.exchanges.errors import (
     RateLimitedError,
     RunEndedError,
     TransientExchangeError,
+    words_without,
 )
 from candle_ingestor.exchanges.habits import ExchangeHabits
 from candle_ingestor.exchanges.retry import RetryPolicy
 from candle_ingestor.exchanges.rows import RawRows
 from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.model.times import iso_text
 from candle_ingestor.operations.stopping import StopSignal
 
 Answer = TypeVar("Answer")
@@ -30,11 +33,32 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class RequestCounts:
-    """What asking cost."""
+    """What asking cost.
+
+    Attributes:
+        retries: requests that were sent again, after an error that may pass.
+        seconds: time during which some request was being asked, waits and retries included; of
+            requests side by side it counts once.
+    """
 
     requests: int = 0
     retries: int = 0
     seconds: float = 0.0
+    _in_hand: int = field(default=0, init=False, repr=False, compare=False)
+    _since: float = field(default=0.0, init=False, repr=False, compare=False)
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Counts the time within as one of being asked."""
+        if not self._in_hand:
+            self._since = time.monotonic()
+        self._in_hand += 1
+        try:
+            yield
+        finally:
+            self._in_hand -= 1
+            if not self._in_hand:
+                self.seconds += time.monotonic() - self._since
 
 
 def _tell_nobody(market_symbol: str, timeframe: Timeframe) -> None:
@@ -46,7 +70,8 @@ class ExchangeSession:
     """Asks one exchange for candles; after a refusal it is left alone for the rest of the run.
 
     `witnesses` are markets that are traded all the time, if the exchange has such; they tell
-    whether it shows candles at all. `has_shown_rows` says that it has, in this run.
+    whether it shows candles at all. `has_shown_rows` says that it has, in this run. `totals` are
+    of all that was asked.
 
     A rate limit pauses every request to the exchange, not only the one that met it.
     `when_asked` hears of each request for candles: of which market and timeframe.
@@ -55,6 +80,7 @@ class ExchangeSession:
     client: CandleClient
     policy: RetryPolicy
     stop: StopSignal
+    totals: RequestCounts = field(default_factory=RequestCounts)
     refusal: ExchangeRefusedError | None = None
     has_shown_rows: bool = False
     witnesses: tuple[str, ...] = ()
@@ -95,9 +121,21 @@ class ExchangeSession:
         """
 
         async def ask() -> RawRows:
-            counts.requests += 1
             self.when_asked(market_symbol, timeframe)
-            return await self.client.fetch_candles(market_symbol, timeframe, since_ms, limit)
+            asked_at = time.monotonic()
+            rows = await self.client.fetch_candles(market_symbol, timeframe, since_ms, limit)
+            if log.isEnabledFor(logging.DEBUG):
+                log.debug(
+                    "%s %s %s: %d rows for %s to %s in %.0f ms",
+                    self.exchange,
+                    market_symbol,
+                    timeframe,
+                    rows.frame.height,
+                    iso_text(since_ms),
+                    iso_text(since_ms + limit * timeframe.duration_ms),
+                    (time.monotonic() - asked_at) * 1000,
+                )
+            return rows
 
         rows = await self._asking(ask, counts)
         self.has_shown_rows = self.has_shown_rows or not rows.frame.is_empty()
@@ -106,11 +144,7 @@ class ExchangeSession:
     async def fetch_markets(self, counts: RequestCounts) -> list[dict[str, Any]]:
         """The exchange's active spot markets, asked for like candles; raises the same."""
 
-        async def ask() -> list[dict[str, Any]]:
-            counts.requests += 1
-            return await self.client.fetch_markets()
-
-        return await self._asking(ask, counts)
+        return await self._asking(self.client.fetch_markets, counts)
 
     async def _asking(self, ask: Callable[[], Awaitable[Answer]], counts: RequestCounts) -> Answer:
         is_repeated = False
@@ -125,24 +159,31 @@ class ExchangeSession:
                 raise self.refusal
             try:
                 async with self.stop.in_hand():
+                    self._add(counts, requests=1)
                     return await ask()
             except TimeoutError as error:
                 raise self._run_ended() from error
 
         def on_retry(error: TransientExchangeError, wait_seconds: float) -> None:
-            counts.retries += 1
+            self._add(counts, retries=1)
             if isinstance(error, RateLimitedError):
                 self._paused_until = max(self._paused_until, time.monotonic() + wait_seconds)
-            log.info("Trying again in %.1f s: %s", wait_seconds, error)
-
-        started = time.monotonic()
-        try:
-            return await self.policy.run(
-                ask_unless_refused,
-                seconds_left=self.stop.seconds_left,
-                sleep=self.stop.sleep,
-                on_retry=on_retry,
+            log.warning(
+                "Failed to fetch from %s: %s%s; trying again in %.1f s",
+                self.exchange,
+                "Rate limit exceeded: " if isinstance(error, RateLimitedError) else "",
+                words_without(self.exchange, error),
+                wait_seconds,
             )
+
+        try:
+            with counts.asking(), self.totals.asking():
+                return await self.policy.run(
+                    ask_unless_refused,
+                    seconds_left=self.stop.seconds_left,
+                    sleep=self.stop.sleep,
+                    on_retry=on_retry,
+                )
         except ExchangeRefusedError as error:
             self._leave_alone(error)
             raise
@@ -152,8 +193,11 @@ class ExchangeSession:
                 # Nothing more is asked in what is left of the run.
                 self._paused_until = math.inf
             raise
-        finally:
-            counts.seconds += time.monotonic() - started
+
+    def _add(self, counts: RequestCounts, *, requests: int = 0, retries: int = 0) -> None:
+        for each in (counts, self.totals):
+            each.requests += requests
+            each.retries += retries
 
     async def _wait_out_pause(self) -> None:
         while (wait_seconds := self._paused_until - time.monotonic()) > 0:
@@ -171,7 +215,9 @@ class ExchangeSession:
         if self.refusal is None:
             self.refusal = error
             log.critical(
-                "%s refuses requests and is left alone for this run: %s", self.exchange, error
+                "%s refuses requests and is left alone for this run: %s",
+                self.exchange,
+                words_without(self.exchange, error),
             )
 
 

@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from candle_ingestor.config import Config
 from candle_ingestor.errors import ConfigurationError, DependencyError
-from candle_ingestor.exchanges.availability import MarketChoice, check_availability, learn_markets
-from candle_ingestor.exchanges.markets import Market, MarketsCache, busiest_markets
+from candle_ingestor.exchanges.advice import advice_on
+from candle_ingestor.exchanges.availability import (
+    Availability,
+    MarketChoice,
+    check_availability,
+    learn_markets,
+)
+from candle_ingestor.exchanges.errors import words_without
+from candle_ingestor.exchanges.markets import Markets, MarketsCache, busiest_markets
 from candle_ingestor.exchanges.session import ExchangeSession
 from candle_ingestor.ingest.report import ExchangeTrouble, RunReport, TickerReport
 from candle_ingestor.ingest.sources.base import CandleSource
-from candle_ingestor.model.symbol import Symbol
+from candle_ingestor.model.texts import joined
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.settle.outcome import TickerOutcome
 from candle_ingestor.symbols.requests import SymbolList
 
 log = logging.getLogger(__name__)
 
-Markets = Mapping[str, Mapping[Symbol, Market] | None]
-
 _MOST_DROPPED_NAMED = 5
+
+WHERE_TO_LOOK = (
+    "check the network, its name server, firewall and proxy, --exchanges and "
+    "--exchange_settings_file"
+)
+"""What to do where no exchange can be reached."""
 
 
 async def learn_all_markets(
@@ -37,13 +48,11 @@ async def learn_all_markets(
     )
     for session in sessions:
         session.witnesses = busiest_markets(markets[session.exchange] or ())
-    report.unavailable_exchanges = {e: str(error) for e, error in errors.items()}
-    report.troubles = {e: ExchangeTrouble(str(error)) for e, error in errors.items()}
+    report.unavailable_exchanges = {e: words_without(e, error) for e, error in errors.items()}
+    report.troubles = {e: ExchangeTrouble(why) for e, why in report.unavailable_exchanges.items()}
     if len(errors) == len(markets):
-        raise DependencyError(
-            f"no exchange can be reached: {next(iter(errors.values()))}; "
-            "check the network, --exchanges and --exchange_settings_file"
-        )
+        causes = [f"{e}: {why}" for e, why in report.unavailable_exchanges.items()]
+        raise DependencyError(f"no exchange can be reached: {'; '.join(causes)}; {WHERE_TO_LOOK}")
     return markets
 
 
@@ -61,14 +70,10 @@ def choose_markets(
     wanted = [request.symbol for request in symbols.requests]
     minimum = config.rules.min_exchanges
     found = check_availability(wanted, markets, minimum, config.rules.quote_aliases)
-    log.info(
-        "Symbol validation: %d/%d symbols meet minimum %d exchange requirement",
-        len(found.accepted),
-        len(wanted),
-        minimum,
-    )
+    log.info("%s", validation_words(found, len(wanted), minimum))
     for choice in found.dropped:
-        log.warning("%s is left out: not listed on %s", choice.symbol, ", ".join(choice.lacking))
+        words = lacking_words(choice, markets, config.rules.quote_aliases)
+        log.warning("%s is left out: %s", choice.symbol, words)
         report.dropped[str(choice.symbol)] = choice.lacking
     undecided = [_undecided(choice, report) for choice in found.undecided]
     failed = [ticker for ticker in undecided if ticker is not None]
@@ -76,15 +81,27 @@ def choose_markets(
         raise DependencyError(failed[0].errors[0])
     report.tickers.extend(failed)
     if not found.accepted and not undecided:
+        dropped = _dropped_words(found.dropped, markets, config.rules.quote_aliases)
+        advice = "lower --min_exchanges_required, or add exchanges or --quote_aliases"
         raise ConfigurationError(
             f"No symbols meet the minimum exchange requirement of {minimum}: "
-            f"{_dropped_words(report.dropped)}; "
-            "lower --min_exchanges_required, or add exchanges or --quote_aliases"
+            f"{joined([*dropped, advice])}"
         )
     for choice in found.accepted:
         for exchange, symbol in choice.stand_ins.items():
             log.info("%s serves %s in place of %s", exchange, symbol, choice.symbol)
     return found.accepted
+
+
+def strict_complaint(symbols: SymbolList, dropped: int) -> str | None:
+    """What --strict_symbols complains of; None where every symbol of the list can be used."""
+    faults = []
+    if dropped:
+        faults.append(f"left out {dropped} of {len(symbols.requests)} symbols")
+    if passed_over := len(symbols.rejected):
+        entries = "entry that names" if passed_over == 1 else "entries that name"
+        faults.append(f"passed over {passed_over} {entries} no symbol")
+    return f"--strict_symbols: {' and '.join(faults)}" if faults else None
 
 
 def refuse_unoffered_timeframe(source: CandleSource, timeframe: Timeframe) -> None:
@@ -105,7 +122,7 @@ def _undecided(choice: MarketChoice, report: RunReport) -> TickerReport | None:
     """The failure to tell of a symbol; None where only the run's end was in the way."""
     exchanges = ", ".join(choice.unknown)
     errors = report.unavailable_exchanges
-    causes = [errors[exchange] for exchange in choice.unknown if exchange in errors]
+    causes = [f"{e}: {errors[e]}" for e in choice.unknown if e in errors]
     if not causes:
         log.warning(
             "%s is left to the next run: this one ended before %s told what it lists",
@@ -114,12 +131,30 @@ def _undecided(choice: MarketChoice, report: RunReport) -> TickerReport | None:
         )
         return None
     outcome = TickerOutcome(str(choice.symbol))
-    outcome.fail(f"whether {exchanges} has {choice.symbol} cannot be told: {causes[0]}")
+    outcome.fail(f"whether {exchanges} has {choice.symbol} cannot be told: {'; '.join(causes)}")
     log.error("%s: %s", choice.symbol, outcome.errors[0])
     return TickerReport(outcome)
 
 
-def _dropped_words(dropped: Mapping[str, tuple[str, ...]]) -> str:
-    words = [f"{symbol} is not on {', '.join(lacking)}" for symbol, lacking in dropped.items()]
-    more = len(words) - _MOST_DROPPED_NAMED
-    return "; ".join(words[:_MOST_DROPPED_NAMED]) + (f"; and {more} more" if more > 0 else "")
+def validation_words(found: Availability, wanted: int, minimum: int) -> str:
+    """How many of the symbols can be merged, in the words that users know."""
+    met = f"{len(found.accepted)}/{wanted}"
+    return f"Symbol validation: {met} symbols meet minimum {minimum} exchange requirement"
+
+
+def lacking_words(
+    choice: MarketChoice, markets: Markets, quote_aliases: Sequence[tuple[str, str]]
+) -> str:
+    """Where the symbol is not listed, and what to do about that."""
+    words = f"not listed on {', '.join(choice.lacking)}"
+    advice = advice_on(choice, markets, quote_aliases)
+    return joined([words, advice]) if advice else words
+
+
+def _dropped_words(
+    dropped: Sequence[MarketChoice], markets: Markets, quote_aliases: Sequence[tuple[str, str]]
+) -> list[str]:
+    named = dropped[:_MOST_DROPPED_NAMED]
+    words = [f"{each.symbol} is {lacking_words(each, markets, quote_aliases)}" for each in named]
+    more = len(dropped) - len(named)
+    return [*words, f"and {more} more"] if more else words

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from candle_ingestor.errors import DependencyError
-from candle_ingestor.exchanges.errors import ExchangeError
+from candle_ingestor.exchanges.errors import ExchangeError, words_without
 from candle_ingestor.ingest.keeping import PageKeeper
 from candle_ingestor.ingest.plan import cut_to_tasks
 from candle_ingestor.ingest.sources.base import Known
@@ -109,7 +109,7 @@ class Fetcher:
                 work.series,
                 iso_text(interval.start_ms),
                 iso_text(interval.end_ms),
-                error,
+                words_without(work.series.exchange, error),
             )
         self.on_failure(work, error)
 

@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 
 from candle_ingestor.config import Config
 from candle_ingestor.exchanges.availability import MarketChoice
-from candle_ingestor.exchanges.markets import Market
+from candle_ingestor.exchanges.markets import Market, Markets
 from candle_ingestor.ingest.plan import Window, catch_up_start_ms, plan_series
 from candle_ingestor.ingest.report import SourceReport
 from candle_ingestor.ingest.sources.base import CandleSource
 from candle_ingestor.ingest.window import window_of
 from candle_ingestor.ingest.work import SeriesWork
 from candle_ingestor.ledger.hand import MOST_ROWS
+from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import NOTHING_KNOWN, Precision, SeriesRecord
-from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.partitions.scaling import digits_of_precision
 from candle_ingestor.settle.state import catch_up_key
 from candle_ingestor.settle.ticker import Ticker, basis_of, choose_basis
@@ -78,13 +78,13 @@ def make_tickers(
 def learnt_records(
     tickers: Iterable[RunTicker],
     records: Records,
-    markets: Mapping[str, Mapping[Symbol, Market] | None],
+    markets: Markets,
     state: Mapping[str, int],
 ) -> dict[Series, SeriesRecord]:
     """The records of the tickers' sources with what their markets tell, and where catch-up begins.
 
-    What only earlier rules merged is told of, too. `markets` are by exchange, None where unknown.
-    `state` is an older service's, which counts where nothing is covered yet.
+    What only earlier rules merged is told of, too. `state` is an older service's, which counts
+    where nothing is covered yet.
     """
     learnt: dict[Series, SeriesRecord] = {}
     known_symbols = {series.symbol for series, record in records.items() if record.covered}
@@ -135,6 +135,17 @@ def plan_works(
         )
         for series, window in windows.items()
     }
+
+
+def wanted_span(each: RunTicker, works: Mapping[Series, SeriesWork]) -> Interval:
+    """What the run is to account for of a ticker's merged series."""
+    window = each.window
+    spans = [works[series].plan.wanted for series in each.asked]
+    start_ms = min(span.start_ms for span in spans)
+    end_ms = max(window.end_ms, start_ms)
+    if window.start_ms is not None:
+        start_ms = min(each.ticker.merged.timeframe.ceil_ms(max(window.start_ms, 0)), end_ms)
+    return Interval(start_ms, end_ms)
 
 
 def with_unreachable(

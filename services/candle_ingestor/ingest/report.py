@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 from candle_ingestor.errors import CandleIngestorError
+from candle_ingestor.exchanges.session import RequestCounts
 from candle_ingestor.ingest.sources.base import SourceCounts
-from candle_ingestor.model.gaps import Gap
-from candle_ingestor.model.times import iso_text
+from candle_ingestor.model.gaps import FINAL_REASONS, Gap, GapReason
 from candle_ingestor.settle.outcome import TickerOutcome
-
-MOST_GAPS_LISTED = 100
 
 
 class RunStatus(StrEnum):
@@ -31,7 +28,7 @@ class RunStatus(StrEnum):
 
 @dataclass
 class SourceReport:
-    """One exchange's part in a ticker."""
+    """One exchange's part in a ticker; `gaps` are of the `wanted_candles`."""
 
     exchange: str
     symbol: str
@@ -39,6 +36,7 @@ class SourceReport:
     candles: int = 0
     revised: int = 0
     failed_pages: int = 0
+    wanted_candles: int = 0
     gaps: list[Gap] = field(default_factory=list)
 
 
@@ -67,6 +65,25 @@ class ExchangeTrouble:
     failed_pages: int = 0
 
 
+@dataclass(frozen=True)
+class ExchangeTotals:
+    """One exchange's part in a run.
+
+    Attributes:
+        requests, retries, seconds: of all that was asked of it, its list of markets too; time
+            during which requests were side by side counts once.
+        candles, revised, rejected, failed_pages: as in its `SourceReport`s, summed.
+    """
+
+    requests: int
+    candles: int
+    revised: int
+    rejected: int
+    retries: int
+    failed_pages: int
+    seconds: float
+
+
 @dataclass
 class RunReport:
     """One run. `status` says how it ended, `stop_reason` why it ended early, if it did.
@@ -75,6 +92,9 @@ class RunReport:
         unavailable_exchanges: by exchange, why its markets could not be learnt.
         troubles: by exchange, what it left unanswered; the unavailable ones too.
         failure: what ended the run half-way, if anything did.
+        symbols_wanted: how many symbols were named, also those that were passed over.
+        is_export_wanted: whether the run was to write CSV.
+        asked: by exchange, what asking it cost.
     """
 
     run_id: str
@@ -92,6 +112,10 @@ class RunReport:
     stop_reason: str | None = None
     failure: CandleIngestorError | None = None
     error: str | None = None
+    max_price_deviation_pct: float = 0.0
+    symbols_wanted: int = 0
+    is_export_wanted: bool = False
+    asked: Mapping[str, RequestCounts] = field(default_factory=dict)
 
     @property
     def failed_tickers(self) -> list[TickerReport]:
@@ -105,78 +129,60 @@ class RunReport:
             return RunStatus.STOPPED
         return RunStatus.DEGRADED if self.troubles else RunStatus.OK
 
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether it ended before it came to its end."""
+        return self.stop_reason is not None or self.error is not None
+
+    @property
+    def complete_tickers(self) -> list[TickerReport]:
+        return [ticker for ticker in self.tickers if self.is_complete(ticker)]
+
+    @property
+    def known_and_wanted(self) -> tuple[int, int]:
+        """How many candle lengths are known on all exchanges, and of how many that can be had."""
+        known = wanted = 0
+        for source in self._sources():
+            gaps = candles_by_reason(source.gaps, self.duration_ms)
+            known += source.wanted_candles - sum(gaps.values())
+            wanted += source.wanted_candles - sum(gaps.get(r.value, 0) for r in FINAL_REASONS)
+        return known, wanted
+
+    def is_complete(self, ticker: TickerReport) -> bool:
+        """Whether nothing of it is missing or failed, and its CSV is written if that is wanted."""
+        return not (ticker.errors or self.missing(ticker) or self.lacks_export(ticker))
+
+    def missing(self, ticker: TickerReport) -> Mapping[str, int]:
+        """How many candle lengths a ticker lacks by reason; time before its market is no lack."""
+        totals = candles_by_reason(ticker.outcome.gaps, self.duration_ms)
+        return {r: n for r, n in totals.items() if r != GapReason.NOT_LISTED_YET.value}
+
+    def lacks_export(self, ticker: TickerReport) -> bool:
+        """Whether its CSV was to be written and was not come to."""
+        return self.is_export_wanted and not ticker.outcome.is_exported
+
     def note_trouble(self, exchange: str, error: str) -> None:
         """Counts a page that the exchange left unanswered."""
         self.troubles.setdefault(exchange, ExchangeTrouble(error)).failed_pages += 1
 
-    def to_json(self) -> dict[str, Any]:
-        """The report as JSON values; times as ISO text and in ms, gaps with their reasons."""
-        return {
-            "run_id": self.run_id,
-            "status": self.status.value,
-            "started": iso_text(self.started_ms),
-            "started_ms": self.started_ms,
-            "finished_ms": self.finished_ms,
-            "seconds": (self.finished_ms - self.started_ms) / 1000,
-            "stop_reason": self.stop_reason,
-            "error": self.error,
-            "exchanges": list(self.exchanges),
-            "min_exchanges_required": self.min_exchanges,
-            "timeframe": self.timeframe,
-            "unavailable_exchanges": self.unavailable_exchanges,
-            "exchange_troubles": {
-                exchange: {"error": trouble.error, "failed_pages": trouble.failed_pages}
-                for exchange, trouble in self.troubles.items()
-            },
-            "dropped_symbols": {symbol: list(lacking) for symbol, lacking in self.dropped.items()},
-            "rejected_symbols": self.rejected_symbols,
-            "tickers": [self._ticker(ticker) for ticker in self.tickers],
-        }
+    def totals_of(self, exchange: str) -> ExchangeTotals:
+        """What the exchange did in the whole run."""
+        sources = [source for source in self._sources() if source.exchange == exchange]
+        asked = self.asked.get(exchange, RequestCounts())
+        return ExchangeTotals(
+            asked.requests,
+            sum(source.candles for source in sources),
+            sum(source.revised for source in sources),
+            sum(source.counts.rejected for source in sources),
+            asked.retries,
+            sum(source.failed_pages for source in sources),
+            asked.seconds,
+        )
 
-    def _ticker(self, ticker: TickerReport) -> dict[str, Any]:
-        outcome = ticker.outcome
-        return {
-            "symbol": ticker.symbol,
-            "status": "failed" if outcome.errors else "ok",
-            "errors": outcome.errors,
-            "stand_ins": dict(ticker.stand_ins),
-            "rule_changes": outcome.rule_changes,
-            "merged_candles": outcome.merged.candles,
-            "covered_candles": outcome.covered_candles,
-            "wanted_candles": outcome.wanted_candles,
-            "disagreements": outcome.merged.disagreements,
-            **self._gaps(outcome.gaps),
-            "files_written": outcome.files_written,
-            "exchanges": {
-                source.exchange: {
-                    "symbol": source.symbol,
-                    "requests": source.counts.requests,
-                    "candles": source.candles,
-                    "revised": source.revised,
-                    "rejected": source.counts.rejected,
-                    "excluded": outcome.merged.excluded.get(source.exchange, 0),
-                    "retries": source.counts.retries,
-                    "failed_pages": source.failed_pages,
-                    "seconds": round(source.counts.seconds, 3),
-                    **self._gaps(source.gaps),
-                }
-                for source in ticker.sources
-            },
-        }
-
-    def _gaps(self, gaps: list[Gap]) -> dict[str, Any]:
-        return {
-            "gap_candles": candles_by_reason(gaps, self.duration_ms),
-            "gaps": [
-                {
-                    "start": iso_text(gap.interval.start_ms),
-                    "end": iso_text(gap.interval.end_ms),
-                    "reason": gap.reason.value,
-                }
-                for gap in gaps[:MOST_GAPS_LISTED]
-            ],
-            "gaps_not_listed": max(0, len(gaps) - MOST_GAPS_LISTED),
-        }
+    def _sources(self) -> Collection[SourceReport]:
+        # Two tickers may share a series.
+        sources = (source for ticker in self.tickers for source in ticker.sources)
+        return {(source.exchange, source.symbol): source for source in sources}.values()
 
 
 def candles_by_reason(gaps: Iterable[Gap], duration_ms: int) -> Mapping[str, int]:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from candle_ingestor.config import Config
 from candle_ingestor.errors import CandleIngestorError, DependencyError
 from candle_ingestor.exchanges.client import CandleClient
-from candle_ingestor.exchanges.markets import MarketsCache
+from candle_ingestor.exchanges.errors import words_without
+from candle_ingestor.exchanges.markets import Markets, MarketsCache
 from candle_ingestor.exchanges.retry import RetryPolicy
 from candle_ingestor.exchanges.session import ExchangeSession
 from candle_ingestor.ingest.choosing import (
-    Markets,
     choose_markets,
     learn_all_markets,
     refuse_unoffered_timeframe,
@@ -24,22 +24,25 @@ from candle_ingestor.ingest.failures import failed_minutes
 from candle_ingestor.ingest.fetching import Fetcher
 from candle_ingestor.ingest.keeping import PageKeeper
 from candle_ingestor.ingest.merge_schedule import MergeSchedule
+from candle_ingestor.ingest.outlook import WHAT_TO_DO, outlook_words, outlooks_of
 from candle_ingestor.ingest.preparing import (
+    Records,
     RunTicker,
     learnt_records,
     make_tickers,
     newest_needed_ms,
     plan_works,
     series_of,
+    wanted_span,
     with_unreachable,
 )
 from candle_ingestor.ingest.report import RunReport, TickerReport
+from candle_ingestor.ingest.report_json import report_json
 from candle_ingestor.ingest.sources.base import CandleSource
 from candle_ingestor.ingest.sources.factory import SourceParts, sources_of
 from candle_ingestor.ingest.store_thread import StoreThread
 from candle_ingestor.ingest.work import SeriesWork
 from candle_ingestor.ledger.ledger import Ledger
-from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.operations.clock import Clock
@@ -53,6 +56,9 @@ from candle_ingestor.stores.base import Store, StoreUnavailableError
 from candle_ingestor.symbols.requests import SymbolList
 
 log = logging.getLogger(__name__)
+
+
+_MOST_OUTLOOKS = 5
 
 
 async def _nothing_more() -> None:
@@ -122,6 +128,9 @@ class _Run:
             timeframe=str(timeframe),
             duration_ms=timeframe.duration_ms,
             rejected_symbols=[f"{item.shown} {item.reason}" for item in symbols.rejected],
+            max_price_deviation_pct=config.rules.max_price_deviation_pct,
+            symbols_wanted=len(symbols.requests) + len(symbols.rejected),
+            is_export_wanted=config.export.csv,
         )
 
     async def execute(self) -> None:
@@ -162,25 +171,29 @@ class _Run:
         )
         wanted = {each.ticker: self._wanted(each) for each in self.tickers}
         try:
+            await on_store(self._take_newest)
             await fetcher.fetch(self.works.values())
             await merging.finish()
+            await asyncio.gather(on_store(settle, settling, wanted), self.parts.when_fetched())
         except BaseException:
             await keeper.abandon()
             await merging.abandon()
             await on_store(settling.account, wanted)
             raise
-        await asyncio.gather(on_store(settle, settling, wanted), self.parts.when_fetched())
+        finally:
+            await on_store(self._report_source_gaps)
         await on_store(self._judge)
 
     def finish(self) -> None:
         report = self.report
         report.finished_ms = self.parts.clock.now_ms()
         report.stop_reason = self.parts.stop.reason
+        report.asked = {session.exchange: session.totals for session in self.sessions}
         if isinstance(report.failure, StoreUnavailableError):
             # It was waited for already.
             return
         try:
-            self.parts.store.write_run(report.to_json())
+            self.parts.store.write_run(report_json(report))
         except DependencyError as error:
             log.error("The run report could not be kept in the store: %s", error)
             if report.failure is None:
@@ -206,6 +219,7 @@ class _Run:
         learnt = learnt_records(self.tickers, self.ledger.records, markets, self._older_state())
         records = {**self.ledger.records, **learnt}
         self.works = plan_works(self.tickers, records, self.sources)
+        self._tell_outlook(records, markets)
         settling.adopt(learnt | with_unreachable(self.works, records))
         for ticker, outcome in self.outcomes.items():
             if outcome.rule_changes:
@@ -216,9 +230,24 @@ class _Run:
                     "; ".join(outcome.rule_changes),
                 )
         self._report_tickers()
+
+    def _take_newest(self) -> None:
         since_ms = newest_needed_ms(self.tickers, self.ledger.records, self.closed_end_ms)
         if since_ms is not None:
             self.ledger.take_newest(series_of(self.tickers), since_ms)
+
+    def _tell_outlook(self, records: Records, markets: Markets) -> None:
+        reach_candles = {s.exchange: s.habits.reach_candles for s in self.sessions}
+        told = outlook_words(outlooks_of(self.tickers, self.works, records, markets, reach_candles))
+        for words, is_by_nature in told[:_MOST_OUTLOOKS]:
+            log.log(logging.INFO if is_by_nature else logging.WARNING, "%s", words)
+        if len(told) > _MOST_OUTLOOKS:
+            log.info(
+                "%d more symbols or groups of them are like that; --run_mode=dry names them all",
+                len(told) - _MOST_OUTLOOKS,
+            )
+        if not all(is_by_nature for _, is_by_nature in told):
+            log.warning("%s", WHAT_TO_DO)
 
     def _older_state(self) -> dict[str, int]:
         records = (self.ledger.record(s) for each in self.tickers for s in each.ticker.sources)
@@ -259,15 +288,12 @@ class _Run:
 
     def _wanted(self, each: RunTicker) -> Wanted:
         window = each.window
-        spans = [self.works[series].plan.wanted for series in each.asked]
-        start_ms = min(span.start_ms for span in spans)
-        end_ms = max(window.end_ms, start_ms)
-        if window.start_ms is not None:
-            start_ms = min(each.ticker.merged.timeframe.ceil_ms(max(window.start_ms, 0)), end_ms)
-        return Wanted(Interval(start_ms, end_ms), window.start_ms, window.is_bounded)
+        span = wanted_span(each, self.works)
+        return Wanted(span, window.start_ms, window.is_bounded)
 
     def _note_failure(self, work: SeriesWork, error: Exception) -> None:
-        self.report.note_trouble(work.series.exchange, str(error) or repr(error))
+        exchange = work.series.exchange
+        self.report.note_trouble(exchange, words_without(exchange, error) or repr(error))
         if self.config.run.fail_fast and not self._can_do_without_failed(work.series):
             self.parts.stop.request("--fail_fast")
 
@@ -281,24 +307,25 @@ class _Run:
                     return False
         return True
 
+    def _report_source_gaps(self) -> None:
+        for series, work in self.works.items():
+            work.report.wanted_candles = work.candles_in((work.plan.wanted,))
+            work.report.gaps = source_gaps(self.ledger, series, work.plan.wanted)
+
     def _judge(self) -> None:
         for each in self.tickers:
             outcome = self.outcomes[each.ticker]
-            for series in each.asked:
-                work = self.works[series]
-                work.report.gaps = source_gaps(self.ledger, series, work.plan.wanted)
             unavailable = [e for e in each.choice.unknown if e in self.report.troubles]
             failed = failed_minutes(self.ledger, each.ticker, outcome, self.works, unavailable)
             if failed:
                 candles = failed.duration_ms // each.ticker.merged.timeframe.duration_ms
                 outcome.fail(
-                    f"{candles:,} candles could not be merged, since exchanges did not answer: "
-                    f"{self._causes(each)}"
+                    f"{candles:,} candles could not be merged: "
+                    f"{self._troubled(each)} left them unanswered"
                 )
 
-    def _causes(self, each: RunTicker) -> str:
+    def _troubled(self, each: RunTicker) -> str:
+        # Why they did not is told once for each of them, whatever the number of its symbols.
         troubled = [s.exchange for s in each.asked if self.works[s].failed]
-        troubled += each.choice.unknown
-        return "; ".join(
-            self.report.troubles[e].error for e in troubled if e in self.report.troubles
-        )
+        troubled += [e for e in each.choice.unknown if e in self.report.troubles]
+        return " and ".join(troubled)

@@ -71,6 +71,20 @@ class CandlesInHand:
             self._rows += sum(piece.candles.height for piece in pieces)
             held.put(where, pieces)
 
+    def drop(self, series: Series, span: IntervalSet) -> None:
+        """Forgets the pieces that lie in the span; those that reach beyond it stay whole."""
+        held = self._by_series.get(series)
+        if held is None:
+            return
+        for interval in span:
+            where = held.touching(interval)
+            stay = [p for p in held.pieces[where] if not _lies_in(p.interval, interval)]
+            self._rows -= sum(p.candles.height for p in held.pieces[where])
+            self._rows += sum(p.candles.height for p in stay)
+            held.put(where, stay)
+        if not held.pieces:
+            del self._by_series[series]
+
     def candles(self, series: Series, interval: Interval) -> pl.DataFrame | None:
         """The candles that open in the interval; None where not all of it is in hand."""
         held = self._by_series.get(series)
@@ -133,6 +147,10 @@ class CandlesInHand:
         """Forgets everything."""
         self._by_series.clear()
         self._rows = 0
+
+
+def _lies_in(inner: Interval, outer: Interval) -> bool:
+    return outer.start_ms <= inner.start_ms and inner.end_ms <= outer.end_ms
 
 
 def _cut(piece: _Piece, interval: Interval) -> _Piece:

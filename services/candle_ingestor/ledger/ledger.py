@@ -30,6 +30,10 @@ _CANDLES_READ_AHEAD = 20_000
 """Time of which nothing is known is nearly always empty, and looked at once for many pages."""
 
 
+_MOST_READS = 4
+"""Of the pieces of a span; many are read at once, with what lies between them."""
+
+
 @dataclass(frozen=True)
 class Replacement:
     """What a span of a series is from now on.
@@ -107,8 +111,19 @@ class Ledger:
         in_hand = self.in_hand(series, span)
         if in_hand is not None:
             return in_hand
-        hull = Interval(span.start_ms, span.end_ms)
-        return candles_within(self._read(series, hull), span)
+        parts = [self.candles(series, interval) for interval in _to_read(span)]
+        return candles_within(parts[0] if len(parts) == 1 else pl.concat(parts), span)
+
+    def read_ahead(self, wanted: Iterable[tuple[Series, IntervalSet]]) -> None:
+        """Tells the store what `candles_in` will be asked for next, in this order."""
+        self._store.read_ahead(
+            [
+                (series, self._with_unknown_after(series, interval))
+                for series, span in wanted
+                if self._hand.missing(series, span)
+                for interval in _to_read(span)
+            ]
+        )
 
     def in_hand(self, series: Series, span: IntervalSet) -> pl.DataFrame | None:
         """What the store holds in the span, or will once the change in hand is written.
@@ -158,20 +173,28 @@ class Ledger:
         """Takes into the hand what the store holds, or will once the change in hand is written."""
         self._hand.put(series, span, candles)
 
+    def let_go(self, series: Series, span: IntervalSet) -> None:
+        """Drops what is in hand there: it is not needed soon."""
+        self._hand.drop(series, span)
+
     def dependents(self, series: Series) -> Collection[Series]:
         """The series that are made from this one."""
         return self._dependents.get(series, ())
 
     def _read(self, series: Series, interval: Interval) -> pl.DataFrame:
-        ahead_ms = interval.end_ms + _CANDLES_READ_AHEAD * series.timeframe.duration_ms
-        unknown = IntervalSet.of(interval.end_ms, ahead_ms) - self.record(series).covered
-        end_ms = interval.end_ms
-        if unknown and unknown.start_ms == end_ms:
-            end_ms = unknown.intervals[0].end_ms
-        candles = self._store.read_candles(series, Interval(interval.start_ms, end_ms))
-        ahead = IntervalSet.of(interval.end_ms, end_ms)
+        read = self._with_unknown_after(series, interval)
+        candles = self._store.read_candles(series, read)
+        ahead = IntervalSet.of(interval.end_ms, read.end_ms)
         self._hand.put(series, self._hand.missing(series, ahead), candles)
         return candles_within(candles, IntervalSet((interval,)))
+
+    def _with_unknown_after(self, series: Series, interval: Interval) -> Interval:
+        end_ms = interval.end_ms
+        ahead_ms = end_ms + _CANDLES_READ_AHEAD * series.timeframe.duration_ms
+        unknown = IntervalSet.of(end_ms, ahead_ms) - self.record(series).covered
+        if unknown and unknown.start_ms == end_ms:
+            end_ms = unknown.intervals[0].end_ms
+        return Interval(interval.start_ms, end_ms)
 
     def _write(self, changes: list[SeriesChange]) -> None:
         if changes:
@@ -287,6 +310,12 @@ def on_grid(intervals: IntervalSet, timeframe: Timeframe) -> IntervalSet:
     return IntervalSet(
         (timeframe.floor_ms(start_ms), timeframe.ceil_ms(end_ms)) for start_ms, end_ms in intervals
     )
+
+
+def _to_read(span: IntervalSet) -> tuple[Interval, ...]:
+    if len(span.intervals) <= _MOST_READS:
+        return tuple(span)
+    return (Interval(span.start_ms, span.end_ms),)
 
 
 def _touched(difference: Difference, known: IntervalSet, timeframe: Timeframe) -> IntervalSet:

@@ -9,6 +9,7 @@ import polars as pl
 from candle_ingestor.merge.merged_minutes import MergedMinutes
 from candle_ingestor.merge.minute import merge_minute
 from candle_ingestor.merge.outliers import DISAGREES, kept, mark_kept
+from candle_ingestor.merge.picking import pick_disagreements, pick_exclusions
 from candle_ingestor.merge.scaled_integers import (
     divides_exactly,
     price_to_float,
@@ -28,8 +29,15 @@ def merge_by_column(frames: Mapping[str, pl.DataFrame], rules: MergeRules) -> Me
 
     `frames` are by exchange in flag order, as `merge_candles` takes them.
     """
-    minutes = _merge_minutes(side_by_side(list(frames.values())), range(len(frames)), rules)
-    return _with_provenance(minutes, frames)
+    table = side_by_side(list(frames.values()))
+    minutes = _merge_minutes(table, range(len(frames)), rules)
+    merged = _with_provenance(minutes, frames)
+    exchanges = list(frames)
+    if merged.excluded:
+        merged = merged._replace(exclusions_told=pick_exclusions(table, minutes, exchanges))
+    if merged.disagreements:
+        merged = merged._replace(disagreements_told=pick_disagreements(table, minutes, exchanges))
+    return merged
 
 
 def _merge_minutes(

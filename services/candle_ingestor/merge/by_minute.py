@@ -8,6 +8,12 @@ from itertools import compress
 
 import polars as pl
 
+from candle_ingestor.merge.deviations import (
+    Disagreement,
+    Exclusion,
+    disagreement_of,
+    exclusions_of,
+)
 from candle_ingestor.merge.merged_minutes import MergedMinutes
 from candle_ingestor.merge.minute import merge_minute
 from candle_ingestor.model.candles import MERGED_CANDLES
@@ -23,14 +29,22 @@ def merge_by_minute(frames: Mapping[str, pl.DataFrame], rules: MergeRules) -> Me
             minutes.setdefault(open_time_ms, {})[exchange] = values
     rows = []
     excluded: Counter[str] = Counter()
-    disagreements = 0
+    exclusions: list[Exclusion] = []
+    disagreements: list[Disagreement] = []
     for open_time_ms, candles in sorted(minutes.items()):
         merged = merge_minute(list(candles.values()), allowed, rules.high_low)
         sources = list(compress(candles, merged.kept))
         if len(sources) < len(candles):
-            excluded.update(candles.keys() - sources)
-        disagreements += merged.disagrees
+            left_out = [exchange for exchange in candles if exchange not in sources]
+            excluded.update(left_out)
+            exclusions += exclusions_of(open_time_ms, candles, left_out)
+        elif merged.disagrees:
+            disagreements.append(disagreement_of(open_time_ms, candles))
         rows.append((open_time_ms, *merged.values, ",".join(sources), len(sources)))
     return MergedMinutes(
-        pl.DataFrame(rows, schema=MERGED_CANDLES, orient="row"), dict(excluded), disagreements
+        pl.DataFrame(rows, schema=MERGED_CANDLES, orient="row"),
+        dict(excluded),
+        len(disagreements),
+        exclusions,
+        disagreements,
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import polars as pl
+
+from candle_ingestor.merge.deviations import Disagreement, Exclusion
 
 
 class MergedMinutes(NamedTuple):
@@ -14,3 +16,5 @@ class MergedMinutes(NamedTuple):
     candles: pl.DataFrame
     excluded: Mapping[str, int]
     disagreements: int
+    exclusions_told: Sequence[Exclusion] = ()
+    disagreements_told: Sequence[Disagreement] = ()

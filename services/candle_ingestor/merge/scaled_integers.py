@@ -27,7 +27,8 @@ _POWERS_OF_TEN = pl.Series(POWERS_OF_TEN, dtype=pl.Float64)
 _PRICE_BOUNDS = pl.Series(PRICE_BOUNDS, dtype=pl.Float64)
 _VOLUME_BOUNDS = pl.Series(VOLUME_BOUNDS, dtype=pl.Float64)
 _INTEGER_POWERS_OF_TEN = pl.Series([10**digits for digits in range(21)], dtype=pl.Int128)
-_DECIMAL_TEXT = r"^(?<whole>\d+)(?:\.(?<fraction>\d+))?(?:e(?<exponent>[+-]?\d+))?$"
+# A minus is that of -0.0.
+_DECIMAL_TEXT = r"^-?(?<whole>\d+)(?:\.(?<fraction>\d+))?(?:e(?<exponent>[+-]?\d+))?$"
 
 _PRICE_SCALE = "price_scale"
 _VOLUME_SCALE = "volume_scale"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from candle_ingestor.merge.by_column import merge_by_column
 from candle_ingestor.merge.by_minute import merge_by_minute
+from candle_ingestor.merge.deviations import Disagreement, Exclusion
 from candle_ingestor.model.candles import MERGED_CANDLES
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet, covered_at_least
 from candle_ingestor.model.merge_rules import MergeRules
@@ -29,12 +30,16 @@ class MergedCandles:
         excluded: how many candles of each exchange were left out (M5); only those with some.
         disagreements: minutes with a price farther than allowed from the median where all candles
             stay, since there are two of them or none would be left (M5).
+        exclusions_told, disagreements_told: what to tell of these: all of few, of many the first
+            ones (of each exchange) and the worst.
     """
 
     candles: pl.DataFrame
     covered: IntervalSet
     excluded: Mapping[str, int]
     disagreements: int
+    exclusions_told: Sequence[Exclusion] = ()
+    disagreements_told: Sequence[Disagreement] = ()
 
 
 def merge_candles(
@@ -81,7 +86,14 @@ def merge_candles(
     is_small = sum(frame.height for frame in frames.values()) <= CANDLES_MERGED_BY_MINUTE
     merge = merge_by_minute if is_small else merge_by_column
     minutes = merge(frames, rules)
-    return MergedCandles(minutes.candles, merged_part, minutes.excluded, minutes.disagreements)
+    return MergedCandles(
+        minutes.candles,
+        merged_part,
+        minutes.excluded,
+        minutes.disagreements,
+        minutes.exclusions_told,
+        minutes.disagreements_told,
+    )
 
 
 def _on_grid(intervals: IntervalSet, timeframe: Timeframe) -> IntervalSet:

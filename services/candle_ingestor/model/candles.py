@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 import polars as pl
 
 from candle_ingestor.model.series import Series
@@ -25,6 +27,12 @@ MERGED_CANDLES: dict[str, pl.DataType] = {
     "exchange_count": pl.Int64(),
 }
 """Columns of merged candles; `source_exchanges` is comma-separated in flag order (rule M6)."""
+
+
+def are_finite(values: pl.Series) -> bool:
+    """Whether every one of the floats, none of them null, is a finite number."""
+    # A sum shows any other one, and costs next to nothing. Huge numbers may add up to infinity.
+    return isfinite(values.sum()) or bool(values.is_finite().all())
 
 
 def schema_of(series: Series) -> dict[str, pl.DataType]:

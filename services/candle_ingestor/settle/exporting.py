@@ -95,7 +95,7 @@ class Exporter:
         whole = self._whole_months((series, *sources))
         reasons: Reasons = record.coverage.reasons
         if series.is_merged:
-            reasons = merged_reasons(self._ledger, sources, whole - record.covered)
+            reasons = merged_reasons(self._ledger, ticker, whole - record.covered)
         open_minutes = unsettled(self._ledger, series, whole, self._closed_end_ms)
         digits = self._digits(ticker, series, record, sources)
         months = self._months(record, everything)

@@ -14,7 +14,7 @@ from candle_ingestor.model.series_record import MergeBasis
 from candle_ingestor.settle.outcome import MergeCounts
 from candle_ingestor.settle.ticker import Ticker
 
-CANDLES_PER_PIECE = 20_000
+CANDLES_PER_PIECE = 50_000
 _CANDLES_PER_WRITE = 5_000
 _ALL_TIME = IntervalSet.of(0, END_OF_TIME_MS)
 
@@ -72,6 +72,17 @@ def merge(ledger: Ledger, batch: Iterable[MergeTask]) -> None:
     kept = ledger.replace([_merged(ledger, task) for task in tasks])
     for task, change in zip(tasks, kept, strict=True):
         task.counts.candles += change.new + change.revised
+        for source in task.basis.sources:
+            ledger.let_go(source, task.span)
+
+
+def read_ahead(ledger: Ledger, tasks: Iterable[MergeTask]) -> None:
+    """Tells the store what the tasks will be made from, when they are merged next."""
+    ledger.read_ahead(
+        (source, ledger.record(source).covered & task.span)
+        for task in tasks
+        for source in task.basis.sources
+    )
 
 
 def batches(tasks: Iterable[MergeTask]) -> Iterator[list[MergeTask]]:
@@ -104,8 +115,7 @@ def _merged(ledger: Ledger, task: MergeTask) -> Replacement:
         task.series.timeframe,
         task.basis.rules,
     )
-    task.counts.disagreements += merged.disagreements
-    task.counts.excluded.update(merged.excluded)
+    task.counts.note(merged)
     return Replacement(task.series, task.span, merged.candles, merged.covered, basis=task.basis)
 
 

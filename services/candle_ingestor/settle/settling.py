@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from candle_ingestor.config import ExportConfig
 from candle_ingestor.errors import CandleIngestorError
@@ -17,10 +18,20 @@ from candle_ingestor.operations.progress import NoProgress, Progress
 from candle_ingestor.settle.accounting import account_for
 from candle_ingestor.settle.basis import adopted
 from candle_ingestor.settle.exporting import Exporter
-from candle_ingestor.settle.merging import MergeTask, batches, everything, merge, sweep, unmerged
+from candle_ingestor.settle.merging import (
+    MergeTask,
+    batches,
+    everything,
+    merge,
+    read_ahead,
+    sweep,
+    unmerged,
+)
 from candle_ingestor.settle.outcome import TickerOutcome
 from candle_ingestor.settle.state import state_of, state_of_nothing
 from candle_ingestor.settle.ticker import Ticker
+
+_BATCHES_WORTH_READING_AHEAD = 5
 
 log = logging.getLogger(__name__)
 
@@ -95,9 +106,12 @@ class Settling:
             with outcome.on_its_own():
                 tasks += choose(self.ledger, ticker, outcome.merged)
         self.progress.begin("Merging", _expected("candles", sum(task.candles for task in tasks)))
-        for batch in batches(tasks):
+        in_turn = list(batches(tasks))
+        for index, batch in enumerate(in_turn):
             if self.is_urgent():
                 return
+            if len(in_turn) >= _BATCHES_WORTH_READING_AHEAD:
+                read_ahead(self.ledger, chain.from_iterable(in_turn[index + 1 : index + 2]))
             self._merge_batch(batch)
             self.progress.advance("candles", sum(task.candles for task in batch))
 
@@ -155,6 +169,7 @@ class Settling:
                 break
             with outcome.on_its_own():
                 exporter.export(ticker, outcome, everything=everything)
+                outcome.is_exported = True
         exporter.finish()
 
     def _merge_batch(self, batch: Sequence[MergeTask]) -> None:

@@ -80,6 +80,9 @@ class Store(Protocol):
     def read_candles(self, series: Series, interval: Interval) -> pl.DataFrame:
         """The candles whose open time lies in the interval, ascending, as `schema_of(series)`."""
 
+    def read_ahead(self, wanted: Sequence[tuple[Series, Interval]]) -> None:
+        """Hears what `read_candles` will be asked for next, in this order. A hint, no more."""
+
     def read_newest(self, series: Collection[Series], since_ms: int) -> dict[Series, pl.DataFrame]:
         """The candles of each series that open at or after `since_ms`, ascending.
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 import polars as pl
 
-from candle_ingestor.model.candles import VALUE_COLUMNS, schema_of
+from candle_ingestor.model.candles import VALUE_COLUMNS, are_finite, schema_of
 from candle_ingestor.model.series import Series
 from candle_ingestor.stores.base import SeriesChange, StoreRefusedError
-
-_LARGEST = sys.float_info.max
 
 
 def check_changes(changes: Sequence[SeriesChange]) -> None:
@@ -33,7 +30,7 @@ def _check_candles(series: Series, candles: pl.DataFrame) -> None:
     if dict(candles.schema) != schema_of(series):
         raise ValueError(f"candles of {series} have other columns: {dict(candles.schema)}")
     is_complete = not any(column.null_count() for column in candles)
-    if not (is_complete and all(_is_finite(candles[name]) for name in VALUE_COLUMNS)):
+    if not (is_complete and all(are_finite(candles[name]) for name in VALUE_COLUMNS)):
         raise StoreRefusedError(
             f"candles of {series} hold a value that is missing or no finite number; "
             "none of them was written"
@@ -42,8 +39,3 @@ def _check_candles(series: Series, candles: pl.DataFrame) -> None:
         raise StoreRefusedError(
             f"candles of {series} hold one of no exchange; none of them was written"
         )
-
-
-def _is_finite(values: pl.Series) -> bool:
-    # Polars sorts NaN above all numbers. Comparing is ten times faster than `is_finite`.
-    return bool((values <= _LARGEST).all() and (values >= -_LARGEST).all())

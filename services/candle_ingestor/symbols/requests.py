@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from candle_ingestor.model.symbol import Symbol, SymbolError
@@ -35,6 +36,10 @@ class SymbolRequest:
     volume_decimal_digits: int | None = None
 
 
+KNOWN_KEYS = tuple(field.name for field in fields(SymbolRequest))
+"""What an object of a list may say."""
+
+
 class RejectedItem(NamedTuple):
     """An item that names no symbol: what it looked like, cut, and why it was passed over."""
 
@@ -51,12 +56,14 @@ class SymbolList:
         requests: one a symbol, in the source's order.
         rejected: the items that name no symbol or carry a bad field.
         duplicates: how many items were merged into an earlier one of the same symbol.
+        notes: a sentence for each key that is passed over, since nobody knows it.
     """
 
     source: str
     requests: tuple[SymbolRequest, ...]
     rejected: tuple[RejectedItem, ...] = ()
     duplicates: int = 0
+    notes: tuple[str, ...] = ()
 
 
 class _ItemError(ValueError):
@@ -67,13 +74,17 @@ def parse_symbol_items(items: Iterable[object], source: str) -> SymbolList:
     """The symbols that the items name: texts, or objects with `symbol` and optional fields.
 
     Of several items of one symbol the first's place and fields win; fields it lacks are taken
-    from the later ones. Other keys of an object are passed over. Nonsense is rejected, never
-    raised.
+    from the later ones. Other keys of an object are passed over and noted. Nonsense is rejected,
+    never raised.
     """
     found: dict[Symbol, SymbolRequest] = {}
     rejected: list[RejectedItem] = []
     duplicates = 0
+    unknown: dict[str, int] = {}
     for item in items:
+        for key in item if isinstance(item, Mapping) else ():
+            if key not in KNOWN_KEYS:
+                unknown[_shown(key)] = unknown.get(_shown(key), 0) + 1
         try:
             request = _parse_item(item)
         except (_ItemError, SymbolError) as error:
@@ -85,7 +96,16 @@ def parse_symbol_items(items: Iterable[object], source: str) -> SymbolList:
         else:
             found[request.symbol] = _filled(earlier, request)
             duplicates += 1
-    return SymbolList(source, tuple(found.values()), tuple(rejected), duplicates)
+    notes = tuple(unknown_words(key, KNOWN_KEYS, entries) for key, entries in unknown.items())
+    return SymbolList(source, tuple(found.values()), tuple(rejected), duplicates, notes)
+
+
+def unknown_words(key: str, known: Sequence[str], entries: int = 1) -> str:
+    """What to say of a key, quoted already, that is passed over in so many entries."""
+    where = f" in {entries} entries" if entries > 1 else ""
+    close = get_close_matches(key.strip("'"), known, n=1)
+    meant = f"did you mean {close[0]}? " if close else ""
+    return f"passed over the unknown key {key}{where}; {meant}known are {', '.join(known)}"
 
 
 def _parse_item(item: object) -> SymbolRequest:

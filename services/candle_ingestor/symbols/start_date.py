@@ -1,11 +1,11 @@
-"""The days that start and end dates name: absolute, or counted back from today in UTC. Pure."""
+"""The times that start and end dates name: absolute, or counted back from today in UTC. Pure."""
 
 from __future__ import annotations
 
 import re
 from calendar import monthrange
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
 from typing import Final
 
@@ -15,10 +15,16 @@ from candle_ingestor.model.texts import quoted
 START_DATE_FLAG = "--backfill_start_date"
 END_DATE_FLAG = "--backfill_end_date"
 
-DAY_FORMS = "YYYY-MM-DD, N_days_ago, N_weeks_ago, N_months_ago or N_years_ago"
+DAY_FORMS = (
+    "YYYY-MM-DD, YYYY-MM-DDTHH:MM, today, yesterday, N_days_ago, N_weeks_ago, N_months_ago or "
+    "N_years_ago"
+)
 
-_ABSOLUTE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
+_ABSOLUTE = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?:t([0-9]{2}):([0-9]{2})(?::([0-9]{2}))?z?)?"
+)
 _RELATIVE = re.compile(r"([0-9]{1,6})_(day|week|month|year)s?_ago")
+_DAYS_BEFORE_TODAY = {"today": 0, "yesterday": 1}
 _EPOCH = date(1970, 1, 1)
 _MS_PER_DAY = 86_400_000
 
@@ -39,16 +45,20 @@ class DayError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class AbsoluteDay:
-    """A day of the calendar, from 1970 on."""
+    """A day of the calendar, from 1970 on, or a time of it in UTC."""
 
     day: date
+    time_of_day: time = time()
 
     def start_ms(self, now_ms: int) -> int:
-        """The first millisecond of the day in UTC, whatever now is."""
-        return (self.day - _EPOCH).days * _MS_PER_DAY
+        """The time in UTC ms, the first of the day if none was named, whatever now is."""
+        start = datetime.combine(self.day, self.time_of_day, UTC)
+        return round(start.timestamp()) * 1000
 
     def __str__(self) -> str:
-        return self.day.isoformat()
+        if self.time_of_day == time():
+            return self.day.isoformat()
+        return f"{self.day}T{self.time_of_day.isoformat().removesuffix(':00')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +66,12 @@ class RelativeDay:
     """A day counted back from today; months and years are those of the calendar.
 
     A day that the month gone back to does not have becomes its last: one month before
-    March 31 is February 28, or 29.
+    March 31 is February 28, or 29. `name` is what it was called, if it has a name.
     """
 
     count: int
     unit: str
+    name: str | None = None
 
     def start_ms(self, now_ms: int) -> int:
         """The first millisecond of the day in UTC.
@@ -87,7 +98,7 @@ class RelativeDay:
         return date(year, month_index + 1, min(today.day, last_day))
 
     def __str__(self) -> str:
-        return f"{self.count}_{self.unit}{'' if self.count == 1 else 's'}_ago"
+        return self.name or f"{self.count}_{self.unit}{'' if self.count == 1 else 's'}_ago"
 
     def _too_early(self) -> DayError:
         return DayError(f"'{self}' lies before {_EPOCH}")
@@ -103,15 +114,18 @@ def parse_day(text: str) -> Day:
         DayError: if it names none.
     """
     stripped = text.strip().lower()
+    if stripped in _DAYS_BEFORE_TODAY:
+        return RelativeDay(_DAYS_BEFORE_TODAY[stripped], "day", stripped)
     if match := _ABSOLUTE.fullmatch(stripped):
-        year, month, day_of_month = (int(part) for part in match.groups())
+        year, month, day_of_month, *clock = (int(part or 0) for part in match.groups())
+        hour, minute, second = clock
         try:
-            day = date(year, month, day_of_month)
+            day, time_of_day = date(year, month, day_of_month), time(hour, minute, second)
         except ValueError as error:
             raise DayError(f"{quoted(text)} is not in the calendar: {error}") from error
         if day < _EPOCH:
             raise DayError(f"{quoted(text)} lies before {_EPOCH}")
-        return AbsoluteDay(day)
+        return AbsoluteDay(day, time_of_day)
     if match := _RELATIVE.fullmatch(stripped):
         return RelativeDay(int(match[1]), match[2])
     raise DayError(f"{quoted(text)} is not of the form {DAY_FORMS}")

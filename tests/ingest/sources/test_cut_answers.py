@@ -7,6 +7,7 @@ a candle; what a run knows is compared with it. Times are minutes after START_MS
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +20,7 @@ from candle_ingestor.exchanges.rows import RawRows
 from candle_ingestor.exchanges.session import ExchangeSession
 from candle_ingestor.ingest.sources.base import Known, Page, SourceCounts
 from candle_ingestor.ingest.sources.ccxt_source import CcxtCandles
-from candle_ingestor.ingest.sources.judge import FEW_CANDLES
+from candle_ingestor.ingest.sources.judge import FEW_CANDLES, REACH_MARGIN_CANDLES
 from candle_ingestor.model.gaps import FINAL_REASONS, GapReason
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
 from candle_ingestor.model.series import Series
@@ -341,13 +342,98 @@ def test_a_daily_row_without_a_time_leaves_open_when_the_market_was_listed() -> 
     assert "no usable time" in str(job.failures[0])
 
 
-def test_an_exchange_without_daily_candles_leaves_its_head_beyond_reach() -> None:
+def test_an_exchange_without_daily_candles_leaves_its_head_open() -> None:
     exchange = Exchange(set(range(50, 100)), 100, timeframes=("1m",))
 
     job = Job(exchange).run(0)
 
-    assert job.reason(GapReason.BEYOND_REACH) == span(0, 50)
+    assert job.reason(GapReason.NOT_FETCHED) == span(0, 50)
     assert job.coverage.covered == span(50, 100)
+
+
+# Silence within a reach that has an end
+
+
+NEWEST_60 = ExchangeHabits("coinbaseexchange", 60, reach_candles=60)
+NEWEST_60_BELIEVED = 60 - REACH_MARGIN_CANDLES
+
+
+def newest_60(true: set[int], now: float, **options: Any) -> Exchange:
+    return Exchange(true, now, NEWEST_60, is_by_range=False, **options)
+
+
+@pytest.mark.parametrize("older", [set(), {-DAY + 5}])
+def test_a_feed_that_stands_still_at_first_contact_loses_nothing_of_its_reach(
+    older: set[int],
+) -> None:
+    exchange = newest_60(older | set(range(265)), 300)
+    job = Job(exchange).run(270)  # what catches up goes first, and is silent
+    assert job.reason(GapReason.BEYOND_REACH) == EMPTY
+    exchange.true |= set(range(265, 310))
+    exchange.now = 310
+
+    job.run(200)
+
+    edge = 310 - NEWEST_60_BELIEVED + 1
+    assert job.candles == set(range(edge, 310))
+    assert job.coverage.covered == span(edge, 310)
+    assert job.reason(GapReason.BEYOND_REACH) == span(200, edge)
+
+
+@pytest.mark.parametrize("older", [set(), {-DAY + 5}])
+def test_a_head_within_reach_is_no_trade_only_after_a_day_with_trade(older: set[int]) -> None:
+    exchange = newest_60(older | set(range(280, 300)), 300)
+    edge = 300 - NEWEST_60_BELIEVED + 1
+
+    job = Job(exchange).run(0)
+
+    assert job.reason(GapReason.BEYOND_REACH) == span(0, edge)
+    head = span(edge, 280)
+    assert job.reason(GapReason.NOT_FETCHED) == (EMPTY if older else head)
+    assert job.coverage.covered == span(edge if older else 280, 300)
+    assert job.wrong() == []
+
+
+def test_an_open_head_is_asked_for_until_it_leaves_the_reach() -> None:
+    exchange = newest_60(set(range(280, 300)), 300)
+    job = Job(exchange).run(0)
+    for now in (310, 320, 335, 345):
+        exchange.now = now
+        exchange.true |= set(range(300, now))
+        job.run(0)
+        edge = now - NEWEST_60_BELIEVED + 1
+        assert job.reason(GapReason.NOT_FETCHED) == (span(edge, 280) if edge < 280 else EMPTY)
+        assert job.reason(GapReason.BEYOND_REACH) == span(0, min(edge, 280))
+        assert job.coverage.covered == span(280, now)
+
+
+def test_silence_of_a_whole_reach_is_no_trade_only_after_a_day_with_trade() -> None:
+    traded = Job(newest_60({-DAY + 5}, 300)).run(0)
+    fresh = Job(newest_60(set(), 300)).run(0)
+
+    edge = 300 - NEWEST_60_BELIEVED + 1
+    assert traded.coverage.covered == fresh.reason(GapReason.NOT_FETCHED) == span(edge, 300)
+    assert fresh.failures == traded.failures == []
+
+
+def test_a_reach_without_daily_candles_leaves_its_head_open() -> None:
+    exchange = newest_60({-DAY + 5} | set(range(280, 300)), 300, timeframes=("1m",))
+
+    job = Job(exchange).run(250)
+
+    assert job.reason(GapReason.NOT_FETCHED) == span(250, 280)
+    assert exchange.day_requests == 0
+
+
+def test_a_market_is_listed_by_its_daily_candles_where_these_reach_back_to_the_opening() -> None:
+    habits = ExchangeHabits("coinbaseexchange", 60, reach_candles=600, opened_year=2023)
+    exchange = Exchange(set(range(2 * DAY - 100, 2 * DAY)), 2 * DAY, habits)
+
+    job = Job(exchange).run(2 * DAY - 500)
+
+    assert job.reason(GapReason.NOT_LISTED_YET) == EMPTY
+    assert job.coverage.covered == span(2 * DAY - 500, 2 * DAY)
+    assert job.listing == Listing(first_day_ms=ms(DAY))
 
 
 # Defect F
@@ -655,6 +741,12 @@ def test_after_a_quiet_run_nothing_that_is_final_contradicts_the_truth(
     settled = job.coverage.covered
     for reason in (GapReason.BEYOND_REACH, GapReason.NOT_LISTED_YET):
         settled = settled | job.reason(reason)
+    if habits.reach_candles is not None:
+        # Before the first candle that is known, its reach does not tell whether it was listed.
+        head = span(0, min(job.candles, default=int(exchange.now)))
+        open_head = job.reason(GapReason.NOT_FETCHED) & head
+        assert not {minute for minute in true if open_head.contains(ms(minute))}
+        settled = settled | open_head
     unlisted_today = span(int(exchange.now) // DAY * DAY, int(exchange.now))
     missing = span(first, int(exchange.now)) - settled
     assert (

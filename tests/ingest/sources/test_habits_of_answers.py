@@ -143,6 +143,7 @@ class Paged:
     beyond_reach: IntervalSet = EMPTY
     rejected: IntervalSet = EMPTY
     not_listed: IntervalSet = EMPTY
+    open: IntervalSet = EMPTY
     failed: IntervalSet = EMPTY
     counts: SourceCounts = field(default_factory=SourceCounts)
 
@@ -171,6 +172,7 @@ def paged(client: HonestClient, first: int, last: int, known: int | None = None)
             found.beyond_reach |= reasons.get(GapReason.BEYOND_REACH, EMPTY)
             found.rejected |= reasons.get(GapReason.REJECTED, EMPTY)
             found.not_listed |= reasons.get(GapReason.NOT_LISTED_YET, EMPTY)
+            found.open |= reasons.get(GapReason.NOT_FETCHED, EMPTY)
         assert done_ms == wanted.end_ms
         return found
 
@@ -215,10 +217,11 @@ def test_described_exchanges_are_covered_whole_and_without_a_hole(
     assert found.candles <= set(true)
     assert max(found.candles, default=-1) < last
     assert found.failed == found.not_listed == EMPTY
-    assert not span(first, last) - (found.answered | found.beyond_reach)
+    assert not span(first, last) - (found.answered | found.beyond_reach | found.open)
     if habits.reach_candles is None:
-        assert found.beyond_reach == EMPTY
+        assert found.beyond_reach == found.open == EMPTY
     else:
+        assert not found.beyond_reach & span(NOW - 57, NOW)
         believed = first if known is not None else min(found.candles, default=last)
         believed = max(believed, NOW - 57)
         assert not span(believed, last) - (found.answered)

@@ -7,13 +7,12 @@ and hands on every row with its raw form.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-import aiohttp
 import ccxt.async_support as ccxt_async
 
+from candle_ingestor.exchanges.ccxt.causes import network_cause
 from candle_ingestor.exchanges.ccxt.rows import read_rows
 from candle_ingestor.exchanges.errors import (
     SHOWN_CHARACTERS,
@@ -90,12 +89,18 @@ def refuse_bad_answer(
         raise ServerFaultError(said)
 
 
-def as_exchange_error(exchange: str, error: Exception) -> ExchangeError:
-    """The project's error for one that ccxt raised."""
+def as_exchange_error(
+    exchange: str, error: Exception, timeout_seconds: float | None = None
+) -> ExchangeError:
+    """The project's error for one that ccxt raised after a request of at most so many seconds."""
     if isinstance(error, ExchangeError):
         return error
-    said = _cut(f"{exchange}: {error}" if str(error) else f"{exchange}: {type(error).__name__}")
-    if _is_network_fault(error):
+    cause = network_cause(error, timeout_seconds)
+    if cause is not None:
+        return NetworkFaultError(f"{exchange}: {cause}")
+    words = str(error).removeprefix(f"{exchange} ") or type(error).__name__
+    said = _cut(f"{exchange}: {words}")
+    if isinstance(error, ccxt_async.RequestTimeout):
         return NetworkFaultError(said)
     if isinstance(error, ccxt_async.DDoSProtection | ccxt_async.RateLimitExceeded):
         return RateLimitedError(said, None)
@@ -108,13 +113,6 @@ def as_exchange_error(exchange: str, error: Exception) -> ExchangeError:
     if isinstance(error, ccxt_async.BaseError):
         return RequestRejectedError(said)
     return MalformedAnswerError(f"{exchange}: the answer cannot be read: {_cut(repr(error))}")
-
-
-def _is_network_fault(error: Exception) -> bool:
-    network = (aiohttp.ClientError, OSError, asyncio.TimeoutError)
-    if isinstance(error, network) or isinstance(error.__cause__, network):
-        return True
-    return isinstance(error, ccxt_async.RequestTimeout)
 
 
 def _cut(text: str) -> str:

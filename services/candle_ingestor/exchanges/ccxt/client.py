@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import ccxt.async_support as ccxt_async
 
 from candle_ingestor.exchanges.ccxt.answers import as_exchange_error, strict_class
-from candle_ingestor.exchanges.errors import MalformedAnswerError
+from candle_ingestor.exchanges.errors import ExchangeError, MalformedAnswerError
 from candle_ingestor.exchanges.habits import habits_of
 from candle_ingestor.exchanges.rows import RawRows
 from candle_ingestor.exchanges.settings import ExchangeSettings
@@ -56,7 +56,7 @@ class CcxtClient:
         try:
             markets = await self._client.load_markets(reload=True)
         except Exception as error:
-            raise as_exchange_error(self.exchange, error) from error
+            raise self._translated(error) from error
         spot = [
             _reduced(market, self._client.precisionMode)
             for market in markets.values()
@@ -81,7 +81,7 @@ class CcxtClient:
                 params=dict(self.habits.request_parameters),
             )
         except Exception as error:
-            raise as_exchange_error(self.exchange, error) from error
+            raise self._translated(error) from error
         if not isinstance(answer, RawRows):
             raise MalformedAnswerError(f"{self.exchange}: ccxt answers candles in an unknown way")
         return answer
@@ -90,6 +90,9 @@ class CcxtClient:
         # ccxt waits a while for its connections each time it is closed.
         if not self._client.closed_by_user:
             await self._client.close()
+
+    def _translated(self, error: Exception) -> ExchangeError:
+        return as_exchange_error(self.exchange, error, self._client.timeout / 1000)
 
     def _set_pace(self, settings: ExchangeSettings, extra_delay_seconds: float) -> None:
         delay_ms = float(self._client.rateLimit)

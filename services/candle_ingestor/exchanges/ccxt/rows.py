@@ -33,14 +33,10 @@ def _by_layout(raw: list[Any], layout: RowLayout) -> pl.DataFrame | None:
             _column(name, [row[key] for row in raw], dtype)
             for (name, dtype), key in zip(EXCHANGE_CANDLES.items(), layout.fields, strict=True)
         ]
+        columns[0] = columns[0] * layout.time_unit_ms
     except (TypeError, KeyError, IndexError, ValueError, OverflowError, pl.exceptions.PolarsError):
         return None
-    frame = pl.DataFrame(columns)
-    if any(column.null_count() for column in columns):
-        return None
-    if layout.time_unit_ms == 1:
-        return frame
-    return frame.with_columns(frame["open_time_ms"] * layout.time_unit_ms)
+    return None if any(column.null_count() for column in columns) else pl.DataFrame(columns)
 
 
 def _column(name: str, values: list[Any], dtype: pl.DataType) -> pl.Series:

@@ -1,4 +1,4 @@
-"""When a market was listed, found by its daily candles from the beginning of the exchange."""
+"""When a market was listed, as far as its daily candles tell."""
 
 from __future__ import annotations
 
@@ -36,6 +36,21 @@ async def first_day_ms(
         if found_ms is not None:
             return await search.confirmed(found_ms, page_candles)
     return None
+
+
+async def has_day_before(ask: DailyRows, time_ms: int, page_candles: int) -> bool:
+    """Whether a row of a day that was over by `time_ms` is shown, of a page of days before it.
+
+    Any row tells of trade, as in `first_day_ms`. That none is shown tells nothing.
+
+    Raises:
+        ExchangeError: if the answer fails.
+        RunEndedError: when the run ended before.
+    """
+    last_ms = time_ms - DAY.duration_ms
+    start_ms = DAY.floor_ms(last_ms) - (page_candles - 1) * DAY.duration_ms
+    rows = await ask(start_ms, page_candles)
+    return bool(rows.frame["open_time_ms"].is_between(start_ms, last_ms).any())
 
 
 class _Search:

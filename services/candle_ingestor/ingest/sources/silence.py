@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -9,11 +10,13 @@ from candle_ingestor.exchanges.errors import MalformedAnswerError
 from candle_ingestor.ingest.sources.base import Known
 from candle_ingestor.ingest.sources.hearing import Hearing
 from candle_ingestor.ingest.sources.judge import reach_start_ms
-from candle_ingestor.ingest.sources.listing import DAY, first_day_ms
+from candle_ingestor.ingest.sources.listing import DAY, first_day_ms, has_day_before
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
 from candle_ingestor.model.series_record import Listing
 from candle_ingestor.model.times import iso_text
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -146,12 +149,27 @@ class SilenceJudge:
 
     def _can_seek_listing(self) -> bool:
         habits = self.hearing.habits
-        offers_days = str(DAY) in self.hearing.timeframes
-        return habits.is_reach_known and habits.reach_candles is None and offers_days
+        if not habits.is_reach_known or not self._offers_days():
+            return False
+        days_from_ms = reach_start_ms(habits.reach_candles, DAY, self.hearing.now_ms())
+        return days_from_ms is None or days_from_ms <= habits.opened_ms
+
+    def _offers_days(self) -> bool:
+        return str(DAY) in self.hearing.timeframes
 
     async def _by_listing(self, silence: Interval) -> Verdict:
+        """Of silence within the reach of an exchange that is described."""
         if not self._can_seek_listing():
-            return _beyond_reach(silence)
+            if self._offers_days() and await self._was_traded_before(silence.start_ms):
+                return _no_trade(silence)
+            log.info(
+                "%s: shows nothing from %s to %s, and it cannot be told whether it was listed "
+                "then; the next run asks again, as long as the exchange reaches back to it",
+                self.hearing.series,
+                iso_text(silence.start_ms),
+                iso_text(silence.end_ms),
+            )
+            return _not_fetched(silence)
         listing = await self._listing(silence)
         whole = IntervalSet((silence,))
         if listing.first_day_ms is not None:
@@ -159,6 +177,11 @@ class SilenceJudge:
             return Verdict(whole - unlisted, {GapReason.NOT_LISTED_YET: unlisted})
         unlisted = whole & IntervalSet.of(0, listing.silent_until_ms or 0)
         return Verdict(EMPTY, {GapReason.NOT_LISTED_YET: unlisted})
+
+    async def _was_traded_before(self, time_ms: int) -> bool:
+        """Whether a daily candle of a day that was over by then is shown."""
+        hearing = self.hearing
+        return await has_day_before(hearing.daily_rows, time_ms, hearing.habits.page_candles)
 
     async def _listing(self, silence: Interval) -> Listing:
         memory = self.hearing.memory
@@ -210,3 +233,7 @@ def _no_trade(silence: Interval) -> Verdict:
 
 def _beyond_reach(silence: Interval) -> Verdict:
     return Verdict(EMPTY, {GapReason.BEYOND_REACH: IntervalSet((silence,))})
+
+
+def _not_fetched(silence: Interval) -> Verdict:
+    return Verdict(EMPTY, {GapReason.NOT_FETCHED: IntervalSet((silence,))})

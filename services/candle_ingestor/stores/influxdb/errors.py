@@ -9,6 +9,7 @@ from urllib3.exceptions import HTTPError, SSLError
 
 from candle_ingestor.stores.base import StoreRefusedError, StoreUnavailableError
 from candle_ingestor.stores.influxdb.answers import message_in
+from candle_ingestor.stores.influxdb.causes import cause_of
 from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
 
 _TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -54,7 +55,8 @@ def translated_fault(
     error: HTTPError, connection: InfluxDbConnection
 ) -> TransientFault | StoreRefusedError:
     """What it means that a request got no whole answer."""
-    reason = connection.without_secrets(message_in(f"{type(error).__name__}: {error}"))
+    cause = cause_of(error, connection.timeout_seconds)
+    reason = connection.without_secrets(message_in(cause))
     if isinstance(error, SSLError) and _NO_TRUST.search(reason):
         return StoreRefusedError(f"{connection} cannot be trusted: {reason}; {_CHECK_URL}")
     return TransientFault(reason)

@@ -54,14 +54,19 @@ class Patience:
                 _fault(state),
             )
 
-        return Retrying(
+        retrying = Retrying(
             retry=retry_if_exception_type(TransientFault),
             stop=self._is_over,
             wait=self._wait_seconds,
             sleep=self._sleep,
             before_sleep=tell,
             reraise=True,
-        )(call)
+        )
+        try:
+            return retrying(call)
+        except TransientFault as fault:
+            log.error("Failed to connect to InfluxDB after retries: %s: %s", server, fault)
+            raise
 
     def _is_over(self, state: RetryCallState) -> bool:
         return (

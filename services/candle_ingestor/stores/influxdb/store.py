@@ -134,6 +134,9 @@ class InfluxDbStore:
         with self._naming_damage():
             return table.read_candles(self._http, series, interval, self._patience.sleep)
 
+    def read_ahead(self, wanted: Sequence[tuple[Series, Interval]]) -> None:
+        """Does nothing: an answer is asked for when it is needed."""
+
     def read_newest(self, series: Collection[Series], since_ms: int) -> dict[Series, pl.DataFrame]:
         """The candles of each series from `since_ms` on, ascending, as `schema_of(series)`.
 

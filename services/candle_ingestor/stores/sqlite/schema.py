@@ -91,6 +91,8 @@ def prepare(connection: sqlite3.Connection) -> None:
         )
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA journal_size_limit = {64 * 1024 * 1024}")
+    # Rare checkpoints write a page of the file once that many commits have changed.
+    connection.execute("PRAGMA wal_autocheckpoint = 4000")
     if _version(connection) == SCHEMA_VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")

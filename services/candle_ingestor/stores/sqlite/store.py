@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from candle_ingestor.stores.sqlite import candles as table
 from candle_ingestor.stores.sqlite.errors import refused
 from candle_ingestor.stores.sqlite.file import SqliteFile
 from candle_ingestor.stores.sqlite.ids import Ids, with_exchange_sets
+from candle_ingestor.stores.sqlite.reader_process import ReaderProcess
 from candle_ingestor.stores.sqlite.records import RecordRows
 
 
@@ -38,6 +40,7 @@ class SqliteStore:
         self._file = SqliteFile(Path(path), busy_timeout_seconds, self._forget)
         self._ids = Ids()
         self._records = RecordRows()
+        self._reader = ReaderProcess(partial(SqliteStore, path))
 
     @property
     def description(self) -> str:
@@ -67,6 +70,7 @@ class SqliteStore:
         check_changes(changes)
         if not changes:
             return
+        self._reader.forget({change.series for change in changes})
         with self._file.transaction() as connection:
             for change in changes:
                 series_id = self._ids.give(connection, change.series)
@@ -75,12 +79,19 @@ class SqliteStore:
 
     def read_candles(self, series: Series, interval: Interval) -> pl.DataFrame:
         """The candles whose open time lies in the interval, ascending, as `schema_of(series)`."""
+        read_before = self._reader.take(series, interval)
+        if read_before is not None:
+            return read_before
         with self._file.reading() as connection:
             series_id = None if connection is None else self._ids.find(connection, series)
             if connection is None or series_id is None:
                 return no_candles(series)
             rows = table.select(connection, table.table_of(series), series_id, interval)
             return with_exchange_sets(connection, rows) if series.is_merged else rows
+
+    def read_ahead(self, wanted: Sequence[tuple[Series, Interval]]) -> None:
+        """Has these candles read in another process, until they are asked for or change."""
+        self._reader.ask(wanted)
 
     def read_newest(self, series: Collection[Series], since_ms: int) -> dict[Series, pl.DataFrame]:
         """The candles of each series from `since_ms` on, ascending, as `schema_of(series)`.
@@ -156,6 +167,7 @@ class SqliteStore:
 
     def close(self) -> None:
         """Releases the file. Closing twice is harmless."""
+        self._reader.close()
         self._file.close()
 
     def _write_candles(

@@ -1,0 +1,149 @@
+"""The arguments of the command line, and what a file and the environment add to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from platform import python_version
+
+from absl import flags as absl_flags
+from absl import logging as _  # noqa: F401 - defines --verbosity
+
+from candle_ingestor import __version__
+from candle_ingestor.commands.help import command_help, help_text
+from candle_ingestor.commands.table import COMMANDS, HELP, users_of
+from candle_ingestor.config.file import CONFIG_FLAG, FileValue, read_config_file
+from candle_ingestor.config.origins import Origin, contradictions, origins_of
+from candle_ingestor.errors import ConfigurationError
+from candle_ingestor.flags import FLAGS, GROUPS
+from candle_ingestor.model.texts import quoted, shortened
+
+HELP_FLAGS = ("--help", "-help", "-h", "--helpfull", "--helpshort")
+VERSION_FLAG = "--version"
+
+_SPOKEN_OF = ("run_mode", "tiingo_api_key")
+"""Every command is a wet run, and dry is refused; a key of the older service has its own words."""
+
+_LIBRARIES = ("ccxt", "polars")
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What a user asked for. The values themselves are in FLAGS.
+
+    Attributes:
+        command: its name.
+        origins: where the value of each flag comes from.
+        warnings: what was given to no effect.
+    """
+
+    command: str
+    origins: Mapping[str, Origin]
+    warnings: tuple[str, ...] = ()
+
+
+def answer(argv: Sequence[str]) -> str | None:
+    """What is printed in place of running anything; None where something is to be run.
+
+    Raises:
+        ConfigurationError: if help is asked for what is no command.
+    """
+    words = [argument for argument in argv[1:] if not argument.startswith("-")]
+    if VERSION_FLAG in argv[1:]:
+        return version_text()
+    if words[:1] == [HELP]:
+        return command_help(_command(words[1])) if words[1:] and words[1] != HELP else help_text()
+    if any(argument in HELP_FLAGS for argument in argv[1:]):
+        # A word may be the value of a flag that was written with a space.
+        named = [word for word in words[:1] if word in COMMANDS]
+        return command_help(named[0]) if named else help_text()
+    return None
+
+
+def version_text() -> str:
+    """The program's version, and what it runs on."""
+    parts = [f"Python {python_version()}"]
+    for library in _LIBRARIES:
+        try:
+            parts.append(f"{library} {version(library)}")
+        except PackageNotFoundError:
+            parts.append(f"{library} is not installed")
+    return f"candle-ingestor {__version__} ({', '.join(parts)})"
+
+
+def parse(argv: Sequence[str], environment: Mapping[str, str]) -> Arguments:
+    """Reads the arguments, and the file of --config, into FLAGS.
+
+    Raises:
+        ConfigurationError: at the first thing that cannot be understood.
+    """
+    try:
+        rest = FLAGS(list(argv))[1:]
+    except absl_flags.UnrecognizedFlagError as error:
+        raise ConfigurationError(_unknown_flag(error.flagname)) from error
+    except absl_flags.Error as error:
+        raise ConfigurationError(f"{error}; --help lists the flags") from error
+    command = _command(rest[0]) if rest else "ingest"
+    if len(rest) > 1:
+        raise ConfigurationError(
+            f"{quoted(rest[1])} is not understood; flags are written --name=value"
+        )
+    names = [name for group in GROUPS.values() for name in group]
+    in_file = _file_values(names)
+    flags = {name: FLAGS[name] for name in (*names, *in_file)}
+    origins = origins_of(flags, environment, in_file)
+    for first, second in contradictions(origins):
+        raise ConfigurationError(f"--{first} and --{second} contradict each other; give one")
+    for name, origin in origins.items():
+        if origin is Origin.FILE:
+            _take(name, in_file[name])
+    if origins["days"] is not Origin.DEFAULT:
+        origins["backfill_start_date"] = origins["days"]
+    if FLAGS.run_mode == "dry" and command != "ingest":
+        raise ConfigurationError(
+            f"--run_mode=dry goes with the command ingest; {command} has no dry run"
+        )
+    return Arguments(command, origins, tuple(_without_effect(command, origins)))
+
+
+def _command(word: str) -> str:
+    if word in COMMANDS:
+        return word
+    close = get_close_matches(word, COMMANDS, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(COMMANDS)}"
+    raise ConfigurationError(f"{quoted(word)} is no command; {hint}")
+
+
+def _unknown_flag(name: str) -> str:
+    close = get_close_matches(name.replace("-", "_"), list(FLAGS), n=1)
+    hint = f"did you mean --{close[0]}?" if close else "--help lists the flags"
+    return f"no flag is called --{shortened(name, 40)}; {hint}"
+
+
+def _file_values(names: Sequence[str]) -> dict[str, FileValue]:
+    if not FLAGS.config:
+        return {}
+    known = [name for name in names if f"--{name}" != CONFIG_FLAG]
+    return read_config_file(Path(FLAGS.config), [*known, "verbosity"])
+
+
+def _take(name: str, value: FileValue) -> None:
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    try:
+        FLAGS[name].parse(text)
+    except absl_flags.Error as error:
+        raise ConfigurationError(f"{CONFIG_FLAG}={FLAGS.config}: {error}") from error
+
+
+def _without_effect(command: str, origins: Mapping[str, Origin]) -> list[str]:
+    """A sentence of the flags that were typed for a command that does not use them."""
+    typed = [name for name, origin in origins.items() if origin is Origin.FLAG]
+    unused = [f"--{n}" for n in typed if command not in users_of(n) and n not in _SPOKEN_OF]
+    if not unused:
+        return []
+    verb = "has" if len(unused) == 1 else "have"
+    lists = f"candle-ingestor help {command} lists its flags"
+    return [f"{', '.join(unused)} {verb} no effect on the command {command}; {lists}"]

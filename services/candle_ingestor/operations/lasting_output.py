@@ -1,0 +1,42 @@
+"""Standard output and errors that outlive their reader."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import TextIO
+
+
+class LastingFile(io.FileIO):
+    """A file that swallows what nobody reads any more.
+
+    A command does its work and ends with its own exit code, whether or not `| head` has left.
+    """
+
+    def write(self, data: object, /) -> int:
+        """Writes, or once the reader has left, does as if."""
+        try:
+            return super().write(data)  # type: ignore[arg-type]
+        except BrokenPipeError:
+            return memoryview(data).nbytes  # type: ignore[arg-type]
+
+
+def outlive_readers() -> None:
+    """Makes sys.stdout and sys.stderr such files, where they are plain ones."""
+    sys.stdout = _lasting(sys.stdout)
+    sys.stderr = _lasting(sys.stderr)
+
+
+def _lasting(stream: TextIO) -> TextIO:
+    if not isinstance(stream, io.TextIOWrapper):
+        return stream
+    stream.flush()
+    file = LastingFile(stream.fileno(), "w", closefd=False)
+    return io.TextIOWrapper(
+        # As in Python itself: without a buffer where every text is to be written at once.
+        file if stream.write_through else io.BufferedWriter(file),
+        encoding=stream.encoding,
+        errors=stream.errors,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )

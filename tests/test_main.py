@@ -150,9 +150,6 @@ def test_a_reader_that_leaves_is_no_error(arguments: str, flags: list[str]) -> N
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["ingest", "--backfill_start_date=2999-01-01"], "lies in the future"),
-        (["merge", "--backfill_start_date=skip", "--backfill_end_date=2024-01-01"], "not skip"),
-        (["export", "--now=soon"], "'soon' is no time"),
         (["--simbols=BTC/USD"], "no flag is called --simbols; did you mean --symbols?"),
         (["--data-root=x"], "no flag is called --data-root; did you mean --data_root?"),
         (["--zzzzzz"], "no flag is called --zzzzzz; --help lists the flags"),
@@ -164,7 +161,6 @@ def test_a_reader_that_leaves_is_no_error(arguments: str, flags: list[str]) -> N
         ),
         (["--symbols=BTC/USD", "--symbols_file=x"], "--symbols and --symbols_file contradict"),
         (["--config=/nowhere/job.toml"], "--config=/nowhere/job.toml cannot be read: No such file"),
-        (["--influxdb_org=desk", "--symbols=BTC/USD"], "--influxdb_org is given, and no token"),
         (["ingest", "symbols=BTC/USD"], "flags are written --name=value"),
         (["merge", "--run_mode=dry"], "--run_mode=dry goes with the command ingest"),
     ],
@@ -185,6 +181,7 @@ def test_what_cannot_be_is_refused_at_once_in_one_line(arguments: list[str], wor
         (["ingest", "--backfill_start_date=2999-01-01"], "lies in the future"),
         (["merge", "--backfill_start_date=skip", "--backfill_end_date=2024-01-01"], "not skip"),
         (["export", "--now=soon"], "'soon' is no time"),
+        (["--influxdb_org=desk", "--symbols=BTC/USD"], "--influxdb_org is given, and no token"),
     ],
 )
 def test_a_configuration_that_cannot_be_is_refused_in_one_line_of_the_log(

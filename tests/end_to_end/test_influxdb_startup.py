@@ -49,14 +49,14 @@ def assert_refused(
     assert finished.exit_code == exit_code, finished.errors
     for word in words:
         assert word in finished.complaint
-    others = [
+    complaints = [
         line
-        for line in finished.errors.splitlines()
-        if "Failed to connect to InfluxDB after retries: " not in line
+        for line, level in zip(
+            finished.errors.splitlines(), levels_of(finished.errors), strict=True
+        )
+        if level == "ERROR" and "Failed to connect to InfluxDB after retries: " not in line
     ]
-    levels = levels_of("\n".join(others))
-    assert levels.count("ERROR") == 1, "more than one complaint"
-    assert levels[-1] == "ERROR"
+    assert complaints == [finished.complaint], "more than one complaint"
     for secret in job.environment.values():
         assert secret not in finished.errors + finished.output
     assert all(market.requests.other_request_count(exchange) == 0 for exchange in EXCHANGES)

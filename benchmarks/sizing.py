@@ -31,6 +31,7 @@ PACED_SYMBOLS = 20
 THREE = ("binanceus", "bitstamp", "coinbaseexchange")
 SYMBOL_COUNTS = (1, 20, 100)
 STORED_DAYS = 60
+HISTORY_DAYS = (2, 30, 120, 365)
 INFLUXDB_DAYS = 20
 
 
@@ -45,8 +46,18 @@ class Beat:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--print", action="store_true", help="print the tables, write nothing")
-    is_printed = parser.parse_args().print
-    for name, measure in {"pace": pace_table, "memory": memory_table, "bytes": bytes_table}.items():
+    parser.add_argument("--only", help="measure this table only: pace, memory, history, bytes")
+    arguments = parser.parse_args()
+    is_printed, only = arguments.print, arguments.only
+    tables = {
+        "pace": pace_table,
+        "memory": memory_table,
+        "history": history_table,
+        "bytes": bytes_table,
+    }
+    for name, measure in tables.items():
+        if only not in (None, name):
+            continue
         lines = measure()
         print("\n".join(lines), flush=True)
         if not is_printed:
@@ -142,6 +153,26 @@ def memory_line(
         f"| {first.cpu_seconds:.1f} s | {following.peak_mb:,.0f} MB "
         f"| {following.cpu_seconds:.1f} s |"
     )
+
+
+def history_table() -> list[str]:
+    """Peak memory and processor time of a first run by the length of its history."""
+    lines = [
+        "| days of history | candles fetched | memory | CPU |",
+        "|---:|---:|---:|---:|",
+    ]
+    names = names_of(2)
+    for days in HISTORY_DAYS:
+        with market(names, THREE, days=days + 1) as (folder, exchanges):
+            flags = flags_of(folder, minutes=days * 1440)
+            cost = cost_of_child(exchanges.job(folder, names, START_MS, *flags))
+            report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        sources = [s for ticker in report["tickers"] for s in ticker["exchanges"].values()]
+        candles = sum(source["candles"] for source in sources)
+        lines.append(
+            f"| {days} | {candles:,} | {cost.peak_mb:,.0f} MB | {cost.cpu_seconds:.1f} s |"
+        )
+    return lines
 
 
 def bytes_table() -> list[str]:

@@ -13,6 +13,7 @@ from rich.table import Table
 from candle_ingestor.commands.checks import Checks
 from candle_ingestor.commands.clients import make_clients
 from candle_ingestor.commands.parts import load_symbols, log_mode
+from candle_ingestor.commands.plain_words import counted
 from candle_ingestor.commands.storage import make_store
 from candle_ingestor.config import Config
 from candle_ingestor.config.showing import shown_settings
@@ -91,7 +92,7 @@ def _check_symbols(config: Config, checks: Checks) -> SymbolList | None:
     except CandleIngestorError as error:
         checks.failed("symbols", error)
         return None
-    checks.passed(f"{symbols.source}: {len(symbols.requests)} symbols")
+    checks.passed(f"{symbols.source}: {counted(len(symbols.requests), 'symbol')}")
     return symbols
 
 
@@ -225,7 +226,7 @@ def _check_choices(
         checks.failed(words, ConfigurationError("lower --min_exchanges_required, or add exchanges"))
     for choice in found.undecided:
         exchanges = ", ".join(choice.unknown)
-        checks.noted(f"{choice.symbol}: whether {exchanges} has it cannot be told")
+        checks.noted(f"{choice.symbol}: nobody knows whether it is listed on {exchanges}")
     for choice in found.dropped:
         words = lacking_words(choice, markets, rules.quote_aliases)
         checks.noted(f"{choice.symbol} is left out: {words}")
@@ -287,6 +288,5 @@ def _print_plan(
                 )
     console.print(table)
     longest = max(seconds_by_exchange.values(), default=0.0)
-    console.print(
-        f"All {len(tickers)} symbols would take about {longest:,.0f} s at the exchanges' pace."
-    )
+    which = f"All {len(tickers):,} symbols" if len(tickers) > 1 else "The symbol"
+    console.print(f"{which} would take about {longest:,.0f} s at the exchanges' pace.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from candle_ingestor.commands.plain_words import counted
 from candle_ingestor.commands.stored import settle_stored
 from candle_ingestor.config import Config
 from candle_ingestor.errors import SOME_TICKERS_FAILED
@@ -25,14 +26,14 @@ def export(config: Config, clock: Clock, console: Console) -> int:
     require_writable("--data_root", config.export.data_root)
     settled = settle_stored(config, clock, merges=False, exports=True)
     for outcome in settled.outcomes.values():
-        files = len(outcome.files_written)
-        console.print(f"{outcome.symbol}: {files} files written below {config.export.data_root}")
+        files = counted(len(outcome.files_written), "file")
+        console.print(f"{outcome.symbol}: {files} written below {config.export.data_root}")
         for error in outcome.errors:
             console.print(f"{outcome.symbol}: {error}", style="red", markup=False)
     written = sum(len(outcome.files_written) for outcome in settled.outcomes.values())
     console.print(
-        f"Exported {len(settled.outcomes):,} symbols in {settled.seconds:.1f} s: "
-        f"{written:,} files written."
+        f"Exported {counted(len(settled.outcomes), 'symbol')} in {settled.seconds:.1f} s: "
+        f"{counted(written, 'file')} written."
     )
     if settled.stop_reason is not None:
         console.print(f"Stopped by {settled.stop_reason}; the same command goes on.")

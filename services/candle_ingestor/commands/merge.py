@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
+from candle_ingestor.commands.plain_words import counted
 from candle_ingestor.commands.stored import settle_stored
 from candle_ingestor.config import Config
 from candle_ingestor.operations.clock import Clock
@@ -28,8 +29,8 @@ def merge(config: Config, clock: Clock, console: Console) -> int:
     console.print(table)
     changed = sum(outcome.merged.candles for outcome in settled.outcomes.values())
     console.print(
-        f"Merged {len(settled.outcomes):,} symbols again in {settled.seconds:.1f} s: "
-        f"{changed:,} merged candles changed."
+        f"Merged {counted(len(settled.outcomes), 'symbol')} again in {settled.seconds:.1f} s: "
+        f"{counted(changed, 'merged candle')} changed."
     )
     if settled.stop_reason is not None:
         console.print(f"Stopped by {settled.stop_reason}; the same command goes on.")

@@ -262,7 +262,8 @@ def test_verbosity_tells_of_every_page(type_command: Any, default_bucket: str) -
     pages = [line for line in said(finished) if line.startswith("binance BTC/USDT 1m: ")]
     assert pages
     span = r"2024-05-03T01:10:00Z to 2024-05-03T02:00:00Z"
-    assert re.fullmatch(rf"binance BTC/USDT 1m: 5[01] rows for {span} in \d+ ms", pages[0])
+    page = rf"binance BTC/USDT 1m: 5[01] rows for {span} in \d+ ms"
+    assert re.fullmatch(rf"{page} \(session\.py:\d+, MainThread\)", pages[0])
 
 
 def test_without_the_bucket_the_run_offers_to_make_it(

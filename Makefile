@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help venv influxd test test-servers lint format docs bench lock clean
+.PHONY: help venv influxd test test-servers lint format docs pictures sizing bench lock clean
 
 SETUP := tools/setup_venv requirements-dev.txt
 PYTHON := .venv/bin/python -P
@@ -38,6 +38,12 @@ format: venv ## Formats the code and applies the safe fixes
 
 docs: venv ## Writes docs/flags.md from the flags
 	@$(PYTHON) -c "from candle_ingestor.commands.help import flags_page; print(flags_page(), end='')" > docs/flags.md
+
+pictures: venv ## Makes the README's pictures from a run of the demo
+	@$(PYTHON) tools/pictures.py
+
+sizing: venv influxd ## Measures the figures of docs/sizing.md, about five minutes, and writes them
+	@PYTHONPATH=$(BENCH_PATH) $(PYTHON) benchmarks/sizing.py
 
 # Each goes on after one that missed a bound; what `make` answers is whether all kept theirs.
 bench: venv influxd ## Runs the benchmarks, about ten minutes; fails when a figure misses its bound

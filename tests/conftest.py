@@ -18,6 +18,7 @@ from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
 
 sys.path.append(str(Path(__file__).parent / "support"))
 
+from certificates import Certificates, make_certificates
 from influxd import (
     HOW_TO_GET_ONE,
     InfluxdProcess,
@@ -66,15 +67,35 @@ def closed_port() -> int:
     return free_port()
 
 
-class RedisProcess:
-    """A real Redis with a password. What it confirms survives being killed."""
+@pytest.fixture(scope="session")
+def certificates(
+    tmp_path_factory: pytest.TempPathFactory, missing_real_part: Callable[[str], NoReturn]
+) -> Certificates:
+    """Certificates for servers of 127.0.0.1, signed by an authority of the tests' own."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        missing_real_part("openssl; on Debian: apt-get install openssl")
+    return make_certificates(openssl, tmp_path_factory.mktemp("certificates"))
 
-    def __init__(self, binary: str, folder: Path) -> None:
+
+class RedisProcess:
+    """A real Redis with a password. What it confirms survives being killed.
+
+    With certificates it takes connections with TLS only.
+    """
+
+    def __init__(self, binary: str, folder: Path, certificates: Certificates | None = None) -> None:
         self._binary = binary
         self._folder = folder
+        self._certificates = certificates
         self._process: subprocess.Popen[bytes] | None = None
         self.connection = RedisConnection(
-            "127.0.0.1", free_port(), REDIS_PASSWORD, timeout_seconds=5
+            "127.0.0.1",
+            free_port(),
+            REDIS_PASSWORD,
+            timeout_seconds=5,
+            is_tls=certificates is not None,
+            ca_file=None if certificates is None else certificates.ca_file,
         )
 
     def start(self) -> None:
@@ -89,6 +110,15 @@ class RedisProcess:
             "appendfsync": "always",
             "daemonize": "no",
         }
+        if self._certificates is not None:
+            settings |= {
+                "port": "0",
+                "tls-port": str(self.connection.port),
+                "tls-cert-file": str(self._certificates.certificate),
+                "tls-key-file": str(self._certificates.key),
+                "tls-ca-cert-file": str(self._certificates.ca_file),
+                "tls-auth-clients": "no",
+            }
         options = [text for name, value in settings.items() for text in (f"--{name}", value)]
         with Path(self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen([self._binary, *options], stdout=log, stderr=log)
@@ -106,19 +136,24 @@ class RedisProcess:
             self._process.wait(timeout=20)
             self._process = None
 
+    def empty(self) -> None:
+        """Takes away all that it kept. To be called while it does not run."""
+        for path in self._folder.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
 
 @pytest.fixture(scope="session")
 def start_redis(
     tmp_path_factory: pytest.TempPathFactory, missing_real_part: Callable[[str], NoReturn]
-) -> Iterator[Callable[[], RedisProcess]]:
+) -> Iterator[Callable[..., RedisProcess]]:
     """Starts a Redis of the caller's own, which ends with the session at the latest."""
     started: list[RedisProcess] = []
 
-    def start() -> RedisProcess:
+    def start(certificates: Certificates | None = None) -> RedisProcess:
         binary = shutil.which("redis-server")
         if binary is None:
             missing_real_part("redis-server; on Debian: apt-get install redis-server")
-        started.append(RedisProcess(binary, tmp_path_factory.mktemp("redis")))
+        started.append(RedisProcess(binary, tmp_path_factory.mktemp("redis"), certificates))
         started[-1].start()
         return started[-1]
 
@@ -147,9 +182,17 @@ def client_of(connection: RedisConnection) -> redis.Redis:
         host=connection.host,
         port=connection.port,
         password=connection.password,
+        ssl=connection.is_tls,
+        ssl_ca_certs=str(connection.ca_file) if connection.ca_file else None,
         retry=Retry(ConstantBackoff(0.05), 200),
         retry_on_error=[redis.ConnectionError],
     )
+
+
+@pytest.fixture(scope="session")
+def redis_client_of() -> Callable[[RedisConnection], redis.Redis]:
+    """A client of any real Redis."""
+    return client_of
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from typing import Any
 
 import ccxt.async_support
 import pytest
+from certificates import Certificates
 
 from candle_ingestor.config import Config, Origin, config_from_flags
 from candle_ingestor.config.from_flags import known_exchanges
@@ -247,6 +248,96 @@ def test_a_port_in_the_environment_that_is_none_is_refused(port: str) -> None:
 
 def test_a_redis_port_of_the_flag_needs_no_sane_environment() -> None:
     assert config({"REDIS_PORT": "nonsense"}, redis_port=5).redis.port == 5
+
+
+def test_a_redis_port_that_kubernetes_sets_for_a_service_is_understood() -> None:
+    assert config({"REDIS_PORT": "tcp://10.0.0.7:7000"}).redis.port == 7000
+    assert "$REDIS_PORT" in complaint({"REDIS_PORT": "tcp://10.0.0.7"})
+
+
+URL = "rediss://jobs:hush@cache:6380/2"
+
+
+def test_a_redis_url_says_all_at_once() -> None:
+    environment = {"REDIS_HOST": "elsewhere", "REDIS_PORT": "1", "REDIS_PASSWORD": "other"}
+    for found in (
+        config(environment, redis_url=URL),
+        config(environment | {"REDIS_URL": URL}),
+        config({"REDIS_URL": "redis://elsewhere"}, redis_url=URL),
+    ):
+        redis = found.redis
+        assert (redis.host, redis.port, redis.username) == ("cache", 6380, "jobs")
+        assert (redis.password, redis.database, redis.is_tls) == ("hush", 2, True)
+        assert found.uses_redis
+        assert found.secrets == ("hush",)
+        assert "hush" not in f"{found!r} {shown(found)}"
+        assert shown(found)["redis_password"][0] == "set"
+
+
+def test_a_redis_url_is_shown_without_its_password() -> None:
+    address = "cache:6380 (TLS, user jobs, database 2)"
+    assert shown(config(redis_url=URL))["redis_url"][0] == address
+    assert shown(config({"REDIS_URL": URL}))["redis_url"] == (address, "$REDIS_URL")
+
+
+def test_single_flags_win_over_a_redis_url_of_the_environment() -> None:
+    found = config({"REDIS_URL": URL}, redis_host="cache2").redis
+    assert (found.host, found.port, found.password, found.is_tls) == ("cache2", 6379, None, False)
+
+
+def test_a_redis_url_without_a_password_takes_the_one_given_apart() -> None:
+    url = "rediss://jobs@cache"
+    assert config({"REDIS_PASSWORD": "hush"}, redis_url=url).redis.password == "hush"
+    assert config({"REDIS_URL": url}, redis_password="hush").redis.password == "hush"
+    assert config({"REDIS_URL": URL}, redis_password="other").redis.password == "other"
+
+
+@pytest.mark.parametrize("flags", [{"redis_host": "h"}, {"redis_port": 1}])
+def test_a_redis_url_and_single_flags_contradict_each_other(flags: dict[str, Any]) -> None:
+    message = complaint(redis_url=URL, **flags)
+    assert "--redis_url" in message
+    assert f"--{next(iter(flags))}" in message
+    assert "hush" not in message
+
+
+def test_two_redis_passwords_contradict_each_other() -> None:
+    message = complaint(redis_url=URL, redis_password="another")
+    assert "--redis_password" in message
+    assert "hush" not in message
+    assert "another" not in message
+
+
+def test_a_ca_file_must_hold_certificates_and_belong_to_a_connection_with_tls(
+    tmp_path: Path, certificates: Certificates
+) -> None:
+    no_pem = tmp_path / "no.pem"
+    no_pem.write_text("no certificate")
+    influxdb = {"INFLUXDB_TOKEN": "t", "INFLUXDB_ORG": "o", "INFLUXDB_BUCKET": "b"}
+    for name, plain, tls in (
+        ("redis", {"redis_url": "redis://cache"}, {"redis_url": "rediss://cache"}),
+        ("influxdb", {"influxdb_url": "http://db"}, {"influxdb_url": "https://db"}),
+    ):
+        flag, variable = f"{name}_ca_file", f"{name}_ca_file".upper()
+        good = str(certificates.ca_file)
+        assert "with TLS" in complaint(influxdb, **plain, **{flag: good})
+        assert f"--{flag}: " in complaint(influxdb, **tls, **{flag: str(no_pem)})
+        missing = complaint(influxdb | {variable: str(tmp_path / "missing")}, **tls)
+        assert f"${variable}: cannot read" in missing
+        assert "No such file" in missing
+        for found in (
+            config(influxdb, **tls, **{flag: good}),
+            config(influxdb | {variable: good}, **tls),
+        ):
+            connection = found.redis if name == "redis" else found.store.influxdb
+            assert connection is not None
+            assert connection.ca_file == certificates.ca_file
+
+
+def test_proxies_come_from_the_environment_and_their_login_is_a_secret() -> None:
+    found = config({"HTTPS_PROXY": "http://me:hush@proxy:3128"})
+    assert found.exchanges.proxies.proxy_for("https://api.kraken.com")
+    assert found.secrets == ("hush",)
+    assert shown(found)["proxy"] == ("proxy:3128 for https", "environment")
 
 
 def secretive(tmp_path: Path) -> Config:

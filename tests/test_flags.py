@@ -12,7 +12,8 @@ from candle_ingestor.commands.table import COMMANDS, DRY_RUN, Command, users_of
 from candle_ingestor.config import FlagValues
 from candle_ingestor.flags import FLAGS, GROUPS
 
-CONFIG = Path(sys.modules[FlagValues.__module__].__file__ or "").read_text()
+CONFIG_FOLDER = Path(sys.modules[FlagValues.__module__].__file__ or "").parent
+CONFIG = "".join(path.read_text() for path in CONFIG_FOLDER.glob("*.py"))
 NAMES = [name for group in GROUPS.values() for name in group]
 
 

@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "partitions": ("model", "operations"),
     "ledger": ("model", "stores"),
     "config": ("errors", "exchanges", "model", "operations", "stores", "symbols"),
-    "settle": ("config", "errors", "ledger", "merge", "model", "partitions"),
+    "settle": ("config", "errors", "ledger", "merge", "model", "operations", "partitions"),
     "ingest": (
         *("config", "errors", "exchanges", "ledger", "merge", "model", "operations"),
         *("partitions", "settle", "stores", "symbols"),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from logged import levels_of
 
 SERVICES = Path(__file__).resolve().parents[1] / "services"
 HEAVY = ("aiohttp", "asyncio", "ccxt", "influxdb_client", "polars", "redis", "rich", "tenacity")
@@ -149,9 +150,6 @@ def test_a_reader_that_leaves_is_no_error(arguments: str, flags: list[str]) -> N
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["ingest", "--backfill_start_date=2999-01-01"], "lies in the future"),
-        (["merge", "--backfill_start_date=skip", "--backfill_end_date=2024-01-01"], "not skip"),
-        (["export", "--now=soon"], "'soon' is no time"),
         (["--simbols=BTC/USD"], "no flag is called --simbols; did you mean --symbols?"),
         (["--data-root=x"], "no flag is called --data-root; did you mean --data_root?"),
         (["--zzzzzz"], "no flag is called --zzzzzz; --help lists the flags"),
@@ -163,7 +161,6 @@ def test_a_reader_that_leaves_is_no_error(arguments: str, flags: list[str]) -> N
         ),
         (["--symbols=BTC/USD", "--symbols_file=x"], "--symbols and --symbols_file contradict"),
         (["--config=/nowhere/job.toml"], "--config=/nowhere/job.toml cannot be read: No such file"),
-        (["--influxdb_org=desk", "--symbols=BTC/USD"], "--influxdb_org is given, and no token"),
         (["ingest", "symbols=BTC/USD"], "flags are written --name=value"),
         (["merge", "--run_mode=dry"], "--run_mode=dry goes with the command ingest"),
     ],
@@ -176,6 +173,35 @@ def test_what_cannot_be_is_refused_at_once_in_one_line(arguments: list[str], wor
     assert ended.stderr.startswith("candle-ingestor: ")
     assert ended.stderr.count("\n") == 1
     assert ended.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["ingest", "--backfill_start_date=2999-01-01"], "lies in the future"),
+        (["merge", "--backfill_start_date=skip", "--backfill_end_date=2024-01-01"], "not skip"),
+        (["export", "--now=soon"], "'soon' is no time"),
+        (["--influxdb_org=desk", "--symbols=BTC/USD"], "--influxdb_org is given, and no token"),
+    ],
+)
+def test_a_configuration_that_cannot_be_is_refused_in_one_line_of_the_log(
+    arguments: list[str], words: str
+) -> None:
+    ended = start(*arguments)
+
+    assert ended.returncode == 2
+    assert words in ended.stderr
+    assert levels_of(ended.stderr) == ["ERROR"]
+    assert ended.stdout == ""
+
+
+def test_more_verbosity_tells_where_a_line_was_written_and_less_leaves_lines_out() -> None:
+    wrong = ["export", "--now=soon"]
+
+    assert re.search(r"T00:00:00Z \(main\.py:\d+, MainThread\)$", start(*wrong, "-v=1").stderr)
+    assert start(*wrong).stderr.endswith("T00:00:00Z\n")
+    assert start(*wrong, "--verbosity=-2").stderr.endswith("T00:00:00Z\n")
+    assert start(*wrong, "--verbosity=-3").stderr == ""
 
 
 @pytest.mark.parametrize(

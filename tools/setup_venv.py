@@ -6,6 +6,7 @@ believes it meanwhile. One set-up runs at a time in a checkout.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -43,13 +44,35 @@ def is_installed(lock: str) -> bool:
     )
 
 
+def why_unwritable(error: OSError) -> str:
+    """What a user can do who cannot write in the checkout and has no current .venv there."""
+    if not VENV.exists():
+        state = "there is no .venv in it"
+    elif not os.access(PYTHON, os.X_OK):
+        state = f"this user cannot run the Python of its .venv ({PYTHON})"
+    else:
+        state = "its .venv is not current: it lacks what a lock asks for"
+    return (
+        f"This checkout cannot be written ({error.strerror}: {SETUP_LOCK}), and {state}.\n"
+        "Do one of these:\n"
+        f"  - Run {ROOT}/candle-ingestor --help once as a user who can write there.\n"
+        "    From then on it runs for every user, and writes nothing there.\n"
+        f"  - Copy {ROOT} to a folder of your own, and run candle-ingestor there."
+    )
+
+
 @contextlib.contextmanager
 def only_set_up() -> Iterator[int]:
     """Holds the checkout's set-up lock; yields its descriptor.
 
     The kernel frees it when the last process that holds the descriptor ends, however it ends.
     """
-    descriptor = os.open(SETUP_LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        descriptor = os.open(SETUP_LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise SetupError(why_unwritable(error)) from error
+        raise
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

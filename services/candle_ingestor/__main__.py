@@ -2,14 +2,31 @@
 
 import gc
 import importlib
+import logging
 import os
+import signal
 import sys
+from types import FrameType
 
 from candle_ingestor.operations.lasting_output import outlive_readers
 
+_STAYS_WHOLE = "what is stored is whole, and the same command goes on from there"
+
 
 def entry_point() -> None:
-    """Runs the job. Ctrl-C is met with a line, also while the modules are still being loaded."""
+    """Runs the job.
+
+    Ctrl-C and SIGTERM are met with a line, also while the modules are still being loaded.
+    """
+    is_terminated = False
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        nonlocal is_terminated
+        is_terminated = True
+        # As Ctrl-C, which an event loop ends by.
+        signal.raise_signal(signal.SIGINT)
+
+    signal.signal(signal.SIGTERM, terminate)
     # The job's libraries make 200,000 objects that live as long as it does. A collection while
     # they are loaded, and each full one later, would walk them all and find nothing to free.
     gc.disable()
@@ -18,8 +35,15 @@ def entry_point() -> None:
         main = importlib.import_module("candle_ingestor.main")
         sys.exit(main.main(sys.argv, os.environ, when_loaded=_collect_seldom))
     except KeyboardInterrupt:
-        print("candle-ingestor: interrupted", file=sys.stderr)
-        sys.exit(130)
+        _say(f"{'Stopped by SIGTERM' if is_terminated else 'Interrupted'}; {_STAYS_WHOLE}")
+        sys.exit(0 if is_terminated else 130)
+
+
+def _say(last_words: str) -> None:
+    if logging.getLogger().handlers:
+        logging.getLogger(__name__).warning("%s", last_words)
+    else:
+        print(f"candle-ingestor: {last_words}", file=sys.stderr)
 
 
 def _collect_seldom() -> None:

@@ -78,7 +78,8 @@ _group(
         "progress",
         "auto",
         ["auto", "on", "off"],
-        "Progress bars: auto shows them on a terminal, and log lines elsewhere.",
+        "How far a command is: bars on a terminal, and a log line every 30 seconds elsewhere; off "
+        "shows neither.",
     ),
     flags.DEFINE_string(
         "now",
@@ -103,6 +104,14 @@ _group(
         "too few exchanges list it.",
     ),
     flags.DEFINE_string(
+        "redis_url",
+        None,
+        "Address of the Redis that holds the symbols, in place of --redis_host and --redis_port: "
+        "redis://HOST:PORT, or rediss://USER:PASSWORD@HOST:PORT/DATABASE with TLS; the default is "
+        "$REDIS_URL. Prefer the variable where it holds a password: flags are seen in process "
+        "lists.",
+    ),
+    flags.DEFINE_string(
         "redis_host",
         None,
         "Host of the Redis that holds the symbols; the default is $REDIS_HOST, or localhost.",
@@ -117,8 +126,14 @@ _group(
     flags.DEFINE_string(
         "redis_password",
         None,
-        "Its password; the default is $REDIS_PASSWORD. "
+        "Its password, where the URL has none; the default is $REDIS_PASSWORD. "
         "Prefer the variable: flags are seen in process lists.",
+    ),
+    flags.DEFINE_string(
+        "redis_ca_file",
+        None,
+        "PEM file of the authority that signed its certificate, for rediss://; the default is "
+        "$REDIS_CA_FILE, or the authorities that this machine trusts.",
     ),
     flags.DEFINE_string(
         "redis_key_crypto_symbols",
@@ -247,6 +262,12 @@ _group(
         None,
         "Its token; the default is $INFLUXDB_TOKEN. Prefer the variable: flags are seen in "
         "process lists.",
+    ),
+    flags.DEFINE_string(
+        "influxdb_ca_file",
+        None,
+        "PEM file of the authority that signed its certificate, for https://; the default is "
+        "$INFLUXDB_CA_FILE, or the authorities that this machine trusts.",
     ),
     flags.DEFINE_string("influxdb_org", None, "Its organization; the default is $INFLUXDB_ORG."),
     flags.DEFINE_string(

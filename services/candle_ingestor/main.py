@@ -16,6 +16,7 @@ from candle_ingestor.flags import FLAGS
 from candle_ingestor.model.texts import quoted
 from candle_ingestor.model.times import parse_time_ms
 from candle_ingestor.operations.clock import SystemClock
+from candle_ingestor.operations.log_lines import LineFormatter, start_logging
 from candle_ingestor.operations.secrets import Redactor, redact_handlers
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from candle_ingestor.config import Config
 
 log = logging.getLogger(__name__)
+
+_WIDTH_OF_PIPES = 1_000
 
 
 def main(
@@ -44,10 +47,14 @@ def main(
             print(answered)
             return 0
         arguments = parse(argv, environment)
-        _start_logging()
+    except CandleIngestorError as error:
+        print(f"candle-ingestor: {error}", file=sys.stderr)
+        return error.exit_code
+    _start_logging()
+    try:
         return _run(arguments, environment, when_loaded)
     except CandleIngestorError as error:
-        _complain(str(error))
+        log.error("%s", "; ".join((str(error), *getattr(error, "__notes__", ()))))
         return error.exit_code
 
 
@@ -82,9 +89,12 @@ def _command(name: str) -> Command:
 
 
 def _console() -> Console:
+    """Standard output, for what a command is asked for; its log and its bars are not on it."""
     from rich.console import Console
 
-    return Console(highlight=False)
+    # Nobody wraps what a pipe reads.
+    width = None if sys.stdout.isatty() else _WIDTH_OF_PIPES
+    return Console(highlight=False, width=width)
 
 
 def _start_ms() -> int | None:
@@ -99,16 +109,27 @@ def _start_ms() -> int | None:
 
 
 def _start_logging() -> None:
-    absl_logging.use_absl_handler()
     if not FLAGS["verbosity"].present:
         absl_logging.set_verbosity(absl_logging.INFO)
-    for noisy in ("asyncio", "ccxt", "urllib3"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    is_terminal = sys.stderr.isatty()
+    handler = _screen_handler() if is_terminal else logging.StreamHandler()
+    is_verbose = FLAGS.verbosity > 0
+    handler.setFormatter(LineFormatter(with_time=not is_terminal, with_place=is_verbose))
+    start_logging(handler, _level(FLAGS.verbosity))
+    for name, level in FLAGS.logger_levels.items():
+        logging.getLogger(name).setLevel(level)
+
+
+def _screen_handler() -> logging.Handler:
+    from candle_ingestor.operations.screen import LogStream, standard_error
+
+    return logging.StreamHandler(LogStream(standard_error()))
+
+
+def _level(verbosity: int) -> int:
+    """What absl's verbosity is called by Python: 1 is DEBUG, 0 INFO, -1 WARNING, and so on."""
+    return max(logging.DEBUG, logging.INFO - 10 * verbosity)
 
 
 def _hide_secrets(config: Config) -> None:
-    redact_handlers([absl_logging.get_absl_handler().python_handler], Redactor(config.secrets))
-
-
-def _complain(message: str) -> None:
-    print(f"candle-ingestor: {message}", file=sys.stderr)
+    redact_handlers(logging.getLogger().handlers, Redactor(config.secrets))

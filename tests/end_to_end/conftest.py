@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import pytest
 from bucket_contents import without_folder
 from job_server import JobProcess, JobServer
+from terminal import Terminal
 
 import candle_loader
 from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
@@ -188,7 +189,12 @@ class Job:
         self.settings["exchange_settings_file"] = path
 
     def start(
-        self, *words: str, environment: Mapping[str, str] | None = None, **flags: Any
+        self,
+        *words: str,
+        environment: Mapping[str, str] | None = None,
+        terminal: Terminal | None = None,
+        is_output_shown: bool = False,
+        **flags: Any,
     ) -> JobProcess:
         self.report_path.unlink(missing_ok=True)
         settings = {"run_report_path": self.report_path, **self.settings, **flags}
@@ -197,6 +203,8 @@ class Job:
             [*words, *arguments],
             folder=self.folder,
             environment={"PATH": os.environ["PATH"]} | self.environment | dict(environment or {}),
+            terminal=terminal,
+            is_output_shown=is_output_shown,
         )
         self._processes.append(process)
         return process

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from logged import levels_of
 
 from exchange_simulator import Fault
 
@@ -173,7 +174,7 @@ def test_a_plan_that_cannot_succeed_is_said_at_the_start_of_dry_and_wet_runs(
 
     assert f"WARN  {hopeless}" in dry.output
     [line] = [line for line in wet.errors.splitlines() if hopeless in line]
-    assert line.startswith("W")
+    assert levels_of(line) == ["WARNING"]
     assert wet.ticker("BTC/USD")["gap_candles"] == {"below_minimum": 843}
     helped = wanted.run_well(**flags, quote_aliases="USD:USDT", data_root="data/aliased")
     assert "exchanges required" not in helped.errors

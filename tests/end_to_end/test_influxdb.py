@@ -253,7 +253,7 @@ def test_a_run_told_to_stop_while_its_report_waits_for_the_server_leaves_in_time
     exit_code, lines = follow(process, tell_to_stop)
     assert time.monotonic() - told_to_stop[0] < MOST_SECONDS_TO_LEAVE
     assert exit_code == DEPENDENCY_DOWN
-    assert any("SIGTERM: finishing what is in hand" in line for line in lines)
+    assert any("Stopping (SIGTERM): finishing what is in hand" in line for line in lines)
 
 
 STORMS = {

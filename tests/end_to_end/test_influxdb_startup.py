@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from bucket_contents import contents_of, rows_of
 from influxd import InfluxServer
+from logged import levels_of
 
 from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
 from exchange_simulator import ExchangeSimulator, Fault
@@ -48,12 +49,14 @@ def assert_refused(
     assert finished.exit_code == exit_code, finished.errors
     for word in words:
         assert word in finished.complaint
-    others = [
+    complaints = [
         line
-        for line in finished.errors.splitlines()[:-1]
-        if "Failed to connect to InfluxDB after retries: " not in line
+        for line, level in zip(
+            finished.errors.splitlines(), levels_of(finished.errors), strict=True
+        )
+        if level == "ERROR" and "Failed to connect to InfluxDB after retries: " not in line
     ]
-    assert all(line.startswith(("I", "W")) for line in others), "more than one complaint"
+    assert complaints == [finished.complaint], "more than one complaint"
     for secret in job.environment.values():
         assert secret not in finished.errors + finished.output
     assert all(market.requests.other_request_count(exchange) == 0 for exchange in EXCHANGES)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from bucket_contents import contents_of
 from influxd import InfluxServer
+from logged import levels_of
 
 from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
 from exchange_simulator import ExchangeSimulator, Fault
@@ -89,7 +90,7 @@ def test_hostile_symbols_are_named_and_skipped_and_touch_nothing(
     lines = finished.errors.splitlines()
     assert sum("passed over '" in line or 'passed over "' in line for line in lines) >= 16
     # Each stays on a line of its own, cut and without control characters.
-    assert all(line.startswith(("I", "W")) for line in lines)
+    assert set(levels_of(finished.errors)) == {"INFO", "WARNING"}
     assert all(line.isprintable() and len(line) < 500 for line in lines)
 
     redis_client.set(KEY, json.dumps(HOSTILE))
@@ -161,6 +162,32 @@ def test_merge_and_export_see_the_lock_of_a_run_whose_redis_nobody_named(
         assert f"process {first.pid} " in second.complaint
     first.send_signal(signal.SIGTERM)
     job.finish(first)
+
+
+def test_a_run_whose_lock_is_lost_ends_and_says_what_happened(
+    job: Any, market: ExchangeSimulator, own_redis: Any, at_candle_request: Any
+) -> None:
+    """Redis is killed, and started again without its data."""
+    job.settings["symbols"] = "BTC/USD"
+    job.environment["REDIS_PORT"] = str(own_redis.connection.port)
+    market.set_faults([Fault("all", "stall", 1)])
+    is_running = at_candle_request(market, 1, lambda: None)
+    process = job.start(request_timeout_seconds=60)
+    assert is_running.wait(30)
+    own_redis.end()
+    own_redis.empty()
+    own_redis.start()
+    finished = job.finish(process)
+
+    assert finished.exit_code == DEPENDENCY_DOWN
+    assert "is lost: it is gone from Redis: its key was removed, or Redis has lost its data" in (
+        finished.complaint
+    )
+    assert "what it stored is whole, and the next run goes on from there" in finished.complaint
+    assert finished.report["status"] == "failed"
+    assert finished.report["stop_reason"] == "the loss of its run lock"
+    market.set_faults([])
+    assert job.run_well().report["status"] == "ok"
 
 
 def test_the_markets_are_asked_for_once_and_then_come_from_redis(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from crashing_store import CrashingStore
+from heard_progress import HeardProgress
 from minutes import BITCOIN, BITSTAMP, KRAKEN, MERGED, MINUTE, ms, span, stored
 from scripted_source import ScriptedSource
 from settling import break_replacing, settling_of, ticker_of
@@ -25,7 +26,6 @@ from candle_ingestor.model.intervals import EMPTY, Interval
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import SeriesRecord
 from candle_ingestor.model.symbol import Symbol
-from candle_ingestor.operations.progress import NoProgress
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.settle.ticker import Ticker
 from candle_ingestor.stores.base import StoreUnavailableError
@@ -47,6 +47,7 @@ class Run:
     store_thread: StoreThread
     seconds: Callable[[], float] = lambda: 0.0
     stop: StopSignal = field(default_factory=StopSignal)
+    progress: HeardProgress = field(default_factory=HeardProgress)
     failures: list[tuple[Series, str]] = field(default_factory=list)
     works: dict[Series, SeriesWork] = field(default_factory=dict)
 
@@ -76,7 +77,7 @@ class Run:
             self.ledger,
             self.store_thread,
             self.keeper,
-            NoProgress(),
+            self.progress,
             self.stop.is_set,
             self.note_failure,
         )
@@ -124,6 +125,43 @@ async def test_everything_planned_is_fetched_and_kept(
         assert run.works[series].remaining == EMPTY
         assert run.works[series].report.candles == 500
     assert run.failures == []
+
+
+async def test_the_whole_of_catch_up_and_backfill_is_expected_at_once_and_then_done(
+    store: SqliteStore, thread: StoreThread
+) -> None:
+    run = Run(CrashingStore(store), [BOTH, OTHER], window(0, 500), both_sources(), thread)
+    run.sources["bitstamp"].failing = lambda interval: ServerFaultError("down")
+    assert all(work.plan.catch_up and work.plan.backfill for work in run.works.values())
+
+    await run.fetch()
+
+    [phase] = run.progress.phases
+    assert phase.expected == {"kraken": 1000, "bitstamp": 500}
+    assert phase.done == phase.worked == phase.expected
+
+
+async def test_what_has_nothing_to_fetch_is_not_expected(
+    store: SqliteStore, thread: StoreThread
+) -> None:
+    run = Run(CrashingStore(store), [BOTH], window(0, 0), both_sources(), thread)
+
+    await run.fetch()
+
+    assert run.progress["Fetching candles"].expected == {}
+
+
+async def test_time_before_a_listing_is_done_without_any_work(
+    store: SqliteStore, thread: StoreThread
+) -> None:
+    run = Run(CrashingStore(store), [BOTH], window(0, 500), both_sources(), thread)
+    run.sources["kraken"].listed_from_ms = ms(300)
+
+    await run.fetch()
+
+    phase = run.progress["Fetching candles"]
+    assert phase.done["kraken"] == 500
+    assert phase.worked["kraken"] == 200
 
 
 async def test_the_newest_minutes_of_many_series_are_a_handful_of_writes(

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from crashing_store import CrashingStore
+from heard_progress import HeardProgress
 
 from candle_ingestor.config import Config, config_from_flags
 from candle_ingestor.errors import DependencyError
@@ -172,6 +173,32 @@ async def test_what_is_stored_of_a_silent_exchange_goes_into_what_is_merged_with
     await setting.run("BTC/USD", BOTH)
     assert setting.merged("BTC/USD") == found
     assert "kraken,bitstamp" in found.values()
+
+
+async def test_every_phase_of_a_run_is_told_and_the_search_for_a_markets_first_candle(
+    tmp_path: Path, closed_port: int
+) -> None:
+    progress = HeardProgress()
+    listed_ms = NOW_MS - 30 * MINUTE_MS
+    simulated = SimulatorConfig(exchanges=("bitstamp",), listed_since_ms={"BTC": listed_ms})
+    clock = SimulatorClock(NOW_MS, frozen=True)
+    async with ExchangeSimulator(simulated, clock=clock) as simulator:
+        setting = Setting(tmp_path, simulator, closed_port)
+        async with setting.parts(["bitstamp"]) as parts:
+            config = setting.config(["bitstamp"], 1, "2024-03-01")
+            await run_once(config, from_flag("BTC/USD"), replace(parts, progress=progress))
+
+    assert [phase.name for phase in progress.phases] == [
+        "Asking the exchanges which markets they have",
+        "Reading what is stored",
+        "Fetching candles",
+        "Merging",
+        "Accounting for every minute",
+    ]
+    fetching = progress["Fetching candles"]
+    assert fetching.done == fetching.expected == {"bitstamp": 4 * 1440 + 30}
+    assert fetching.worked["bitstamp"] < 1440
+    assert ("bitstamp", "looking for the first candle of BTC/USD") in fetching.notes
 
 
 async def test_the_same_parts_serve_one_run_after_the_other(setting: Setting) -> None:

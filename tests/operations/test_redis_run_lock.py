@@ -1,4 +1,3 @@
-import asyncio
 import json
 import logging
 import os
@@ -23,13 +22,13 @@ from candle_ingestor.operations.redis_client import (
     RedisUnavailableError,
 )
 from candle_ingestor.operations.redis_run_lock import RedisRunLock
-from candle_ingestor.operations.run_lock import RunLockHeldError, lock_name_of
-from candle_ingestor.operations.stopping import StopSignal
+from candle_ingestor.operations.run_lock import RunLockHeldError, RunLockLostError, lock_name_of
 
 STARTED_MS = 1_700_000_000_000
 STARTED = "2023-11-14T22:13:20Z"
 NAME = "candles of this test"
 DEADLINE_SECONDS = 30
+GONE = "is lost: it is gone from Redis: its key was removed, or Redis has lost its data"
 
 USE_THE_LOCK = """
 import sys
@@ -45,7 +44,7 @@ lock = RedisRunLock(
     connection, name, started_ms=int(started_ms), lease_seconds=float(lease_seconds)
 )
 try:
-    with lock:
+    with lock, lock.when_lost(lambda loss: print(loss, flush=True)):
         print("held", flush=True)
         sys.stdin.read()
 except RunLockHeldError:
@@ -54,9 +53,9 @@ except RunLockHeldError:
 
 
 def is_lost(lock: RedisRunLock) -> bool:
-    reasons: list[str] = []
-    with lock.when_lost(reasons.append):
-        return bool(reasons)
+    losses: list[RunLockLostError] = []
+    with lock.when_lost(losses.append):
+        return bool(losses)
 
 
 class LogWatch(logging.Handler):
@@ -235,7 +234,7 @@ def test_locks_of_other_names_do_not_meet(redis_server: RedisConnection) -> None
         assert can_enter(redis_server, "two")
 
 
-def test_the_lease_is_renewed_by_a_third_of_its_length(
+def test_the_lease_is_renewed_long_before_its_end(
     redis_server: RedisConnection, redis_client: redis.Redis
 ) -> None:
     with lock_on(redis_server, lease_seconds=1.5) as lock:
@@ -295,8 +294,8 @@ def test_a_redis_that_stays_away_stops_the_run_before_another_can_come(
     told: list[tuple[float, str]] = []
     is_told = threading.Event()
 
-    def tell_once(reason: str) -> None:
-        told.append((time.monotonic(), reason))
+    def tell_once(loss: RunLockLostError) -> None:
+        told.append((time.monotonic(), str(loss)))
         is_told.set()
 
     entering = time.monotonic()
@@ -309,7 +308,7 @@ def test_a_redis_that_stays_away_stops_the_run_before_another_can_come(
 
     [(told_at, reason)] = told
     assert told_at - entering < 3
-    for part in ("run lock is lost", "cannot be renewed", str(own_redis.connection.port)):
+    for part in ("is lost: it cannot be renewed: ", str(own_redis.connection.port)):
         assert part in reason
     assert "\n" not in reason
     assert "frees itself within 3 s" in log_watch.wait_for("not released")
@@ -332,11 +331,11 @@ def test_a_run_that_stops_for_an_outage_keeps_the_lock_when_redis_is_back(
 def test_a_lock_that_another_took_is_told_and_left_alone(
     redis_server: RedisConnection, redis_client: redis.Redis
 ) -> None:
-    reasons: list[str] = []
+    losses: list[RunLockLostError] = []
     is_told = threading.Event()
 
-    def tell(reason: str) -> None:
-        reasons.append(reason)
+    def tell(loss: RunLockLostError) -> None:
+        losses.append(loss)
         is_told.set()
 
     with (
@@ -348,9 +347,11 @@ def test_a_lock_that_another_took_is_told_and_left_alone(
         )
         assert is_told.wait(DEADLINE_SECONDS)
 
-    assert reasons == [
-        "the run lock is lost: it was taken by process 1 on elsewhere, running since yesterday"
-    ]
+    [loss] = losses
+    assert loss.exit_code == 3
+    message = str(loss)
+    assert f"{lock.key} in {redis_server} is lost: it was taken by process 1 on" in message
+    assert "running since yesterday; this run stops" in message
     assert redis_client.get(lock.key) == b"token process 1 on elsewhere, running since yesterday"
     assert redis_client.pttl(lock.key) > 30_000
 
@@ -360,41 +361,37 @@ def test_a_lock_that_is_gone_is_told_and_not_taken_again(
 ) -> None:
     with lock_on(redis_server, lease_seconds=1.5) as lock:
         redis_client.flushall()
-        log_watch.wait_for("is lost: it is gone from Redis")
+        log_watch.wait_for(GONE)
         assert redis_client.keys() == []
 
-        reasons: list[str] = []
-        with lock.when_lost(reasons.append):
-            assert reasons == ["the run lock is lost: it is gone from Redis"]
+        losses: list[RunLockLostError] = []
+        with lock.when_lost(losses.append):
+            assert [GONE in str(loss) for loss in losses] == [True]
         assert can_enter(redis_server)
+
+
+@pytest.mark.usefixtures("redis_client")
+def test_a_process_that_stood_still_for_longer_than_its_lease_hears_why_its_lock_is_gone(
+    redis_server: RedisConnection,
+) -> None:
+    with holder(redis_server, lease_seconds=1.5) as process:
+        process.send_signal(signal.SIGSTOP)
+        until(lambda: can_enter(redis_server), "the end of the lease")
+        process.send_signal(signal.SIGCONT)
+        told = answer_of(process)
+    assert "is lost: its lease of 1.5 s ran out, since this process stood still for " in told
 
 
 def test_nobody_is_told_who_has_stopped_listening(
     redis_server: RedisConnection, redis_client: redis.Redis, log_watch: LogWatch
 ) -> None:
-    reasons: list[str] = []
+    losses: list[RunLockLostError] = []
     with lock_on(redis_server, lease_seconds=1.5) as lock:
-        with lock.when_lost(reasons.append):
+        with lock.when_lost(losses.append):
             pass
         redis_client.delete(lock.key)
         log_watch.wait_for("is lost")
-    assert reasons == []
-
-
-async def test_a_lost_lock_stops_a_run(
-    redis_server: RedisConnection, redis_client: redis.Redis
-) -> None:
-    loop = asyncio.get_running_loop()
-    stop = StopSignal()
-    with (
-        lock_on(redis_server, lease_seconds=1.5) as lock,
-        lock.when_lost(lambda reason: loop.call_soon_threadsafe(stop.request, reason)),
-    ):
-        redis_client.delete(lock.key)
-        await stop.sleep(DEADLINE_SECONDS)
-
-    assert stop.is_set()
-    assert stop.reason == "the run lock is lost: it is gone from Redis"
+    assert losses == []
 
 
 def test_no_redis_no_run(closed_port: int) -> None:

@@ -89,3 +89,34 @@ def test_a_command_without_an_event_loop_that_is_interrupted_ends_with_the_conte
 
     assert rounds >= 3
     assert stop.seconds_left() == 0
+
+
+@pytest.mark.parametrize("has_loop", [False, True])
+async def test_a_stop_is_answered_once_however_often_sigterm_comes(
+    caplog: pytest.LogCaptureFixture, *, has_loop: bool
+) -> None:
+    stop = StopSignal()
+
+    with stop_on_signals(asyncio.get_running_loop() if has_loop else None, stop):
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(stop.sleep(3600), timeout=PATIENCE_SECONDS)
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "Stopping (SIGTERM): finishing what is in hand. What is stored stays whole."
+    ]
+
+
+def test_ctrl_c_after_sigterm_is_a_first_one(caplog: pytest.LogCaptureFixture) -> None:
+    stop = StopSignal(grace_seconds=0.01)
+
+    with stop_on_signals(None, stop):
+        os.kill(os.getpid(), signal.SIGTERM)
+        stop.wait(PATIENCE_SECONDS)
+        os.kill(os.getpid(), signal.SIGINT)
+        until = time.monotonic() + PATIENCE_SECONDS
+        while len(caplog.records) < 2 and time.monotonic() < until:
+            stop.wait(0.01)
+
+    assert stop.reason == "SIGTERM"
+    assert "Ctrl-C again leaves at once" in caplog.records[1].getMessage()

@@ -3,6 +3,7 @@ import time
 
 import pytest
 
+from candle_ingestor.errors import ConfigurationError, DependencyError
 from candle_ingestor.operations.stopping import StopSignal
 
 
@@ -191,3 +192,25 @@ def test_what_is_given_up_for_want_of_time_names_the_time_limit() -> None:
 
     assert stop.reason == "time limit"
     assert not stop.is_set()
+
+
+def notes_of(stop: StopSignal, error: Exception) -> list[str]:
+    with pytest.raises(type(error)) as raised, stop.named_in_errors():
+        raise error
+    return getattr(raised.value, "__notes__", [])
+
+
+def test_what_was_not_waited_for_any_longer_names_the_stop() -> None:
+    stop = StopSignal()
+    assert notes_of(stop, DependencyError("down")) == []
+
+    stop.request("SIGTERM", is_urgent=True)
+    [note] = notes_of(stop, DependencyError("down"))
+    assert note.startswith("it was told to stop (SIGTERM), and did not wait any longer; ")
+    assert notes_of(stop, ConfigurationError("wrong")) == []
+
+
+def test_so_does_what_a_time_limit_cut_short() -> None:
+    [note] = notes_of(StopSignal(1e-9), DependencyError("down"))
+
+    assert "(time limit)" in note

@@ -67,4 +67,4 @@ def test_the_servers_are_missing_without_apt_get(checkout: Path) -> None:
             check=False,
         )
         assert ended.returncode == code
-        assert "redis-server is not installed and there is no apt-get here." in ended.stderr
+        assert "Not installed: redis-server openssl; and there is no apt-get here." in ended.stderr

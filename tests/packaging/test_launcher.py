@@ -83,6 +83,35 @@ def test_the_launcher_has_the_name_of_the_older_service_too(
     assert ended.stderr == ""
 
 
+def test_it_takes_no_module_from_another_environment_that_the_user_works_in(
+    used_checkout: "Checkout", tmp_path: Path
+) -> None:
+    (tmp_path / "candle_ingestor.py").write_text("raise SystemExit('the wrong one')\n")
+    ended = used_checkout.run(PYTHONPATH=str(tmp_path), PYTHONHOME="/nonexistent")
+    assert reported(ended)["installed"] == {"tiny": "1.0"}
+    assert ended.stderr == ""
+
+
+def test_the_python_of_the_checkout_knows_its_packages_in_any_folder(
+    used_checkout: "Checkout", tmp_path: Path
+) -> None:
+    python = used_checkout.path / ".venv" / "bin" / "python"
+    code = "import candle_ingestor; print(candle_ingestor.__file__)"
+    ended = used_checkout.run("-c", code, program=python, cwd=tmp_path)
+    assert ended.stdout == f"{used_checkout.path}/services/candle_ingestor/__init__.py\n"
+
+
+def test_it_sets_up_and_runs_without_a_home(used_checkout: "Checkout") -> None:
+    without_home = ("-u", "HOME")
+    set_up = used_checkout.run(
+        *without_home, str(used_checkout.set_up), DEVELOPMENT, program=Path("env")
+    )
+    assert (set_up.returncode, set_up.stderr) == (0, ADDING)
+    launcher = str(used_checkout.path / "candle-ingestor")
+    ended = used_checkout.run(*without_home, launcher, program=Path("env"))
+    assert reported(ended)["installed"] == {"tiny": "1.0", "tinydev": "2.0"}
+
+
 def test_a_moved_checkout_runs_without_a_new_set_up(used_checkout: "Checkout") -> None:
     moved = used_checkout.path.rename(used_checkout.path.with_name("moved"))
     ended = used_checkout.run("here", program=moved / "candle-ingestor")

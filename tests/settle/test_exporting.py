@@ -74,6 +74,20 @@ def backlog(ledger: Ledger, root: Path) -> dict[Month, int]:
     return dict(ledger.record(MERGED).exports.backlog[target_of(root)])
 
 
+def test_every_month_that_is_looked_at_is_counted(ledger: Ledger, tmp_path: Path) -> None:
+    fill(ledger, "kraken", "bitstamp")
+    settle_merge(ledger, ONE)
+    counted: list[int] = []
+    exporter = Exporter(config(tmp_path, exchange_candles=True), ledger, ms(NOW), counted.append)
+
+    assert exporter.months_of(ONE, everything=True) == 6
+    exporter.export(ONE, TickerOutcome("BTC/USD"), everything=True)
+    assert sum(counted) == 6
+    assert max(counted) == 1
+    exporter.finish()
+    assert exporter.months_of(ONE) == 0
+
+
 def test_months_are_exported_and_then_left_alone(ledger: Ledger, tmp_path: Path) -> None:
     fill(ledger, "kraken", "bitstamp")
     settle_merge(ledger, ONE)

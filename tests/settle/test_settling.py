@@ -1,9 +1,13 @@
-"""Rule F2: what nobody foresaw with one ticker stops no other. On the real SQLite store."""
+"""Settling tells how far it is, and by rule F2 what nobody foresaw with one ticker stops no other.
+
+On the real SQLite store.
+"""
 
 from pathlib import Path
 
 import polars as pl
 import pytest
+from heard_progress import HeardProgress
 from minutes import KRAKEN, MERGED, MINUTE, ms, span
 from settling import break_replacing, keep_flat, settling_of, ticker_of
 
@@ -12,7 +16,7 @@ from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.symbol import Symbol
-from candle_ingestor.settle.settling import SettleRules, Settling
+from candle_ingestor.settle.settling import SettleRules, Settling, Wanted, settle
 from candle_ingestor.stores.base import StoreUnavailableError
 
 BITCOIN = ticker_of(KRAKEN)
@@ -31,6 +35,21 @@ def settling(ledger: Ledger, tmp_path: Path) -> Settling:
         keep_flat(ledger, series, 0, 100)
     settling.adopt({})
     return settling
+
+
+def test_each_phase_tells_its_whole_amount_and_comes_to_it(settling: Settling) -> None:
+    settling.progress = progress = HeardProgress()
+    wanted = Wanted(Interval(ms(0), ms(100)), ms(0), is_bounded=False)
+
+    settle(settling, {BITCOIN: wanted, ETHER: wanted})
+
+    told = [(phase.name, phase.expected) for phase in progress.phases]
+    assert told == [
+        ("Merging", {"candles": 200}),
+        ("Accounting for every minute", {"symbols": 2}),
+        ("Exporting", {"months": 2}),
+    ]
+    assert all(phase.done == phase.expected for phase in progress.phases)
 
 
 def test_what_nobody_foresaw_in_merging_fails_its_ticker_only(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import urllib3
+from certificates import Certificates
 
 from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
 
@@ -31,6 +32,11 @@ class InfluxServer:
     url: str
     token: str
     org: str
+    ca_file: Path | None = None
+
+    def pool(self) -> urllib3.PoolManager:
+        ca_file = str(self.ca_file) if self.ca_file else None
+        return urllib3.PoolManager(ca_certs=ca_file)
 
     def call(
         self,
@@ -42,7 +48,7 @@ class InfluxServer:
         accept: str = "application/json",
     ) -> tuple[int, bytes]:
         """Status and body of a request; `body` is JSON, text or nothing."""
-        response = urllib3.request(
+        response = self.pool().request(
             method,
             self.url + path,
             body=body if isinstance(body, str) or body is None else json.dumps(body),
@@ -98,14 +104,22 @@ class InfluxServer:
 
 
 class InfluxdProcess:
-    """An influxd with a folder and a port of its own; it may be started again after its end."""
+    """An influxd with a folder and a port of its own; it may be started again after its end.
 
-    def __init__(self, binary: Path, folder: Path) -> None:
+    With certificates it serves over TLS.
+    """
+
+    def __init__(
+        self, binary: Path, folder: Path, certificates: Certificates | None = None
+    ) -> None:
         self._binary = binary
+        self._certificates = certificates
         self._folder = folder
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
-        self.server = InfluxServer(f"http://127.0.0.1:{self._port}", TOKEN, ORG)
+        scheme = "http" if certificates is None else "https"
+        ca_file = None if certificates is None else certificates.ca_file
+        self.server = InfluxServer(f"{scheme}://127.0.0.1:{self._port}", TOKEN, ORG, ca_file)
 
     @property
     def pid(self) -> int:
@@ -125,6 +139,9 @@ class InfluxdProcess:
             "--reporting-disabled",
             "--log-level=error",
         ]
+        if self._certificates is not None:
+            command.append(f"--tls-cert={self._certificates.certificate}")
+            command.append(f"--tls-key={self._certificates.key}")
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self._folder)
         self._wait()
@@ -153,7 +170,8 @@ class InfluxdProcess:
             400, redirect=0, status_forcelist=[503], backoff_factor=0.02, backoff_max=0.1
         )
         try:
-            urllib3.request("GET", f"{self.server.url}/health", retries=patient, timeout=5)
+            health = f"{self.server.url}/health"
+            self.server.pool().request("GET", health, retries=patient, timeout=5)
         except urllib3.exceptions.HTTPError as error:
             log = (self._folder / "log").read_text()[-2000:]
             raise AssertionError(f"influxd does not start: {error}\n{log}") from error

@@ -4,6 +4,7 @@ A server loads the libraries once and forks a process for each job. That process
 `python -m candle_ingestor` started: with its own arguments, environment, folder, signals and end.
 """
 
+import fcntl
 import importlib
 import json
 import os
@@ -12,10 +13,14 @@ import socket
 import subprocess
 import sys
 import tempfile
+import termios
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from terminal import Terminal
 
 SERVICES = Path(__file__).resolve().parents[2] / "services"
 
@@ -95,8 +100,14 @@ class JobServer:
         *,
         folder: Path,
         environment: Mapping[str, str],
+        terminal: "Terminal | None" = None,
+        is_output_shown: bool = False,
     ) -> JobProcess:
-        """Starts what `python -m candle_ingestor` does with these arguments."""
+        """Starts what `python -m candle_ingestor` does with these arguments.
+
+        On a terminal, its errors go there, its keys come from there, and with `is_output_shown`
+        what it prints goes there too.
+        """
         output = tempfile.TemporaryFile("w+")  # noqa: SIM115  # Closed with the job's end.
         end, their_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         errors, their_errors = os.pipe()
@@ -106,9 +117,14 @@ class JobServer:
             "environment": dict(environment),
         }
         with their_end:
-            handles = [output.fileno(), their_errors, their_end.fileno()]
+            shown = output.fileno(), their_errors
+            if terminal is not None:
+                shown = (terminal.job_end if is_output_shown else shown[0], terminal.job_end)
+            handles = [*shown, their_end.fileno()]
             socket.send_fds(self._requests, [json.dumps(request).encode()], handles)
         os.close(their_errors)
+        if terminal is not None:
+            terminal.close_job_end()
         pid = int(end.recv(_NUMBER_BYTES))
         return JobProcess(pid, end, output, os.fdopen(errors))
 
@@ -165,6 +181,10 @@ def _number(number: int) -> bytes:
 def _become(request: _Request) -> None:
     """Makes this process one that was started for the job."""
     output, errors, _ = request.handles
+    if os.isatty(errors):
+        os.setsid()
+        fcntl.ioctl(errors, termios.TIOCSCTTY, 0)
+        os.dup2(errors, sys.stdin.fileno())
     os.dup2(output, sys.stdout.fileno())
     os.dup2(errors, sys.stderr.fileno())
     os.close(output)

@@ -22,6 +22,7 @@ class ScriptedSource:
     page_candles: int = 101
     price: float = 10.0
     refusal: ExchangeError | None = None
+    listed_from_ms: int = 0
     before_page: Callable[[Series, Interval], None] = lambda series, interval: None
     failing: Callable[[Interval], ExchangeError | None] = lambda interval: None
     is_to_stop: Callable[[], bool] = lambda: False
@@ -53,6 +54,10 @@ class ScriptedSource:
             if self.refusal is not None:
                 yield _failed(Interval(piece.start_ms, interval.end_ms), self.refusal)
                 return
+            if piece.end_ms <= self.listed_from_ms:
+                reasons = {GapReason.NOT_LISTED_YET: IntervalSet((piece,))}
+                yield Page(piece, candles({}), EMPTY, reasons=reasons)
+                continue
             failure = self.failing(piece)
             if failure is not None:
                 yield _failed(piece, failure)

@@ -25,10 +25,15 @@ def export(config: Config, clock: Clock, console: Console) -> int:
     require_writable("--data_root", config.export.data_root)
     settled = settle_stored(config, clock, merges=False, exports=True)
     for outcome in settled.outcomes.values():
-        written = len(outcome.files_written)
-        console.print(f"{outcome.symbol}: {written} files written below {config.export.data_root}")
+        files = len(outcome.files_written)
+        console.print(f"{outcome.symbol}: {files} files written below {config.export.data_root}")
         for error in outcome.errors:
             console.print(f"{outcome.symbol}: {error}", style="red", markup=False)
+    written = sum(len(outcome.files_written) for outcome in settled.outcomes.values())
+    console.print(
+        f"Exported {len(settled.outcomes):,} symbols in {settled.seconds:.1f} s: "
+        f"{written:,} files written."
+    )
     if settled.stop_reason is not None:
         console.print(f"Stopped by {settled.stop_reason}; the same command goes on.")
     has_failed = any(outcome.errors for outcome in settled.outcomes.values())

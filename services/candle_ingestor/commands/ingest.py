@@ -19,7 +19,7 @@ from candle_ingestor.commands.parts import (
 )
 from candle_ingestor.commands.report_table import print_report
 from candle_ingestor.commands.report_words import ending
-from candle_ingestor.commands.storage import OpenStore, open_store
+from candle_ingestor.commands.storage import LOCK_LOST, OpenStore, open_store
 from candle_ingestor.config import Config
 from candle_ingestor.errors import SOME_TICKERS_FAILED, ConfigurationError
 from candle_ingestor.exchanges.session import close_all
@@ -30,6 +30,7 @@ from candle_ingestor.ingest.run import RunParts, run_once
 from candle_ingestor.ingest.window import earliest_wanted_ms
 from candle_ingestor.operations.atomic_file import replace_file
 from candle_ingestor.operations.clock import Clock
+from candle_ingestor.operations.run_lock import RunLockLostError
 from candle_ingestor.operations.signals import stop_on_signals
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.operations.writable import require_writable
@@ -51,16 +52,16 @@ def ingest(config: Config, clock: Clock, console: Console) -> int:
     _refuse_unwritable(config)
     symbols = load_symbols(config)
     stop = StopSignal(config.run.max_run_seconds)
-    # The store may be waited for before there is an event loop to hear of signals.
-    with stop_on_signals(None, stop), open_store(config, clock, stop) as opened:
+    with open_store(config, clock, stop) as opened:
         log.info("Candles are kept in %s", opened.store.description)
         opened.store.require_retention(
             earliest_wanted_ms(config.candles, symbols.requests, clock.now_ms()), clock.now_ms()
         )
-        report = asyncio.run(_run(config, symbols, opened, stop, clock, console))
+        report = asyncio.run(_run(config, symbols, opened, stop, clock))
     if report.failure is not None:
         _publish_failure(report, config, console)
-        raise report.failure
+        with stop.named_in_errors():
+            raise report.failure
     _publish(report, config, console)
     if config.symbols.strict and (complaint := strict_complaint(symbols, len(report.dropped))):
         log.error("%s", complaint)
@@ -131,25 +132,26 @@ async def _run(
     opened: OpenStore,
     stop: StopSignal,
     clock: Clock,
-    console: Console,
 ) -> RunReport:
     loop = asyncio.get_running_loop()
 
-    def stop_without_lock(why: str) -> None:
-        log.error("%s; finishing the pages in hand, then leaving", why)
-        loop.call_soon_threadsafe(partial(stop.request, why, is_urgent=True))
+    def stop_without_lock(loss: RunLockLostError) -> None:
+        request = partial(stop.request, LOCK_LOST, is_urgent=True, failure=loss)
+        loop.call_soon_threadsafe(request)
 
     clients = make_clients(config.exchanges)
     try:
         with (
             stop_on_signals(loop, stop),
-            make_progress(config.run.progress, console) as bars,
+            make_progress(config.run.progress, stop) as progress,
             opened.when_lock_lost(stop_without_lock),
         ):
             cache = markets_cache(config)
             # Closing takes a quarter of a second, which the export need not wait for.
             close = partial(close_all, clients)
-            parts = RunParts(opened.store, clients, cache, clock, bars, stop, when_fetched=close)
+            parts = RunParts(
+                opened.store, clients, cache, clock, progress, stop, when_fetched=close
+            )
             return await run_once(config, symbols, parts)
     finally:
         await close_all(clients)

@@ -26,6 +26,11 @@ def merge(config: Config, clock: Clock, console: Console) -> int:
         names = ", ".join(source.exchange for source in ticker.sources)
         table.add_row(str(ticker.symbol), names, f"{outcome.merged.candles:,}")
     console.print(table)
+    changed = sum(outcome.merged.candles for outcome in settled.outcomes.values())
+    console.print(
+        f"Merged {len(settled.outcomes):,} symbols again in {settled.seconds:.1f} s: "
+        f"{changed:,} merged candles changed."
+    )
     if settled.stop_reason is not None:
         console.print(f"Stopped by {settled.stop_reason}; the same command goes on.")
     elif config.export.csv:

@@ -9,13 +9,12 @@ import logging
 from typing import TYPE_CHECKING
 
 from candle_ingestor.config import Config
-from candle_ingestor.operations.progress import NoProgress, ProgressLines, RunProgress
+from candle_ingestor.operations.progress import NoProgress, Progress, ProgressLines
+from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.symbols import sources
 from candle_ingestor.symbols.requests import SymbolList
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from candle_ingestor.exchanges.markets import MarketsCache
 
 log = logging.getLogger(__name__)
@@ -61,15 +60,21 @@ def markets_cache(config: Config) -> MarketsCache:
     return DiskMarketsCache(config.store.sqlite_path.parent / "markets_cache")
 
 
-def make_progress(choice: str, console: Console) -> RunProgress:
-    """Bars where `choice` is on, or auto on a terminal; log lines for auto elsewhere."""
+def make_progress(choice: str, stop: StopSignal) -> Progress:
+    """Bars on a terminal, log lines elsewhere, both where the log goes; nothing for `off`."""
     if choice == "off":
         return NoProgress()
-    if choice == "auto" and not console.is_terminal:
-        return ProgressLines()
+    from candle_ingestor.operations.screen import standard_error
+
+    def is_stopping() -> bool:
+        return stop.reason is not None
+
+    screen = standard_error()
+    if not screen.can_redraw:
+        return ProgressLines(is_stopping)
     from candle_ingestor.operations.progress_bars import ProgressBars
 
-    return ProgressBars(console)
+    return ProgressBars(screen, is_stopping)
 
 
 def log_mode(config: Config) -> None:

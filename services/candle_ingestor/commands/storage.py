@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 
 from candle_ingestor.config import Config
 from candle_ingestor.operations.clock import Clock
-from candle_ingestor.operations.run_lock import FileRunLock, lock_name_of, lock_path_of
+from candle_ingestor.operations.run_lock import (
+    FileRunLock,
+    RunLockLostError,
+    lock_name_of,
+    lock_path_of,
+)
+from candle_ingestor.operations.signals import stop_on_signals
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.operations.writable import require_writable
 from candle_ingestor.stores.base import Store
@@ -20,6 +26,9 @@ from candle_ingestor.stores.base import Store
 if TYPE_CHECKING:
     from candle_ingestor.operations.redis_run_lock import RedisRunLock
     from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
+
+LOCK_LOST = "the loss of its run lock"
+"""Why a run stops that another run may work beside."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,7 @@ class OpenStore:
     """
 
     store: Store
-    when_lock_lost: Callable[[Callable[[str], object]], AbstractContextManager[None]]
+    when_lock_lost: Callable[[Callable[[RunLockLostError], object]], AbstractContextManager[None]]
 
 
 def make_store(
@@ -53,8 +62,11 @@ def make_store(
 
 
 @contextmanager
-def open_store(config: Config, clock: Clock, stop: StopSignal | None = None) -> Iterator[OpenStore]:
+def open_store(config: Config, clock: Clock, stop: StopSignal) -> Iterator[OpenStore]:
     """The configured store, with the run lock held.
+
+    From then on signals ask `stop`; before, where nothing is in hand, they end the process. An
+    error that comes after the stop tells of it.
 
     Raises:
         RunLockHeldError: if another run holds the lock.
@@ -69,12 +81,14 @@ def open_store(config: Config, clock: Clock, stop: StopSignal | None = None) -> 
                 # Of a Redis that nobody named, merge and export do not know.
                 stack.enter_context(FileRunLock(_lock_path(config), started_ms=started_ms))
             redis_lock = stack.enter_context(_redis_lock(config, config.store.influxdb, started_ms))
-            store.check()
-            yield OpenStore(store, redis_lock.when_lost)
+            opened = OpenStore(store, redis_lock.when_lost)
         else:
             stack.enter_context(FileRunLock(_lock_path(config), started_ms=started_ms))
-            store.check()
-            yield OpenStore(store, lambda _: nullcontext())
+            opened = OpenStore(store, lambda _: nullcontext())
+        stack.enter_context(stop_on_signals(None, stop))
+        stack.enter_context(stop.named_in_errors())
+        store.check()
+        yield opened
 
 
 def _influxdb_store(

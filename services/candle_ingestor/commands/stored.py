@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from candle_ingestor.commands.parts import load_symbols
-from candle_ingestor.commands.storage import open_store
+from candle_ingestor.commands.parts import load_symbols, make_progress
+from candle_ingestor.commands.storage import LOCK_LOST, open_store
 from candle_ingestor.commands.stored_tickers import stored_tickers
 from candle_ingestor.config import Config
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series_record import SeriesRecord
 from candle_ingestor.operations.clock import Clock
-from candle_ingestor.operations.signals import stop_on_signals
+from candle_ingestor.operations.run_lock import RunLockLostError
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.settle.outcome import TickerOutcome
 from candle_ingestor.settle.settling import SettleRules, Settling, Wanted, settle
@@ -24,9 +24,10 @@ from candle_ingestor.settle.ticker import Ticker
 
 @dataclass(frozen=True)
 class StoredSettled:
-    """What settling did to each ticker, and why it ended early, if it did."""
+    """What settling did to each ticker, in how many seconds, and why it ended early, if it did."""
 
     outcomes: Mapping[Ticker, TickerOutcome]
+    seconds: float
     stop_reason: str | None
 
 
@@ -41,34 +42,43 @@ def settle_stored(config: Config, clock: Clock, *, merges: bool, exports: bool) 
     Raises:
         ConfigurationError: as `stored_tickers`.
         RunLockHeldError: if another run holds the lock.
+        RunLockLostError: if the lock was lost meanwhile.
         StoreError: if the store cannot be used.
     """
     symbols = None if config.symbols.are_in_redis else load_symbols(config)
     config = replace(config, uses_redis=config.names_redis)
     stop = StopSignal(config.run.max_run_seconds)
+    started_ms = clock.now_ms()
     candles = config.candles
     service = config.store.service_identifier
     rules = SettleRules(
-        candles.timeframe.closed_end_ms(clock.now_ms(), candles.settle_seconds),
+        candles.timeframe.closed_end_ms(started_ms, candles.settle_seconds),
         service,
         merges_everything=merges,
         exports=config.export if exports else None,
         exports_everything=exports,
     )
     with (
-        stop_on_signals(None, stop),
         open_store(config, clock, stop) as opened,
-        opened.when_lock_lost(partial(stop.request, is_urgent=True)),
+        opened.when_lock_lost(partial(_stop_without_lock, stop)),
+        make_progress(config.run.progress, stop) as progress,
     ):
+        progress.begin("Reading what is stored")
         ledger = Ledger(opened.store)
         tickers = stored_tickers(config, symbols, ledger, remembers=not merges)
         standing = opened.store.read_state(service)
         outcomes = {ticker: TickerOutcome(str(ticker.symbol)) for ticker in tickers}
-        settling = Settling(ledger, rules, outcomes, stop.is_set)
+        settling = Settling(ledger, rules, outcomes, stop.is_set, progress)
         settling.adopt({})
         wanted = {each: _wanted_of(ledger, each, rules.closed_end_ms, standing) for each in tickers}
         settle(settling, wanted)
-    return StoredSettled(outcomes, stop.reason)
+    if stop.failure is not None:
+        raise stop.failure
+    return StoredSettled(outcomes, (clock.now_ms() - started_ms) / 1000, stop.reason)
+
+
+def _stop_without_lock(stop: StopSignal, loss: RunLockLostError) -> None:
+    stop.request(LOCK_LOST, is_urgent=True, failure=loss)
 
 
 def _wanted_of(

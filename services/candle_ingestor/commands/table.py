@@ -84,6 +84,7 @@ _USED_BY_FLAG: Mapping[str, tuple[str, ...]] = {
     "config": _ALL,
     "run_mode": ("ingest",),
     "max_run_seconds": _ALL,
+    "progress": _ALL,
     "dry_run_limit": ("ingest",),
     "now": _STORED,
     "redis_key_crypto_symbols": ("ingest",),

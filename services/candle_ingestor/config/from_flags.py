@@ -20,9 +20,11 @@ from candle_ingestor.config.groups import (
     SymbolsConfig,
 )
 from candle_ingestor.config.origins import SECRETS, Origin, Origins
+from candle_ingestor.config.redis_flags import names_redis, redis_from_flags
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.exchanges.minimum import resolve_minimum
 from candle_ingestor.exchanges.names import resolve_names
+from candle_ingestor.exchanges.proxies import Proxies
 from candle_ingestor.exchanges.settings import (
     ExchangeSettings,
     keys_from_environment,
@@ -31,7 +33,7 @@ from candle_ingestor.exchanges.settings import (
 from candle_ingestor.model.merge_rules import HighLow, MergeRules
 from candle_ingestor.model.texts import quoted
 from candle_ingestor.model.timeframe import Timeframe
-from candle_ingestor.operations.redis_connection import RedisConnection
+from candle_ingestor.operations.ca_file import require_ca_file
 from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
 from candle_ingestor.symbols.start_date import RelativeDay, parse_end_date, parse_start_date
 
@@ -87,15 +89,16 @@ def config_from_flags(
             report=values.report,
         ),
         symbols=symbols,
-        redis=_redis(values, environment),
-        names_redis=_names_redis(values, environment),
-        uses_redis=symbols.are_in_redis or _names_redis(values, environment),
+        redis=redis_from_flags(values, environment),
+        names_redis=names_redis(values, environment),
+        uses_redis=symbols.are_in_redis or names_redis(values, environment),
         exchanges=ExchangesConfig(
             names=exchanges,
             settings=_exchange_settings(values, environment, exchanges, known),
             api_call_delay_seconds=values.api_call_delay_seconds,
             request_timeout_seconds=values.request_timeout_seconds,
             markets_cache_hours=values.markets_cache_hours,
+            proxies=Proxies.from_environment(environment),
         ),
         candles=_candles(values),
         rules=_rules(values, exchanges),
@@ -159,24 +162,6 @@ def _candles(values: FlagValues) -> CandlesConfig:
     )
 
 
-def _redis(values: FlagValues, environment: Mapping[str, str]) -> RedisConnection:
-    port = values.redis_port
-    if port is None:
-        text = environment.get("REDIS_PORT") or "6379"
-        if not text.isdecimal() or not 1 <= int(text) <= 65535:
-            raise ConfigurationError(f"$REDIS_PORT is {quoted(text)}, which is no port number")
-        port = int(text)
-    return RedisConnection(
-        host=values.redis_host or environment.get("REDIS_HOST") or "localhost",
-        port=port,
-        password=values.redis_password or environment.get("REDIS_PASSWORD") or None,
-    )
-
-
-def _names_redis(values: FlagValues, environment: Mapping[str, str]) -> bool:
-    return bool(values.redis_host or environment.get("REDIS_HOST"))
-
-
 def _influxdb(
     values: FlagValues, environment: Mapping[str, str], origins: Origins
 ) -> InfluxDbConnection | None:
@@ -185,12 +170,18 @@ def _influxdb(
         _require_one_store(token, origins)
     if values.store == "sqlite" or (values.store == "auto" and not token):
         return None
+    ca_text = values.influxdb_ca_file or environment.get("INFLUXDB_CA_FILE")
+    ca_file = Path(ca_text) if ca_text else None
+    if ca_file is not None:
+        source = "--influxdb_ca_file" if values.influxdb_ca_file else "$INFLUXDB_CA_FILE"
+        require_ca_file(source, ca_file)
     return InfluxDbConnection(
         url=values.influxdb_url or environment.get("INFLUXDB_URL") or "http://localhost:8086",
         token=token,
         org=values.influxdb_org or environment.get("INFLUXDB_ORG") or "",
         bucket=values.influxdb_bucket or environment.get("INFLUXDB_BUCKET") or DEFAULT_BUCKET,
         timeout_seconds=INFLUXDB_TIMEOUT_SECONDS,
+        ca_file=ca_file,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from candle_ingestor.config.origins import Origin, Origins
+from candle_ingestor.exchanges.proxies import Proxies
 from candle_ingestor.exchanges.settings import ExchangeSettings
 from candle_ingestor.model.merge_rules import MergeRules
 from candle_ingestor.model.timeframe import Timeframe
@@ -63,6 +64,7 @@ class ExchangesConfig:
         names: ccxt ids, the primary one first.
         settings: one for each of the names.
         markets_cache_hours: how long a list of markets is kept; 0 is not at all.
+        proxies: what the exchanges are asked through.
     """
 
     names: tuple[str, ...]
@@ -70,6 +72,7 @@ class ExchangesConfig:
     api_call_delay_seconds: float
     request_timeout_seconds: float
     markets_cache_hours: float
+    proxies: Proxies = field(default_factory=Proxies)
 
 
 @dataclass(frozen=True)
@@ -172,4 +175,6 @@ class Config:
         """The values that must appear nowhere (rule F5)."""
         keys = [v for s in self.exchanges.settings.values() for v in s.keys.values()]
         token = self.store.influxdb.token if self.store.influxdb else None
-        return tuple(filter(None, [self.redis.password, token, *keys, *self.ignored_secrets]))
+        proxies = self.exchanges.proxies.secrets
+        given = [self.redis.password, token, *proxies, *keys, *self.ignored_secrets]
+        return tuple(filter(None, given))

@@ -20,21 +20,29 @@ Origins = Mapping[str, Origin]
 """By flag name; a name that is not there has its default."""
 
 VARIABLES: Mapping[str, str] = {
+    "redis_url": "REDIS_URL",
     "redis_host": "REDIS_HOST",
     "redis_port": "REDIS_PORT",
     "redis_password": "REDIS_PASSWORD",
+    "redis_ca_file": "REDIS_CA_FILE",
     "redis_key_crypto_symbols": "REDIS_KEY_CRYPTO_SYMBOLS",
     "influxdb_url": "INFLUXDB_URL",
     "influxdb_token": "INFLUXDB_TOKEN",
     "influxdb_org": "INFLUXDB_ORG",
     "influxdb_bucket": "INFLUXDB_BUCKET",
+    "influxdb_ca_file": "INFLUXDB_CA_FILE",
 }
 """The variable of the environment that stands in for a flag, by the flag's name."""
 
-ALTERNATIVES = (("symbols", "symbols_file"), ("backfill_start_date", "days"))
+ALTERNATIVES = (
+    ("symbols", "symbols_file"),
+    ("backfill_start_date", "days"),
+    ("redis_url", "redis_host"),
+    ("redis_url", "redis_port"),
+)
 """Flags that say the same in two ways. On the command line only one may be given, and in a file."""
 
-SECRETS = frozenset({"redis_password", "influxdb_token", "tiingo_api_key"})
+SECRETS = frozenset({"redis_url", "redis_password", "influxdb_token", "tiingo_api_key"})
 """Flags whose values appear nowhere (rule F5)."""
 
 

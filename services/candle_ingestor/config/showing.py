@@ -33,6 +33,8 @@ def shown_settings(config: Config, now_ms: int) -> list[ShownSetting]:
         ShownSetting(name, redactor.redact(_shown(values[name])), _origin(config, name))
         for name in names
     ]
+    proxy = redactor.redact(_shown(config.exchanges.proxies.shown()))
+    rows.append(ShownSetting("proxy", proxy, Origin.ENVIRONMENT.value))
     return rows + [
         ShownSetting(f"exchange {name}", redactor.redact(settings.shown()), "")
         for name, settings in config.exchanges.settings.items()
@@ -54,6 +56,7 @@ def _by_flag(config: Config, now_ms: int) -> Mapping[str, object]:
             "influxdb_url": influxdb.url,
             "influxdb_org": influxdb.org,
             "influxdb_bucket": influxdb.bucket,
+            "influxdb_ca_file": influxdb.ca_file,
         }
     return place | {
         "influxdb_token": "set" if influxdb or config.is_given("influxdb_token") else None,
@@ -66,6 +69,8 @@ def _by_flag(config: Config, now_ms: int) -> Mapping[str, object]:
         "now": iso_text(now_ms),
         "symbols": config.symbols.symbols,
         "symbols_file": config.symbols.symbols_file,
+        "redis_url": redis.address if config.is_given("redis_url") else None,
+        "redis_ca_file": redis.ca_file,
         "redis_host": redis.host,
         "redis_port": redis.port,
         "redis_password": "set" if redis.password else None,

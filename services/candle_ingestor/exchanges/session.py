@@ -61,6 +61,10 @@ class RequestCounts:
                 self.seconds += time.monotonic() - self._since
 
 
+def _tell_nobody(market_symbol: str, timeframe: Timeframe) -> None:
+    pass
+
+
 @dataclass
 class ExchangeSession:
     """Asks one exchange for candles; after a refusal it is left alone for the rest of the run.
@@ -70,6 +74,7 @@ class ExchangeSession:
     of all that was asked.
 
     A rate limit pauses every request to the exchange, not only the one that met it.
+    `when_asked` hears of each request for candles: of which market and timeframe.
     """
 
     client: CandleClient
@@ -79,6 +84,7 @@ class ExchangeSession:
     refusal: ExchangeRefusedError | None = None
     has_shown_rows: bool = False
     witnesses: tuple[str, ...] = ()
+    when_asked: Callable[[str, Timeframe], object] = _tell_nobody
     _paused_until: float = field(default=0.0, init=False)
 
     @property
@@ -115,6 +121,7 @@ class ExchangeSession:
         """
 
         async def ask() -> RawRows:
+            self.when_asked(market_symbol, timeframe)
             asked_at = time.monotonic()
             rows = await self.client.fetch_candles(market_symbol, timeframe, since_ms, limit)
             if log.isEnabledFor(logging.DEBUG):

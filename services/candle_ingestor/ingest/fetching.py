@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.times import iso_text
-from candle_ingestor.operations.progress import RunProgress
+from candle_ingestor.operations.progress import Progress
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Fetcher:
     ledger: Ledger
     store_thread: StoreThread
     keeper: PageKeeper
-    progress: RunProgress
+    progress: Progress
     is_to_stop: Callable[[], bool]
     on_failure: Callable[[SeriesWork, Exception], None]
 
@@ -56,8 +56,11 @@ class Fetcher:
             DependencyError: if the store fails.
         """
         by_exchange: dict[str, list[SeriesWork]] = {}
+        expected: Counter[str] = Counter()
         for work in works:
             by_exchange.setdefault(work.series.exchange, []).append(work)
+            expected[work.series.exchange] += work.candles_in(work.plan.to_fetch)
+        self.progress.begin("Fetching candles", +expected)
         try:
             async with asyncio.TaskGroup() as group:
                 for each in by_exchange.values():
@@ -68,8 +71,6 @@ class Fetcher:
     async def _fetch_exchange(self, works: Sequence[SeriesWork]) -> None:
         tasks = [task for work in works for task in _tasks(work, work.plan.catch_up)]
         tasks += [task for work in works for task in _tasks(work, work.plan.backfill)]
-        for work in works:
-            self.progress.expect(work.series.exchange, work.candles_in(work.plan.to_fetch))
         await _some_at_once(tasks, lambda task: self._guarded(*task))
         await self.keeper.flush()
 
@@ -94,7 +95,11 @@ class Fetcher:
                 if page.failure is not None:
                     self._tell(work, page.done, page.failure)
                 await self.keeper.put(work, page)
-                self.progress.advance(work.series.exchange, work.candles_in((page.done,)))
+                # Time before a listing is settled at once, whatever its length.
+                is_work = bool(page.answered) or page.failure is not None
+                self.progress.advance(
+                    work.series.exchange, work.candles_in((page.done,)), is_work=is_work
+                )
 
     def _tell(self, work: SeriesWork, interval: Interval, error: ExchangeError) -> None:
         # A refusal was told once, for the whole exchange.

@@ -44,8 +44,9 @@ from candle_ingestor.ingest.store_thread import StoreThread
 from candle_ingestor.ingest.work import SeriesWork
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.series import Series
+from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.operations.clock import Clock
-from candle_ingestor.operations.progress import RunProgress
+from candle_ingestor.operations.progress import Progress
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.settle.accounting import source_gaps
 from candle_ingestor.settle.outcome import TickerOutcome
@@ -75,7 +76,7 @@ class RunParts:
     clients: Sequence[CandleClient]
     markets_cache: MarketsCache
     clock: Clock
-    progress: RunProgress
+    progress: Progress
     stop: StopSignal
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     when_fetched: Callable[[], Awaitable[object]] = _nothing_more
@@ -111,7 +112,7 @@ class _Run:
         self.symbols = symbols
         self.parts = parts
         self.started_ms = parts.clock.now_ms()
-        self.sessions = [ExchangeSession(c, parts.policy, parts.stop) for c in parts.clients]
+        self.sessions = [self._session(client) for client in parts.clients]
         self.sources = self._sources()
         self.store_thread = StoreThread()
         self.tickers: list[RunTicker] = []
@@ -134,6 +135,7 @@ class _Run:
 
     async def execute(self) -> None:
         on_store = self.store_thread.run
+        self.parts.progress.begin("Asking the exchanges which markets they have")
         markets = await learn_all_markets(
             self.config, self.sessions, self.parts.markets_cache, self.report
         )
@@ -145,6 +147,7 @@ class _Run:
         for exchange, source in self.sources.items():
             if any(exchange in choice.markets for choice in choices):
                 refuse_unoffered_timeframe(source, self.config.candles.timeframe)
+        self.parts.progress.begin("Reading what is stored")
         self.ledger = await on_store(Ledger, self.parts.store)
         self.tickers = make_tickers(
             self.config, self.symbols, choices, self.ledger.records, self.started_ms
@@ -186,6 +189,9 @@ class _Run:
         report.finished_ms = self.parts.clock.now_ms()
         report.stop_reason = self.parts.stop.reason
         report.asked = {session.exchange: session.totals for session in self.sessions}
+        if report.failure is None and self.parts.stop.failure is not None:
+            report.failure = self.parts.stop.failure
+            report.error = str(report.failure)
         if isinstance(report.failure, StoreUnavailableError):
             # It was waited for already.
             return
@@ -204,7 +210,13 @@ class _Run:
             self.config.store.service_identifier,
             exports=export if export.csv else None,
         )
-        return Settling(self.ledger, rules, self.outcomes, lambda: self.parts.stop.is_urgent)
+        return Settling(
+            self.ledger,
+            rules,
+            self.outcomes,
+            lambda: self.parts.stop.is_urgent,
+            self.parts.progress,
+        )
 
     def _prepare(self, settling: Settling, markets: Markets) -> None:
         learnt = learnt_records(self.tickers, self.ledger.records, markets, self._older_state())
@@ -245,6 +257,15 @@ class _Run:
         if all(record.covered for record in records):
             return {}
         return self.parts.store.read_state(self.config.store.service_identifier)
+
+    def _session(self, client: CandleClient) -> ExchangeSession:
+        def note_search(market_symbol: str, timeframe: Timeframe) -> None:
+            # Candles of another length than those wanted tell when a market was listed.
+            if timeframe != self.config.candles.timeframe:
+                words = f"looking for the first candle of {market_symbol}"
+                self.parts.progress.note(client.exchange, words)
+
+        return ExchangeSession(client, self.parts.policy, self.parts.stop, when_asked=note_search)
 
     def _sources(self) -> dict[str, CandleSource]:
         candles = self.config.candles

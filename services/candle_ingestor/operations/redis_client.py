@@ -42,8 +42,11 @@ _REMEDIES = {
     "MISCONF": "it takes no writes while it cannot save to its disk; mend that",
     "NOPERM": "its access rules must allow the job its commands and keys",
     "OOM": "it is full; raise its maxmemory, or let it evict keys",
-    "READONLY": "--redis_host and --redis_port must lead to a primary, this is a replica",
+    "READONLY": "it is a replica; the address must lead to a primary",
+    "DB index": "it has fewer databases; check the number at the end of the URL",
 }
+_NO_TRUST = "CERTIFICATE_VERIFY_FAILED"
+_NO_TLS = ("WRONG_VERSION_NUMBER", "wrong version number")
 # redis-py takes the code off the messages of these.
 _KNOWN_TO_CLIENT = {
     redis.exceptions.NoPermissionError: "NOPERM",
@@ -95,7 +98,11 @@ def ask(
     client = redis.Redis(
         host=connection.host,
         port=connection.port,
+        username=connection.username,
         password=connection.password or None,
+        db=connection.database,
+        ssl=connection.is_tls,
+        ssl_ca_certs=str(connection.ca_file) if connection.ca_file else None,
         socket_timeout=connection.timeout_seconds,
         socket_connect_timeout=connection.timeout_seconds,
         retry=Retry(NoBackoff(), 0),
@@ -129,33 +136,50 @@ def ping(connection: RedisConnection, *, wait: wait_base = DEFAULT_WAIT) -> None
 def _is_transient(error: BaseException) -> bool:
     if isinstance(error, redis.AuthenticationError | redis.exceptions.AuthorizationError):
         return False
+    if _tls_advice(str(error)) is not None:
+        return False
     return isinstance(error, redis.ConnectionError | redis.TimeoutError)
+
+
+def _tls_advice(words: str) -> str | None:
+    """What to do where both sides do not come to terms on TLS, which waiting does not mend."""
+    if _NO_TRUST in words:
+        return (
+            "its certificate is not trusted; if it is signed by an authority of your own, give "
+            "that one's certificate with --redis_ca_file; otherwise check the host in the URL"
+        )
+    if any(sign in words for sign in _NO_TLS):
+        return "it speaks no TLS there; check the port, or give redis:// in place of rediss://"
+    return None
 
 
 def _explained(connection: RedisConnection, error: Exception) -> DependencyError:
     words = connection.without_secrets(str(error))
+    check = f"check {connection.named_by}"
     if _is_transient(error):
+        other = (
+            "has no TLS, give redis:// in place of rediss://"
+            if connection.is_tls
+            else "wants TLS, give --redis_url=rediss://HOST:PORT"
+        )
         return RedisUnavailableError(
-            f"{connection} cannot be reached: {words}; "
-            "check --redis_host and --redis_port, and that it runs"
+            f"{connection} cannot be reached: {words}; {check}, and that it runs; if it {other}"
         )
     if isinstance(error, redis.AuthenticationError) or "AUTH" in words:
         advice = (
-            "check --redis_password or REDIS_PASSWORD"
+            "check the password: --redis_password, REDIS_PASSWORD, or that of --redis_url"
             if connection.password
             else "set REDIS_PASSWORD or --redis_password"
         )
         return RedisRefusedError(f"{connection} refuses the login: {words}; {advice}")
     if "WRONGTYPE" in words:
         return RedisWrongTypeError(f"{connection} holds another kind of value there: {words}")
-    return RedisRefusedError(f"{connection} cannot be used: {words}; {_remedy(error)}")
+    advice = _tls_advice(words) or _remedy(error) or f"{check}: it must lead to a Redis"
+    return RedisRefusedError(f"{connection} cannot be used: {words}; {advice}")
 
 
-def _remedy(error: Exception) -> str:
+def _remedy(error: Exception) -> str | None:
     for kind, code in _KNOWN_TO_CLIENT.items():
         if isinstance(error, kind):
             return _REMEDIES[code]
-    for code, remedy in _REMEDIES.items():
-        if code in str(error):
-            return remedy
-    return "check that --redis_host and --redis_port lead to a Redis"
+    return next((remedy for code, remedy in _REMEDIES.items() if code in str(error)), None)

@@ -27,7 +27,7 @@ from candle_ingestor.operations.redis_client import (
     ask,
 )
 from candle_ingestor.operations.redis_connection import RedisConnection
-from candle_ingestor.operations.run_lock import RunLockHeldError
+from candle_ingestor.operations.run_lock import RunLockHeldError, RunLockLostError
 
 DEFAULT_LEASE_SECONDS = 60.0
 
@@ -65,10 +65,10 @@ class RedisRunLock:
     """A lock in Redis, held from entering to leaving the context by a lease that is renewed.
 
     It is released on leaving; after a kill the lease frees it. A thread renews the lease each
-    third of its length. When renewing has failed for another third, and when the lock turns out
-    to be gone or another's, it is lost: the run is to stop, which an outage of Redis leaves it
-    the last third of the lease to do. A lock that is gone is not taken again, since another run
-    may have come and gone meanwhile.
+    twelfth of its length. When renewing has failed for two thirds of it, and when the lock turns
+    out to be gone or another's, it is lost: the run is to stop, which an outage of Redis leaves
+    it the last third of the lease to do. A lock that is gone is not taken again, since another
+    run may have come and gone meanwhile.
 
     `wait` is the pause between the tries to take it.
     """
@@ -97,12 +97,12 @@ class RedisRunLock:
         self._leaving = threading.Event()
         self._thread: threading.Thread | None = None
         self._telling = threading.Lock()
-        self._tell: Callable[[str], object] | None = None
-        self._loss: str | None = None
+        self._tell: Callable[[RunLockLostError], object] | None = None
+        self._loss: RunLockLostError | None = None
 
     @contextlib.contextmanager
-    def when_lost(self, tell: Callable[[str], object]) -> Iterator[None]:
-        """Within the context, calls `tell` with the reason when the lock is lost.
+    def when_lost(self, tell: Callable[[RunLockLostError], object]) -> Iterator[None]:
+        """Within the context, calls `tell` with what happened when the lock is lost.
 
         That is at once if it is lost already, otherwise on the thread that renews the lease.
         `tell` must be quick. It is called at most once, and not after the context.
@@ -170,9 +170,10 @@ class RedisRunLock:
                 self._lose("renewing it has ended")
 
     def _renew_until_gone(self) -> None:
-        pause = self._lease_seconds / 3
+        pause = self._lease_seconds / 12
         is_failing = False
         while not self._leaving.wait(pause):
+            unrenewed_seconds = time.monotonic() - self._renewed
             try:
                 held = self._ask(_RENEW, self._hurried, 1)
             except DependencyError as error:
@@ -184,13 +185,13 @@ class RedisRunLock:
                     self._lose(f"it cannot be renewed: {error}")
                 continue
             if held is None:
-                return self._lose("it is gone from Redis")
+                return self._lose(self._why_gone(unrenewed_seconds))
             if _text(held) != self._value:
                 return self._lose(f"it was taken by {_holder_in(held)}")
             if is_failing:
                 _log.info("The run lock is renewed again")
             is_failing = False
-            pause = self._lease_seconds / 3
+            pause = self._lease_seconds / 12
         return None
 
     def _ask(self, script: str, connection: RedisConnection, tries: int) -> Any:
@@ -208,10 +209,22 @@ class RedisRunLock:
         with self._telling:
             if self._loss is not None:
                 return
-            self._loss = f"the run lock is lost: {why}"
-            _log.error("The run lock %s is lost: %s", self.key, why)
+            self._loss = RunLockLostError(
+                f"the run lock {self.key} in {self._connection} is lost: {why}; this run stops, "
+                "lest two write at once; what it stored is whole, and the next run goes on from "
+                "there"
+            )
+            _log.error("%s", self._loss)
             if self._tell is not None:
                 self._tell(self._loss)
+
+    def _why_gone(self, unrenewed_seconds: float) -> str:
+        if unrenewed_seconds >= self._lease_seconds:
+            return (
+                f"its lease of {self._lease_seconds:g} s ran out, since this process stood still "
+                f"for {unrenewed_seconds:.0f} s"
+            )
+        return "it is gone from Redis: its key was removed, or Redis has lost its data"
 
     def _held_message(self, held: bytes, lease_left_ms: int) -> str:
         if lease_left_ms < 0:

@@ -21,6 +21,10 @@ class RunLockHeldError(CandleIngestorError):
     exit_code: ClassVar[int] = 75
 
 
+class RunLockLostError(DependencyError):
+    """The lock that the run held is gone; another run may work on the same store."""
+
+
 def lock_path_of(sqlite_path: Path | str) -> Path:
     """The lock file of a SQLite store, the same for every way its path can be written."""
     resolved = Path(sqlite_path).resolve()

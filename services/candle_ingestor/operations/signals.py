@@ -4,48 +4,89 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from types import FrameType
+from queue import SimpleQueue
+from typing import NoReturn
 
+from candle_ingestor.operations.screen import standard_error
 from candle_ingestor.operations.stopping import StopSignal
 
 log = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
+LEFT_AT_ONCE = 130
+"""The exit code after a second Ctrl-C, as of a shell's command that Ctrl-C ended."""
+
+_LONGEST_LEAVING_SECONDS = 2.0
+
 
 @contextmanager
 def stop_on_signals(loop: asyncio.AbstractEventLoop | None, stop: StopSignal) -> Iterator[None]:
-    """Within the context, SIGTERM and SIGINT ask `stop` for an urgent stop.
+    """Within the context, SIGTERM and Ctrl-C ask `stop` for an urgent stop, and are answered.
 
-    `loop` is the event loop that `stop` belongs to; None where there is none. To be entered on
-    the main thread, the only one that hears of signals. Afterwards signals do what they did.
+    A second Ctrl-C ends the process at once. `loop` is the event loop that `stop` belongs to; None
+    where there is none. To be entered on the main thread, the only one that hears of signals.
+    Afterwards signals do what they did.
     """
+    # The code that a signal interrupts may hold a lock: of the stop's, of a log's, of a thread that
+    # begins. Putting into this queue takes none of them.
+    heard: SimpleQueue[int | None] = SimpleQueue()
+    answering = threading.Thread(target=_answer, args=(heard, loop, stop), name="signals")
+    answering.daemon = True
+    answering.start()
     earlier = {number: signal.getsignal(number) for number in SIGNALS}
     for number in SIGNALS:
-        if loop is None:
-            signal.signal(number, partial(_ask_on_a_thread, stop))
-        else:
-            loop.add_signal_handler(number, _ask_to_stop, stop, number)
+        signal.signal(number, lambda number, _: heard.put(number))
     try:
         yield
     finally:
         for number, handler in earlier.items():
-            if loop is not None:
-                loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        heard.put(None)
+        answering.join()
 
 
-def _ask_on_a_thread(stop: StopSignal, number: int, frame: FrameType | None) -> None:
-    # The code that the signal interrupts may hold a lock of the stop's, or of a log's.
-    threading.Thread(target=_ask_to_stop, args=(stop, number), name="stop-on-signal").start()
+def _answer(
+    heard: SimpleQueue[int | None], loop: asyncio.AbstractEventLoop | None, stop: StopSignal
+) -> None:
+    while (number := heard.get()) is not None:
+        is_first = stop.note_signal(number)
+        if is_first:
+            _ask_to_stop(loop, stop, number)
+        elif number == signal.SIGINT:
+            _leave_at_once()
 
 
-def _ask_to_stop(stop: StopSignal, number: int) -> None:
+def _ask_to_stop(loop: asyncio.AbstractEventLoop | None, stop: StopSignal, number: int) -> None:
     name = signal.Signals(number).name
-    log.warning("%s: finishing what is in hand, then leaving", name)
-    stop.request(name, is_urgent=True)
+    if number == signal.SIGINT:
+        log.warning(
+            "Stopping: finishing what is in hand. Ctrl-C again leaves at once; what is stored "
+            "stays whole."
+        )
+    else:
+        log.warning("Stopping (%s): finishing what is in hand. What is stored stays whole.", name)
+    request = partial(stop.request, name, is_urgent=True)
+    if loop is None:
+        request()
+    else:
+        loop.call_soon_threadsafe(request)
+
+
+def _leave_at_once() -> NoReturn:
+    # Whatever another thread is stuck in, holding the log or the screen.
+    limit = threading.Timer(_LONGEST_LEAVING_SECONDS, os._exit, [LEFT_AT_ONCE])
+    limit.daemon = True
+    limit.start()
+    standard_error().hide()
+    log.warning(
+        "Left at once, without a report. What is stored is whole, and the same command goes on "
+        "from there."
+    )
+    os._exit(LEFT_AT_ONCE)

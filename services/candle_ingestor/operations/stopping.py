@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+
+from candle_ingestor.errors import CandleIngestorError, DependencyError
 
 TIME_LIMIT = "time limit"
 
@@ -27,16 +29,32 @@ class StopSignal:
         self._deadline = time.monotonic() + limit_seconds if limit_seconds > 0 else None
         self._grace_seconds = grace_seconds
         self._in_hand: set[asyncio.Timeout] = set()
+        self._signals: set[int] = set()
         self.reason: str | None = None
+        self.failure: CandleIngestorError | None = None
         self.is_urgent = False
 
-    def request(self, reason: str, *, is_urgent: bool = False) -> None:
-        """Asks to stop; the first reason is kept.
+    def note_signal(self, number: int) -> bool:
+        """Whether it is the first of its number."""
+        is_first = number not in self._signals
+        self._signals.add(number)
+        return is_first
 
-        An urgent stop also leaves merging and exporting to the next run.
+    def request(
+        self,
+        reason: str,
+        *,
+        is_urgent: bool = False,
+        failure: CandleIngestorError | None = None,
+    ) -> None:
+        """Asks to stop; the first reason is kept, and the first failure.
+
+        An urgent stop also leaves merging and exporting to the next run. With a failure the run
+        ends as failed by it.
         """
         if self.reason is None:
             self.reason = reason
+        self.failure = self.failure or failure
         self.is_urgent = self.is_urgent or is_urgent
         if not self._event.is_set():
             self._event.set()
@@ -90,6 +108,19 @@ class StopSignal:
     def _grace_left_seconds(self) -> float | None:
         stops = [at for at in (self._deadline, self._requested_at) if at is not None]
         return min(stops) + self._grace_seconds - time.monotonic() if stops else None
+
+    @contextlib.contextmanager
+    def named_in_errors(self) -> Iterator[None]:
+        """Adds a note to what fails inside, should the stop have cut the waiting for it short."""
+        try:
+            yield
+        except DependencyError as error:
+            if self.is_set():
+                error.add_note(
+                    f"it was told to stop ({self.reason}), and did not wait any longer; what is "
+                    "stored is whole, and the same command goes on from there"
+                )
+            raise
 
     @contextlib.asynccontextmanager
     async def in_hand(self) -> AsyncIterator[None]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+
+import polars as pl
 
 from candle_ingestor.config import ExportConfig
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.gaps import Reasons
-from candle_ingestor.model.intervals import IntervalSet
+from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import SeriesRecord
@@ -34,25 +36,37 @@ def target_of(data_root: Path) -> str:
 
 
 class Exporter:
-    """Writes tickers' series as partitions, and keeps in the ledger what is left to do."""
+    """Writes tickers' series as partitions, and keeps in the ledger what is left to do.
 
-    def __init__(self, config: ExportConfig, ledger: Ledger, closed_end_ms: int) -> None:
+    `on_months` hears of the months of `months_of` that were looked at.
+    """
+
+    def __init__(
+        self,
+        config: ExportConfig,
+        ledger: Ledger,
+        closed_end_ms: int,
+        on_months: Callable[[int], object] = lambda months: None,
+    ) -> None:
         self._config = config
         self._target = target_of(config.data_root)
         self._ledger = ledger
         self._closed_end_ms = closed_end_ms
         self._writer = PartitionWriter(config.data_root)
         self._exported: dict[Series, SeriesRecord] = {}
+        self._on_months = on_months
+
+    def months_of(self, ticker: Ticker, *, everything: bool = False) -> int:
+        """How many months of its series there are to bring in line."""
+        records = (self._ledger.record(series) for series in self._series_of(ticker))
+        return sum(len(self._months(record, everything)) for record in records)
 
     def export(self, ticker: Ticker, outcome: TickerOutcome, *, everything: bool = False) -> None:
         """Exports the months with news, or with `everything` all that there are.
 
         What cannot be exported fails the ticker; the other series go on.
         """
-        series = [ticker.merged]
-        if self._config.exchange_candles:
-            series += ticker.sources
-        for each in series:
+        for each in self._series_of(ticker):
             try:
                 result = self._export_series(ticker, each, everything)
             except PartitionError as error:
@@ -67,6 +81,10 @@ class Exporter:
         exported, self._exported = self._exported, {}
         self._ledger.update(exported)
 
+    def _series_of(self, ticker: Ticker) -> tuple[Series, ...]:
+        sources = ticker.sources if self._config.exchange_candles else ()
+        return (ticker.merged, *sources)
+
     def _export_series(
         self, ticker: Ticker, series: Series, everything: bool
     ) -> ExportResult | None:
@@ -80,11 +98,21 @@ class Exporter:
             reasons = merged_reasons(self._ledger, ticker, whole - record.covered)
         open_minutes = unsettled(self._ledger, series, whole, self._closed_end_ms)
         digits = self._digits(ticker, series, record, sources)
+        months = self._months(record, everything)
+        left = len(months)
+
+        def read(interval: Interval) -> pl.DataFrame:
+            nonlocal left
+            if left:
+                left -= 1
+                self._on_months(1)
+            return self._ledger.candles(series, interval)
+
         result = self._writer.export(
             series,
             digits,
-            self._months(record, everything),
-            lambda interval: self._ledger.candles(series, interval),
+            months,
+            read,
             # What closed by other rules than the present ones is for a later export.
             record.covered & IntervalSet.of(0, self._closed_end_ms),
             reasons,
@@ -92,6 +120,7 @@ class Exporter:
             open_minutes,
             restate=self._config.restate,
         )
+        self._on_months(left)
         exports = record.exports.with_exported(self._target, digits, result.undone)
         if exports != record.exports:
             self._exported[series] = replace(record, exports=exports)

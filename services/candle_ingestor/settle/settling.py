@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 from candle_ingestor.config import ExportConfig
@@ -14,6 +14,7 @@ from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import SeriesRecord
+from candle_ingestor.operations.progress import NoProgress, Progress
 from candle_ingestor.settle.accounting import account_for
 from candle_ingestor.settle.basis import adopted
 from candle_ingestor.settle.exporting import Exporter
@@ -76,6 +77,7 @@ class Settling:
     rules: SettleRules
     outcomes: Mapping[Ticker, TickerOutcome]
     is_urgent: Callable[[], bool] = lambda: False
+    progress: Progress = field(default_factory=NoProgress)
 
     def adopt(self, known: Mapping[Series, SeriesRecord]) -> None:
         """Makes each ticker's basis that of its merged series, together with the records given.
@@ -103,6 +105,7 @@ class Settling:
         for ticker, outcome in self.outcomes.items():
             with outcome.on_its_own():
                 tasks += choose(self.ledger, ticker, outcome.merged)
+        self.progress.begin("Merging", _expected("candles", sum(task.candles for task in tasks)))
         in_turn = list(batches(tasks))
         for index, batch in enumerate(in_turn):
             if self.is_urgent():
@@ -110,6 +113,7 @@ class Settling:
             if len(in_turn) >= _BATCHES_WORTH_READING_AHEAD:
                 read_ahead(self.ledger, chain.from_iterable(in_turn[index + 1 : index + 2]))
             self._merge_batch(batch)
+            self.progress.advance("candles", sum(task.candles for task in batch))
 
     def write_state(self, wanted: Mapping[Ticker, Wanted]) -> None:
         """Writes the state of every ticker that was accounted for, in one request.
@@ -141,20 +145,30 @@ class Settling:
 
     def account(self, wanted: Mapping[Ticker, Wanted]) -> None:
         """Tells what is known of every ticker and what is not."""
+        self.progress.begin("Accounting for every minute", _expected("symbols", len(wanted)))
         for ticker, want in wanted.items():
             account_for(self.ledger, ticker, want.span, self.outcomes[ticker])
+            self.progress.advance("symbols", 1)
 
     def export(self) -> None:
         """Exports what changed, unless that is not asked for."""
         if self.rules.exports is None:
             return
-        exporter = Exporter(self.rules.exports, self.ledger, self.rules.closed_end_ms)
+        everything = self.rules.exports_everything
+        exporter = Exporter(
+            self.rules.exports,
+            self.ledger,
+            self.rules.closed_end_ms,
+            lambda months: self.progress.advance("months", months),
+        )
+        months = sum(exporter.months_of(ticker, everything=everything) for ticker in self.outcomes)
+        self.progress.begin("Exporting", _expected("months", months))
         for ticker, outcome in self.outcomes.items():
             if self.is_urgent():
                 log.warning("The export is left to the next run")
                 break
             with outcome.on_its_own():
-                exporter.export(ticker, outcome, everything=self.rules.exports_everything)
+                exporter.export(ticker, outcome, everything=everything)
                 outcome.is_exported = True
         exporter.finish()
 
@@ -177,6 +191,10 @@ def settle(settling: Settling, wanted: Mapping[Ticker, Wanted]) -> None:
     settling.account(wanted)
     settling.write_state(wanted)
     settling.export()
+
+
+def _expected(name: str, amount: int) -> Mapping[str, int]:
+    return {name: amount} if amount else {}
 
 
 def _not_listed_yet(outcome: TickerOutcome) -> IntervalSet:

@@ -44,21 +44,22 @@ def read_symbols(
         RedisRefusedError: if it refuses, or the key holds no list of symbols.
     """
     source = f"the key {key!r} of {connection}"
+    how_to_set = _how_to_set(connection, key)
 
     def read(client: redis.Redis) -> list[object]:
-        return _read_items(client, key, source)
+        return _read_items(client, key, source, how_to_set)
 
     items = ask(connection, read, wait=wait)
     return require_symbols(
         parse_symbol_items(items, source),
-        lambda message: RedisRefusedError(f"{message} ({KEY_FLAG}); {_how_to_set(key)}"),
+        lambda message: RedisRefusedError(f"{message} ({KEY_FLAG}); {how_to_set}"),
     )
 
 
-def _read_items(client: redis.Redis, key: str, source: str) -> list[object]:
+def _read_items(client: redis.Redis, key: str, source: str, how_to_set: str) -> list[object]:
     kind = _as_text(client.type(key))
     if kind == "string":
-        return _json_list(client.get(key), key, source)
+        return _json_list(client.get(key), source, how_to_set)
     members: list[Any]
     if kind == "list":
         members = client.lrange(key, 0, -1)
@@ -67,26 +68,24 @@ def _read_items(client: redis.Redis, key: str, source: str) -> list[object]:
     elif kind == "zset":
         members = client.zrange(key, 0, -1)
     elif kind == "none":
-        raise RedisRefusedError(f"{source} does not exist ({KEY_FLAG}); {_how_to_set(key)}")
+        raise RedisRefusedError(f"{source} does not exist ({KEY_FLAG}); {how_to_set}")
     else:
         raise RedisRefusedError(
             f"{source} is a {kind}, not a string, list, set or sorted set ({KEY_FLAG}); "
-            f"{_how_to_set(key)}"
+            f"{how_to_set}"
         )
     return [_member_item(_bytes_of(member)) for member in members]
 
 
-def _json_list(value: Any, key: str, source: str) -> list[object]:
+def _json_list(value: Any, source: str, how_to_set: str) -> list[object]:
     try:
         items = json.loads(value.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise RedisRefusedError(
-            f"{source} is malformed JSON: {error} ({KEY_FLAG}); {_how_to_set(key)}"
+            f"{source} is malformed JSON: {error} ({KEY_FLAG}); {how_to_set}"
         ) from error
     if not isinstance(items, list):
-        raise RedisRefusedError(
-            f"{source} holds JSON that is no list ({KEY_FLAG}); {_how_to_set(key)}"
-        )
+        raise RedisRefusedError(f"{source} holds JSON that is no list ({KEY_FLAG}); {how_to_set}")
     return items
 
 
@@ -111,6 +110,7 @@ def _as_text(value: Any) -> str:
     return value.decode("ascii") if isinstance(value, bytes) else str(value)
 
 
-def _how_to_set(key: str) -> str:
+def _how_to_set(connection: RedisConnection, key: str) -> str:
     shown = shlex.quote(key) if key.isprintable() else "KEY"
-    return f"""set it with: redis-cli SET {shown} '["BTC/USD", "ETH/USD"]'"""
+    command = connection.client_command()
+    return f"""set it with: {command} SET {shown} '["BTC/USD", "ETH/USD"]'"""

@@ -1,6 +1,7 @@
 """The ccxt client: its addresses, its markets and its pace."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import pairwise
 from typing import Any
@@ -9,17 +10,22 @@ from urllib.parse import urlsplit
 import ccxt.async_support as ccxt_async
 import pytest
 from aiohttp import web
+from certificates import Certificates
+from forward_proxy import running_proxy
 
 from candle_ingestor.exchanges.ccxt.client import CcxtClient
 from candle_ingestor.exchanges.errors import MalformedAnswerError, NetworkFaultError
 from candle_ingestor.exchanges.habits import HABITS
 from candle_ingestor.exchanges.markets import markets_by_symbol
+from candle_ingestor.exchanges.proxies import Proxies
 from candle_ingestor.exchanges.settings import ExchangeSettings
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
 from exchange_simulator import DIALECTS, ExchangeSimulator
 
 MINUTE_MS = 60_000
+# The time of the simulated exchanges.
+NOW_MS = 1_709_642_090_000
 StartSimulator = Callable[..., Awaitable[ExchangeSimulator]]
 
 
@@ -252,3 +258,42 @@ async def test_keys_and_options_reach_ccxt() -> None:
     assert client._client.secret == "s"
     assert client._client.options["adjustForTimeDifference"] is True
     assert client._client.options["defaultType"] == "spot"
+
+
+async def test_a_page_comes_through_the_tunnel_of_a_proxy(
+    start_simulator: StartSimulator, certificates: Certificates
+) -> None:
+    simulator = await start_simulator(exchanges=("bitstamp",))
+    base = urlsplit(simulator.base_url("bitstamp"))
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificates.certificate, certificates.key)
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ours = await asyncio.open_connection(base.hostname, base.port)
+        await asyncio.gather(_copy(reader, ours[1]), _copy(ours[0], writer))
+
+    server = await asyncio.start_server(relay, "127.0.0.1", 0, ssl=tls)
+    port = server.sockets[0].getsockname()[1]
+    with running_proxy({"exchange.test": port}) as proxy:
+        client = CcxtClient(
+            "bitstamp",
+            ExchangeSettings(f"https://exchange.test{base.path}"),
+            proxies=Proxies.from_environment({"HTTPS_PROXY": proxy.url}),
+        )
+        client._client.cafile = str(certificates.ca_file)
+        try:
+            client.use_markets(await client.fetch_markets())
+            rows = await client.fetch_candles("BTC/USD", Timeframe(1), NOW_MS - 600_000, 10)
+        finally:
+            await client.close()
+    server.close()
+
+    assert rows.frame.height == 10
+    assert set(proxy.asked) == {"CONNECT exchange.test:443"}
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while received := await reader.read(65_536):
+        writer.write(received)
+        await writer.drain()
+    writer.close()

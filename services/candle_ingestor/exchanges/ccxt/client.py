@@ -11,6 +11,7 @@ import ccxt.async_support as ccxt_async
 from candle_ingestor.exchanges.ccxt.answers import as_exchange_error, strict_class
 from candle_ingestor.exchanges.errors import ExchangeError, MalformedAnswerError
 from candle_ingestor.exchanges.habits import habits_of
+from candle_ingestor.exchanges.proxies import Proxies
 from candle_ingestor.exchanges.rows import RawRows
 from candle_ingestor.exchanges.settings import ExchangeSettings
 from candle_ingestor.model.timeframe import MINUTE_MS, Timeframe
@@ -26,6 +27,7 @@ class CcxtClient:
         *,
         extra_delay_seconds: float = 0.0,
         timeout_seconds: float = 10.0,
+        proxies: Proxies | None = None,
     ) -> None:
         self._client = strict_class(exchange)(
             {
@@ -40,6 +42,8 @@ class CcxtClient:
         # Candles need no list of currencies, which is another big download.
         self._client.has["fetchCurrencies"] = False
         _ask_for_spot_only(self._client.options)
+        if proxies is not None and proxies.by_scheme:
+            self._client.httpsProxyCallback = lambda url, *_: proxies.proxy_for(url)
         self._set_pace(settings, extra_delay_seconds)
         self.exchange = exchange
         self.habits = habits_of(exchange, _page_limit(self._client))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from candle_ingestor.errors import ConfigurationError
@@ -11,6 +12,8 @@ from candle_ingestor.errors import ConfigurationError
 @dataclass(frozen=True)
 class InfluxDbConnection:
     """A bucket of an InfluxDB 2 and the token for it. The token is in no text made of it.
+
+    `ca_file` is a PEM file of the certificates to trust; None is the machine's own.
 
     Raises:
         ConfigurationError: if a part is missing or malformed; the message names its flag.
@@ -21,9 +24,14 @@ class InfluxDbConnection:
     org: str
     bucket: str
     timeout_seconds: float = 30.0
+    ca_file: Path | None = None
 
     def __post_init__(self) -> None:
         _check_url(self.url)
+        if self.ca_file is not None and urlsplit(self.url).scheme != "https":
+            raise ConfigurationError(
+                "--influxdb_ca_file is for a connection with TLS; give --influxdb_url=https://HOST"
+            )
         # A token read from a file tends to end with a newline.
         token = self.token.strip()
         object.__setattr__(self, "token", token)

@@ -18,6 +18,10 @@ _NO_TRUST = re.compile("CERTIFICATE_VERIFY_FAILED|WRONG_VERSION_NUMBER|wrong ver
 _CHECK_TOKEN = "check --influxdb_token or INFLUXDB_TOKEN"
 _CHECK_NAMES = "check --influxdb_bucket and --influxdb_org, or make the bucket (--create_bucket)"
 _CHECK_URL = "check --influxdb_url"
+_CHECK_TRUST = (
+    "if its certificate is signed by an authority of your own, give that one's certificate with "
+    f"--influxdb_ca_file; otherwise {_CHECK_URL}"
+)
 _REMEDIES = {
     400: "the server takes this for malformed; check that --influxdb_url leads to an InfluxDB 2",
     401: f"the token is not accepted; {_CHECK_TOKEN}",
@@ -58,7 +62,7 @@ def translated_fault(
     cause = cause_of(error, connection.timeout_seconds)
     reason = connection.without_secrets(message_in(cause))
     if isinstance(error, SSLError) and _NO_TRUST.search(reason):
-        return StoreRefusedError(f"{connection} cannot be trusted: {reason}; {_CHECK_URL}")
+        return StoreRefusedError(f"{connection} cannot be trusted: {reason}; {_CHECK_TRUST}")
     return TransientFault(reason)
 
 

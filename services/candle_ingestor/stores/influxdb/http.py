@@ -66,6 +66,7 @@ class InfluxDbHttp:
             token=connection.token,
             org=connection.org,
             timeout=(connect_seconds * 1000, read_seconds * 1000),
+            ssl_ca_cert=str(connection.ca_file) if connection.ca_file else None,
         )
 
     def close(self) -> None:

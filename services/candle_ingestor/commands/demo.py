@@ -57,7 +57,7 @@ def demo(values: flags.FlagValues, console: Console) -> int:
     console.print(
         "Simulated exchanges, the real job: three symbols on three exchanges since two days ago, "
         "with an outage and a bad print a day.",
-        soft_wrap=True,
+        soft_wrap=not console.is_terminal,
     )
     clock = SystemClock()
     market = SimulatorConfig()
@@ -91,7 +91,7 @@ def _print_events(events: MarketEvents, console: Console) -> None:
     if lines:
         console.print("\nWhat went wrong, as it does on real exchanges:", highlight=False)
         for line in lines:
-            console.print(line, highlight=False, soft_wrap=True)
+            console.print(line, highlight=False, soft_wrap=not console.is_terminal)
 
 
 def _print_where(config: Config, console: Console) -> None:

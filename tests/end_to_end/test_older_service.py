@@ -233,7 +233,13 @@ def test_where_exchanges_that_are_needed_refuse_the_run_says_which(
     assert finished.exit_code == SOME_TICKERS_FAILED
     (ticker,) = finished.report["tickers"]
     (error,) = ticker["errors"]
-    assert re.search("since exchanges did not answer: .*(htx|coinbase): answered 451", error)
+    assert re.search("candles could not be merged: .*(htx|coinbase).* left them unanswered", error)
+    troubles = finished.report["exchange_troubles"]
+    assert any(
+        "answered 451" in trouble["error"]
+        for exchange, trouble in troubles.items()
+        if exchange in ("htx", "coinbase")
+    )
 
 
 def test_more_exchanges_required_than_given_is_an_error(type_command: Any) -> None:

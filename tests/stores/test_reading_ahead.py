@@ -1,5 +1,6 @@
 """What a SQLite store reads ahead, in a process of its own."""
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -71,6 +72,36 @@ def test_a_reader_that_was_killed_costs_nothing_but_time(store: SqliteStore) -> 
     store.read_ahead([(BITSTAMP, EVERYTHING)])
     assert stored(store, BITSTAMP) == dict.fromkeys(range(3), 2.0)
     assert len(shown(store.read_candles(KRAKEN, EVERYTHING))) == 5_000
+
+
+@pytest.mark.parametrize("error", [BlockingIOError(), OSError(errno.ENOMEM, "no memory")])
+def test_a_reader_that_cannot_be_started_costs_nothing_but_time(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    def refuse(process: object) -> None:
+        raise error
+
+    monkeypatch.setattr(multiprocessing.context.SpawnProcess, "start", refuse)
+    store.read_ahead([(KRAKEN, EVERYTHING)])
+    assert len(stored(store, KRAKEN)) == 5_000
+
+    monkeypatch.undo()
+    store.read_ahead([(BITSTAMP, EVERYTHING)])
+    assert len(multiprocessing.active_children()) == 1
+    assert stored(store, BITSTAMP) == dict.fromkeys(range(3), 2.0)
+
+
+def test_ctrl_c_while_the_reader_still_begins_is_not_told_of(
+    store: SqliteStore, capfd: pytest.CaptureFixture[str]
+) -> None:
+    store.read_ahead([(KRAKEN, EVERYTHING)])
+    (reader,) = multiprocessing.active_children()
+    assert reader.pid is not None
+    os.kill(reader.pid, signal.SIGINT)
+
+    assert len(stored(store, KRAKEN)) == 5_000
+    assert reader.is_alive()
+    assert "KeyboardInterrupt" not in capfd.readouterr().err
 
 
 def test_closing_leaves_no_process(store: SqliteStore) -> None:

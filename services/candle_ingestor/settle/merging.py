@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from candle_ingestor.ledger.ledger import END_OF_TIME_MS, Ledger, Replacement
-from candle_ingestor.merge.weighting import merge_candles
+from candle_ingestor.merge.weighting import MergedCandles, merge_candles
 from candle_ingestor.model.candles import no_candles
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet, covered_at_least
 from candle_ingestor.model.series import Series
@@ -84,10 +84,12 @@ def sweep(ledger: Ledger, ticker: Ticker, span: IntervalSet, counts: MergeCounts
 
 
 def merge(ledger: Ledger, batch: Iterable[MergeTask]) -> None:
-    """Merges the tasks from stored candles, in one write."""
+    """Merges the tasks from stored candles, in one write; what it cannot write is not counted."""
     tasks = list(batch)
-    kept = ledger.replace([_merged(ledger, task) for task in tasks])
-    for task, change in zip(tasks, kept, strict=True):
+    merged = [_merged(ledger, task) for task in tasks]
+    kept = ledger.replace(map(_replacement, tasks, merged))
+    for task, made, change in zip(tasks, merged, kept, strict=True):
+        task.counts.note(made)
         task.counts.candles += change.new + change.revised
         for source in task.basis.sources:
             ledger.let_go(source, task.span)
@@ -116,7 +118,7 @@ def batches(tasks: Iterable[MergeTask]) -> Iterator[list[MergeTask]]:
         yield batch
 
 
-def _merged(ledger: Ledger, task: MergeTask) -> Replacement:
+def _merged(ledger: Ledger, task: MergeTask) -> MergedCandles:
     hull = Interval(task.span.start_ms, task.span.end_ms)
     covered: Mapping[str, IntervalSet] = {
         source.exchange: ledger.record(source).covered & task.span for source in task.basis.sources
@@ -125,14 +127,10 @@ def _merged(ledger: Ledger, task: MergeTask) -> Replacement:
         source.exchange: ledger.candles_in(source, covered[source.exchange])
         for source in task.basis.sources
     }
-    merged = merge_candles(
-        candles,
-        covered,
-        hull,
-        task.series.timeframe,
-        task.basis.rules,
-    )
-    task.counts.note(merged)
+    return merge_candles(candles, covered, hull, task.series.timeframe, task.basis.rules)
+
+
+def _replacement(task: MergeTask, merged: MergedCandles) -> Replacement:
     return Replacement(task.series, task.span, merged.candles, merged.covered, basis=task.basis)
 
 

@@ -8,6 +8,7 @@ import signal
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import Thread
@@ -117,6 +118,8 @@ def _deaf_to_interrupts() -> Iterator[None]:
     It reaches all processes of a terminal, and one that is still loading its modules would tell of
     it at length. The one that started it ends it.
     """
+    # The first process brings one along that tracks resources, and who starts that hears again.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

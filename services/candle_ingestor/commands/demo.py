@@ -56,8 +56,7 @@ def demo(values: flags.FlagValues, console: Console) -> int:
     """
     console.print(
         "Simulated exchanges, the real job: three symbols on three exchanges since two days ago, "
-        "with an outage and a bad print a day.",
-        soft_wrap=True,
+        "with an outage and a bad print a day."
     )
     clock = SystemClock()
     market = SimulatorConfig()
@@ -91,7 +90,7 @@ def _print_events(events: MarketEvents, console: Console) -> None:
     if lines:
         console.print("\nWhat went wrong, as it does on real exchanges:", highlight=False)
         for line in lines:
-            console.print(line, highlight=False, soft_wrap=True)
+            console.print(line, highlight=False)
 
 
 def _print_where(config: Config, console: Console) -> None:
@@ -102,5 +101,4 @@ def _print_where(config: Config, console: Console) -> None:
         f"  {config.run.run_report_path}  the report above, for machines\n"
         "Run it again: only what is new is fetched.",
         highlight=False,
-        soft_wrap=True,
     )

@@ -108,7 +108,7 @@ def _publish(report: RunReport, config: Config, console: Console) -> None:
         console.print(
             f"Run stopped by {report.stop_reason} before its symbols were known; "
             "nothing was fetched, and the same command goes on from here",
-            soft_wrap=True,
+            soft_wrap=not console.is_terminal,
         )
 
 

@@ -60,8 +60,8 @@ def print_report(report: RunReport, console: Console, *, is_full: bool = False) 
 
 
 def _say(console: Console, line: str, style: str = "") -> None:
-    # A line of the log stays one line, however narrow the terminal.
-    console.print(Text(line, style=style), soft_wrap=True)
+    # A terminal breaks lines between words; in a log a line stays one.
+    console.print(Text(line, style=style), soft_wrap=not console.is_terminal)
 
 
 def _exchanges_table(report: RunReport) -> Table:

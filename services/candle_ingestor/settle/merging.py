@@ -55,26 +55,15 @@ def unmerged(
 
 def everything(ledger: Ledger, ticker: Ticker, counts: MergeCounts) -> list[MergeTask]:
     """The whole time of which anything is known of the symbol, to be made by its basis."""
-    return _pieces(ticker, ticker.basis, known_span(ledger, ticker), counts)
+    return _pieces(ticker, ticker.basis, _known_span(ledger, ticker), counts)
 
 
-def known_span(ledger: Ledger, ticker: Ticker) -> IntervalSet:
-    """One interval around all that is or was known of the symbol; none where nothing is."""
-    record = ledger.record(ticker.merged)
-    known = record.covered
-    for source in (*ticker.sources, *record.sources):
-        known = known | ledger.record(source).covered
-    if record.merging is not None:
-        known = known | record.merging.formerly_made
-    return IntervalSet.of(known.start_ms, known.end_ms) if known else EMPTY
-
-
-def sweep(ledger: Ledger, ticker: Ticker, span: IntervalSet, counts: MergeCounts) -> None:
-    """Removes merged candles of the span outside coverage that no rule would make again.
+def sweep(ledger: Ledger, ticker: Ticker, counts: MergeCounts) -> None:
+    """Removes merged candles outside coverage: what a crash left, and no rule would make again.
 
     What is to be merged again stays until then, so that only what differs changes.
     """
-    outside = span - ledger.record(ticker.merged).covered
+    outside = _known_span(ledger, ticker) - ledger.record(ticker.merged).covered
     for task in unmerged(ledger, ticker, counts):
         outside = outside - task.span
     for task in _pieces(ticker, ticker.basis, outside, counts):
@@ -83,12 +72,13 @@ def sweep(ledger: Ledger, ticker: Ticker, span: IntervalSet, counts: MergeCounts
         counts.candles += gone.revised
 
 
-def sweep_stale(ledger: Ledger, ticker: Ticker) -> None:
+def sweep_stale(ledger: Ledger, ticker: Ticker, counts: MergeCounts) -> None:
     """Removes merged candles whose sources changed, and which cannot be made again yet."""
     merging = ledger.record(ticker.merged).merging
     if merging is not None and merging.stale:
         nothing = no_candles(ticker.merged)
-        ledger.replace([Replacement(ticker.merged, merging.stale, nothing, EMPTY)])
+        (gone,) = ledger.replace([Replacement(ticker.merged, merging.stale, nothing, EMPTY)])
+        counts.candles += gone.revised
 
 
 def merge(ledger: Ledger, batch: Iterable[MergeTask]) -> None:
@@ -154,3 +144,13 @@ def _pieces(
         rest = intervals - IntervalSet.of(0, position_ms + longest_ms)
         position_ms = rest.start_ms if rest else intervals.end_ms
     return tasks
+
+
+def _known_span(ledger: Ledger, ticker: Ticker) -> IntervalSet:
+    record = ledger.record(ticker.merged)
+    known = record.covered
+    for source in (*ticker.sources, *record.sources):
+        known = known | ledger.record(source).covered
+    if record.merging is not None:
+        known = known | record.merging.formerly_made
+    return IntervalSet.of(known.start_ms, known.end_ms) if known else EMPTY

@@ -11,7 +11,7 @@ from candle_ingestor.config import ExportConfig
 from candle_ingestor.errors import CandleIngestorError
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.gaps import GapReason
-from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
+from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import SeriesRecord
 from candle_ingestor.operations.progress import NoProgress, Progress
@@ -22,7 +22,6 @@ from candle_ingestor.settle.merging import (
     MergeTask,
     batches,
     everything,
-    known_span,
     merge,
     read_ahead,
     sweep,
@@ -80,7 +79,6 @@ class Settling:
     outcomes: Mapping[Ticker, TickerOutcome]
     is_urgent: Callable[[], bool] = lambda: False
     progress: Progress = field(default_factory=NoProgress)
-    _covered_before: dict[Ticker, IntervalSet] = field(default_factory=dict, init=False)
 
     def adopt(self, known: Mapping[Series, SeriesRecord]) -> None:
         """Makes each ticker's basis that of its merged series, together with the records given.
@@ -99,17 +97,14 @@ class Settling:
         self.ledger.update(records)
         for ticker, outcome in self.outcomes.items():
             if outcome.rule_changes:
-                span = known_span(self.ledger, ticker)
-                sweep(self.ledger, ticker, span, outcome.merged)
-            self._covered_before[ticker] = self.ledger.record(ticker.merged).covered
+                sweep(self.ledger, ticker, outcome.merged)
 
     def merge(self) -> None:
-        """Merges what is not, or everything. What too few exchanges cover by now goes."""
+        """Merges what is not, or everything."""
         choose = everything if self.rules.merges_everything else unmerged
         tasks: list[MergeTask] = []
         for ticker, outcome in self.outcomes.items():
             with outcome.on_its_own():
-                self._sweep_lost(ticker, outcome)
                 tasks += choose(self.ledger, ticker, outcome.merged)
         self.progress.begin("Merging", _expected("candles", sum(task.candles for task in tasks)))
         in_turn = list(batches(tasks))
@@ -122,7 +117,7 @@ class Settling:
             self.progress.advance("candles", sum(task.candles for task in batch))
         for ticker, outcome in self.outcomes.items():
             with outcome.on_its_own():
-                sweep_stale(self.ledger, ticker)
+                sweep_stale(self.ledger, ticker, outcome.merged)
 
     def write_state(self, wanted: Mapping[Ticker, Wanted]) -> None:
         """Writes the state of every ticker that was accounted for, in one request.
@@ -180,12 +175,6 @@ class Settling:
                 exporter.export(ticker, outcome, everything=everything)
                 outcome.is_exported = True
         exporter.finish()
-
-    def _sweep_lost(self, ticker: Ticker, outcome: TickerOutcome) -> None:
-        before = self._covered_before.get(ticker, EMPTY)
-        lost = before - self.ledger.record(ticker.merged).covered
-        if lost:
-            sweep(self.ledger, ticker, lost, outcome.merged)
 
     def _merge_batch(self, batch: Sequence[MergeTask]) -> None:
         try:

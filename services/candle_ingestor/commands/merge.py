@@ -8,6 +8,7 @@ from rich.table import Table
 from candle_ingestor.commands.plain_words import counted
 from candle_ingestor.commands.stored import settle_stored
 from candle_ingestor.config import Config
+from candle_ingestor.errors import SOME_TICKERS_FAILED
 from candle_ingestor.operations.clock import Clock
 
 
@@ -15,7 +16,7 @@ def merge(config: Config, clock: Clock, console: Console) -> int:
     """Recomputes the merged series of the configured symbols by the configured rules.
 
     Returns:
-        0.
+        0, or 1 if a symbol could not be merged.
 
     Raises:
         ConfigurationError: if the store holds no exchange candles of any of the symbols, or of
@@ -27,13 +28,17 @@ def merge(config: Config, clock: Clock, console: Console) -> int:
         names = ", ".join(source.exchange for source in ticker.sources)
         table.add_row(str(ticker.symbol), names, f"{outcome.merged.candles:,}")
     console.print(table)
+    failed = [outcome for outcome in settled.outcomes.values() if outcome.errors]
+    for outcome in failed:
+        for error in outcome.errors:
+            console.print(f"{outcome.symbol}: {error}", style="red", markup=False)
     changed = sum(outcome.merged.candles for outcome in settled.outcomes.values())
     console.print(
-        f"Merged {counted(len(settled.outcomes), 'symbol')} again in {settled.seconds:.1f} s: "
-        f"{counted(changed, 'merged candle')} changed."
+        f"Merged {counted(len(settled.outcomes) - len(failed), 'symbol')} again in "
+        f"{settled.seconds:.1f} s: {counted(changed, 'merged candle')} changed."
     )
     if settled.stop_reason is not None:
         console.print(f"Stopped by {settled.stop_reason}; the same command goes on.")
     elif config.export.csv:
         console.print("The CSV partitions follow with the next run, or the command export.")
-    return 0
+    return SOME_TICKERS_FAILED if failed else 0

@@ -12,9 +12,10 @@ from rich.console import Console
 
 from candle_ingestor.commands.demo_events import MarketEvents, events_of
 from candle_ingestor.commands.ingest import ingest
-from candle_ingestor.commands.plain_words import minute_text, percent
 from candle_ingestor.config import Config, config_from_flags
 from candle_ingestor.model.intervals import Interval
+from candle_ingestor.model.texts import percent
+from candle_ingestor.model.times import minute_text
 from candle_ingestor.operations.clock import SystemClock
 from exchange_simulator.config import SimulatorConfig
 from exchange_simulator.simulator import running_simulator

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from candle_ingestor.commands.demo_events import MarketEvents, events_of
 from candle_ingestor.commands.ingest import ingest
+from candle_ingestor.commands.saying import say
 from candle_ingestor.config import Config, config_from_flags
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.texts import percent
@@ -55,10 +56,10 @@ def demo(values: flags.FlagValues, console: Console) -> int:
     Returns:
         The job's exit code.
     """
-    console.print(
+    say(
+        console,
         "Simulated exchanges, the real job: three symbols on three exchanges since two days ago, "
         "with an outage and a bad print a day.",
-        soft_wrap=True,
     )
     clock = SystemClock()
     market = SimulatorConfig()
@@ -90,18 +91,17 @@ def _print_events(events: MarketEvents, console: Console) -> None:
             "kept in exchange_candles."
         )
     if lines:
-        console.print("\nWhat went wrong, as it does on real exchanges:", highlight=False)
+        say(console, "\nWhat went wrong, as it does on real exchanges:")
         for line in lines:
-            console.print(line, highlight=False, soft_wrap=True)
+            say(console, line)
 
 
 def _print_where(config: Config, console: Console) -> None:
-    console.print(
+    say(
+        console,
         "\nWhere to look:\n"
         f"  {config.export.data_root}  monthly CSV of scaled integers, with manifest.json\n"
         f"  {config.store.sqlite_path}  candles, exchange_candles, coverage, runs\n"
         f"  {config.run.run_report_path}  the report above, for machines\n"
         "Run it again: only what is new is fetched.",
-        highlight=False,
-        soft_wrap=True,
     )

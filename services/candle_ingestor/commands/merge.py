@@ -5,8 +5,10 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
+from candle_ingestor.commands.saying import say
 from candle_ingestor.commands.stored import settle_stored
 from candle_ingestor.config import Config
+from candle_ingestor.model.texts import counted
 from candle_ingestor.operations.clock import Clock
 
 
@@ -27,12 +29,13 @@ def merge(config: Config, clock: Clock, console: Console) -> int:
         table.add_row(str(ticker.symbol), names, f"{outcome.merged.candles:,}")
     console.print(table)
     changed = sum(outcome.merged.candles for outcome in settled.outcomes.values())
-    console.print(
-        f"Merged {len(settled.outcomes):,} symbols again in {settled.seconds:.1f} s: "
-        f"{changed:,} merged candles changed."
+    say(
+        console,
+        f"Merged {counted(len(settled.outcomes), 'symbol')} again in {settled.seconds:.1f} s: "
+        f"{counted(changed, 'merged candle')} changed.",
     )
     if settled.stop_reason is not None:
-        console.print(f"Stopped by {settled.stop_reason}; the same command goes on.")
+        say(console, f"Stopped by {settled.stop_reason}; the same command goes on.")
     elif config.export.csv:
-        console.print("The CSV partitions follow with the next run, or the command export.")
+        say(console, "The CSV partitions follow with the next run, or the command export.")
     return 0

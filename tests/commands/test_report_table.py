@@ -79,6 +79,19 @@ def printed(report: RunReport, *, is_full: bool = False, width: int = 80) -> lis
     return file.getvalue().splitlines()
 
 
+def test_a_terminal_breaks_long_lines_between_words() -> None:
+    console = Console(file=StringIO(), width=60, force_terminal=True, color_system=None)
+    print_report(report_of(ticker(not_fetched=1000)), console)
+    file = console.file
+    assert isinstance(file, StringIO)
+
+    assert [line.rstrip() for line in file.getvalue().splitlines()[-3:]] == [
+        "BTC/USD 1,000 of 1,440 1m intervals missing, the first at",
+        "2023-03-11T06:56Z: not_fetched 1,000",
+        "Run ok in 12.3 s: 0 of 1 complete",
+    ]
+
+
 def test_a_report_of_fifty_symbols_with_nothing_wrong_is_short() -> None:
     lines = printed(report_of(*(ticker(f"COIN{n}/USD") for n in range(50))))
 

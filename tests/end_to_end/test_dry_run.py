@@ -177,7 +177,7 @@ def test_a_plan_that_cannot_succeed_is_said_at_the_start_of_dry_and_wet_runs(
     assert levels_of(line) == ["WARNING"]
     assert wet.ticker("BTC/USD")["gap_candles"] == {"below_minimum": 843}
     helped = wanted.run_well(**flags, quote_aliases="USD:USDT", data_root="data/aliased")
-    assert "exchanges required" not in helped.errors
+    assert "minutes wanted" not in helped.errors
     assert helped.ticker("BTC/USD")["gap_candles"] == {}
 
 

@@ -65,6 +65,31 @@ def test_a_month_is_complete_once_its_last_candles_were_read_again_on_every_exch
     truth.assert_exported(loaded, truth.merged(series))
 
 
+def test_a_month_that_one_exchange_could_not_be_asked_for_yet_is_not_complete_by_a_lower_minimum(
+    hourly: Any, february: Any, truth: Any, ms_of: Any
+) -> None:
+    february.clock.set(ms_of("2024-03-02T00:00:40"))
+    february.set_faults([Fault("coinbaseexchange", "503", 1)])
+    flags = {"now": february.clock.now_ms(), "min_exchanges_required": 1}
+    flags["backfill_start_date"] = "2024-02-02"
+    degraded = hourly.run_well(**flags)
+    assert degraded.report["status"] == "degraded"
+    assert not hourly.stored.manifest("BTCUSD_1h")["months"]["2024-02"]["complete"]
+
+    february.set_faults([])
+    flags["backfill_start_date"] = "2024-02-01"
+    hourly.run_well(**flags)
+    span = (ms_of("2024-02-02"), ms_of("2024-03-01"))
+    series = {
+        exchange: truth.exchange_candles(february, exchange, "BTC/USD", *span, HOUR_MS)
+        for exchange in EXCHANGES
+    }
+    loaded = candle_loader.load(
+        hourly.stored.data_root, "aggregated", "BTC/USD", *span, timeframe="1h"
+    )
+    truth.assert_exported(loaded, truth.merged(series))
+
+
 def test_a_data_root_that_was_not_written_to_for_a_while_is_brought_in_line(
     hourly: Any, february: Any, ms_of: Any
 ) -> None:

@@ -351,3 +351,34 @@ def test_other_digits_than_those_of_the_folder_are_refused_with_what_to_do(
     finished = whole_month.run_well("export", price_decimal_digits=5, data_root="data/other")
     manifest = (whole_month.folder / "data/other/aggregated/ETHUSD_1h/manifest.json").read_text()
     assert '"price_decimal_digits": 5' in manifest
+
+
+def test_merge_takes_the_market_that_ingest_took_after_the_former_one_was_delisted(
+    new_job: Any, simulate: Any, ms_of: Any
+) -> None:
+    def market(hour: int, *symbols: str) -> Any:
+        now_ms = ms_of(f"2024-05-03T{hour:02}:00:10")
+        return simulate(now_ms=now_ms, exchanges=("kraken",), symbols=symbols)
+
+    job = new_job("delisted", exchanges="kraken", symbols="BTC/USD", quote_aliases="USD:USDT")
+    job.settings |= {"markets_cache_hours": 0, "backfill_start_date": "2024-05-03"}
+    both = market(2, "BTC/USD", "BTC/USDT")
+    job.use(both)
+    job.run_well(now=both.clock.now_ms())
+    one = market(4, "BTC/USDT")
+    job.use(one)
+    ingested = job.run_well(now=one.clock.now_ms())
+    assert "kraken: BTC/USD -> BTC/USDT" in ingested.errors
+
+    job.run_well("merge", now=one.clock.now_ms())
+    merged = job.stored.contents()["candles"]
+    job.run_well(now=one.clock.now_ms())
+    assert job.stored.contents()["candles"] == merged
+    assert_made_of_the_stand_in(job)
+
+
+def assert_made_of_the_stand_in(job: Any) -> None:
+    contents = job.stored.contents()
+    merged = {row[2]: row[3:8] for row in contents["candles"]}
+    stand_in = {row[3]: row[4:9] for row in contents["exchange_candles"] if row[1] == "BTC/USDT"}
+    assert merged == stand_in

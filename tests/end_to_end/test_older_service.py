@@ -233,7 +233,13 @@ def test_where_exchanges_that_are_needed_refuse_the_run_says_which(
     assert finished.exit_code == SOME_TICKERS_FAILED
     (ticker,) = finished.report["tickers"]
     (error,) = ticker["errors"]
-    assert re.search("since exchanges did not answer: .*(htx|coinbase): answered 451", error)
+    assert re.search("candles could not be merged: .*(htx|coinbase).* left them unanswered", error)
+    troubles = finished.report["exchange_troubles"]
+    assert any(
+        "answered 451" in trouble["error"]
+        for exchange, trouble in troubles.items()
+        if exchange in ("htx", "coinbase")
+    )
 
 
 def test_more_exchanges_required_than_given_is_an_error(type_command: Any) -> None:
@@ -262,7 +268,8 @@ def test_verbosity_tells_of_every_page(type_command: Any, default_bucket: str) -
     pages = [line for line in said(finished) if line.startswith("binance BTC/USDT 1m: ")]
     assert pages
     span = r"2024-05-03T01:10:00Z to 2024-05-03T02:00:00Z"
-    assert re.fullmatch(rf"binance BTC/USDT 1m: 5[01] rows for {span} in \d+ ms", pages[0])
+    page = rf"binance BTC/USDT 1m: 5[01] rows for {span} in \d+ ms"
+    assert re.fullmatch(rf"{page} \(session\.py:\d+, MainThread\)", pages[0])
 
 
 def test_without_the_bucket_the_run_offers_to_make_it(

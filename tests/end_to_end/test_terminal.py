@@ -11,7 +11,10 @@ from terminal import PIECE_OF_BAR, Terminal, unspaced
 from exchange_simulator import ExchangeSimulator, Fault
 
 EXCHANGES = ("coinbaseexchange", "binanceus", "bitstamp")
-RETRY = re.compile(r'INFO:Tryingagainin\d+\.\ds:coinbaseexchangeanswered503:\{"message":"[^"]+"\}')
+RETRY = re.compile(
+    r'WARNING:Failedtofetchfromcoinbaseexchange:answered503:\{"message":"[^"]+"\};'
+    r"tryingagainin\d+\.\ds"
+)
 ANSWER = (
     "WARNING: Stopping: finishing what is in hand. Ctrl-C again leaves at once; what is stored "
     "stays whole."
@@ -73,7 +76,7 @@ def assert_lines_are_whole_and_told_once(terminal: Terminal, report: dict[str, A
     """Neither bars nor other lines were in the way of any log line."""
     assert not PIECE_OF_BAR.search(terminal.text())
     lines = terminal.log_lines()
-    retries = [line for line in lines if "Tryingagain" in line]
+    retries = [line for line in lines if "tryingagain" in line]
     parts = [part for each in report["tickers"] for part in each["exchanges"].values()]
     assert len(retries) == sum(part["retries"] for part in parts)
     assert all(RETRY.fullmatch(line) for line in retries)
@@ -112,7 +115,7 @@ def test_a_window_that_is_pulled_wider_or_narrower_leaves_no_piece_of_a_bar(
     terminal.wait_until(shows_three_bars)
     terminal.resize(other_columns)
     market.set_faults([Fault("coinbaseexchange", "503", 0.3)])
-    terminal.wait_until(lambda shown: shown.text().count("Trying again") > 3)
+    terminal.wait_until(lambda shown: shown.text().count("trying again") > 3)
     terminal.wait_until(shows_three_bars)
     finished = finish(job, process, terminal)
 

@@ -29,7 +29,7 @@ from candle_ingestor.model.intervals import IntervalSet, covered_at_least
 from candle_ingestor.model.merge_rules import MergeRules
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import MergeBasis, Merging, SeriesRecord
-from candle_ingestor.settle.merging import merge, unmerged
+from candle_ingestor.settle.merging import merge, sweep_stale, unmerged
 from candle_ingestor.settle.outcome import MergeCounts
 from candle_ingestor.settle.ticker import Ticker
 from candle_ingestor.stores.base import Store, StoreUnavailableError
@@ -152,6 +152,33 @@ def test_whatever_crashes_no_record_covers_what_is_not_so_and_the_next_runs_end_
         assert records[one].covered == span(0, END)
     assert records[MERGED].covered == span(0, END)
     assert_merged_is_made_of_what_is_stored(world.store, world.basis)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    begun=st.lists(PRICES, min_size=2, max_size=2),
+    steps=st.lists(STEPS, min_size=1, max_size=3),
+    minimum=st.integers(1, 2),
+)
+def test_what_cannot_be_asked_for_again_after_a_crash_leaves_no_merged_candle_behind(
+    open_store: Callable[[], SqliteStore],
+    begun: list[Word],
+    steps: list[tuple[list[Replacement], int | None]],
+    minimum: int,
+) -> None:
+    world = World(open_store(), basis(minimum))
+    put(world.store, MERGED, None, SeriesRecord(merging=Merging(world.basis)))
+    world.do([page(s, p, span(0, END)) for s, p in zip(SOURCES, begun, strict=True)], None)
+    for batch, fail_at in steps:
+        world.do(batch, fail_at)
+
+    world.write(CrashingStore(world.store), [])
+    sweep_stale(Ledger(world.store), Ticker(MERGED, world.basis))
+
+    assert_merged_is_made_of_what_is_stored(world.store, world.basis)
+    merging = Ledger(world.store).record(MERGED).merging
+    assert merging is not None
+    assert not merging.stale
 
 
 def assert_merged_is_made_of_what_is_stored(store: Store, made_by: MergeBasis) -> None:

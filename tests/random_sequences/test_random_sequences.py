@@ -25,6 +25,7 @@ KEPT = (
     (41019, "a feed that stood still at first contact was called beyond the reach it was in"),
     (30470, "a month that became complete in a step that then crashed was thought to be open"),
     (40617, "a month that became complete in a step that then crashed was thought to be open"),
+    (201670, "a merged candle outlived a crash after which its source was out of reach"),
 )
 """Seeds that once failed, and at what."""
 

@@ -335,6 +335,7 @@ FULL_RECORD = SeriesRecord(
             ),
             (MergeBasis(rules("binance"), ()), IntervalSet([minutes(5, 6), minutes(7, 8)])),
         ),
+        stale=IntervalSet([minutes(9, 10)]),
     ),
     exports=Exports(
         backlog={"/data/one": {Month(2023, 11): START_MS}, "/data/ü'\"two": {}}, digits=(2, 8)

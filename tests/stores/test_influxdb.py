@@ -616,7 +616,7 @@ def test_what_the_bucket_has_dropped_is_no_longer_covered(short_lived: InfluxDbC
     this_month, long_ago = Month.of(horizon_ms), Month(2017, 1)
     record = SeriesRecord(
         coverage=Coverage(span, span, {GapReason.REJECTED: IntervalSet.of(0, MINUTE_MS)}),
-        merging=Merging(bases[0], ((bases[1], gone), (bases[2], kept))),
+        merging=Merging(bases[0], ((bases[1], gone), (bases[2], kept)), gone | kept),
         exports=Exports({"a": {long_ago: long_ago.start_ms, this_month: horizon_ms}}, (2, 8)),
     )
     with closing(InfluxDbStore(short_lived, now_ms=lambda: NOW_MS)) as store:
@@ -625,7 +625,7 @@ def test_what_the_bucket_has_dropped_is_no_longer_covered(short_lived: InfluxDbC
         assert store.read_records() == {
             MERGED: SeriesRecord(
                 coverage=Coverage(kept, kept, record.coverage.reasons),
-                merging=Merging(bases[0], ((bases[2], kept),)),
+                merging=Merging(bases[0], ((bases[2], kept),), kept),
                 exports=Exports({"a": {this_month: horizon_ms}}, (2, 8)),
             )
         }

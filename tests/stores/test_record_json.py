@@ -40,7 +40,9 @@ FULL = SeriesRecord(
     listing=Listing(86_400_000, None, True),
     catch_up_from_ms=60,
     precision=Precision(2, None),
-    merging=Merging(BASIS, ((MergeBasis(RULES, (KRAKEN,)), IntervalSet.of(0, 60)),)),
+    merging=Merging(
+        BASIS, ((MergeBasis(RULES, (KRAKEN,)), IntervalSet.of(0, 60)),), IntervalSet.of(180, 240)
+    ),
     exports=Exports(
         {"csv:/data": {Month(2023, 3): 60, Month(2023, 4): 180}, "parquet": {}}, (2, 8)
     ),
@@ -150,6 +152,7 @@ def test_a_record_is_nested_by_subject() -> None:
             "former": [
                 {"rules": rules_fields, "sources": [["kraken", "BTC/USD", "1h"]], "made": [[0, 60]]}
             ],
+            "stale": [[180, 240]],
         },
         "exports": {
             "backlog": {"csv:/data": {"2023-03": 60, "2023-04": 180}, "parquet": {}},

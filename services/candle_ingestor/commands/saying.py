@@ -1,4 +1,4 @@
-"""Lines on standard output, which a terminal wraps and a pipe gets whole."""
+"""Lines on standard output."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from rich.console import Console
 from rich.text import Text
 
 
-def say(console: Console, line: str, style: str = "") -> None:
-    """Prints the line as it stands: no brackets of it are markup, no width cuts it."""
-    console.print(Text(line, style=style), soft_wrap=True)
+def say(console: Console, line: str | Text, style: str = "") -> None:
+    """Prints a line as it stands: no bracket in it is markup.
+
+    A terminal breaks it between words; in a pipe it stays one line.
+    """
+    text = Text(line, style=style) if isinstance(line, str) else line
+    console.print(text, soft_wrap=not console.is_terminal)

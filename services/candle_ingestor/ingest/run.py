@@ -331,4 +331,4 @@ class _Run:
         # Why they did not is told once for each of them, whatever the number of its symbols.
         troubled = [s.exchange for s in each.asked if self.works[s].failed]
         troubled += [e for e in each.choice.unknown if e in self.report.troubles]
-        return " and ".join(troubled)
+        return ", ".join(troubled)

@@ -249,8 +249,11 @@ class _Staged:
         record = record.with_change(coverage, changed)
         if replacement.listing is not None:
             record = replace(record, listing=replacement.listing)
-        if replacement.basis is not None and record.merging is not None:
-            record = replace(record, merging=record.merging.made(replacement.basis, span))
+        if record.merging is not None:
+            merging = record.merging.without_stale(span)
+            if replacement.basis is not None:
+                merging = merging.made(replacement.basis, span)
+            record = replace(record, merging=merging)
         pending.record = record
         self._make_stale(series, changed)
         return Kept(difference.new, difference.revised)
@@ -299,8 +302,7 @@ class _Staged:
             pending = self._of(dependent)
             stale = on_grid(changed, dependent.timeframe) & pending.record.covered
             if stale:
-                coverage = pending.record.coverage.replaced(stale, EMPTY)
-                pending.record = pending.record.with_change(coverage, stale)
+                pending.record = pending.record.withdrawn(stale)
                 pending.disturbed = pending.disturbed | stale
                 self._make_stale(dependent, stale)
 
@@ -332,8 +334,7 @@ def _cautious(pending: _Pending, *, has_candles: bool) -> SeriesRecord | None:
         return None
     if not has_candles:
         return pending.record
-    coverage = pending.before.coverage.replaced(pending.disturbed, EMPTY)
-    return pending.before.with_change(coverage, pending.disturbed)
+    return pending.before.withdrawn(pending.disturbed)
 
 
 def _last_words(frames: list[pl.DataFrame], deleted: set[int]) -> pl.DataFrame | None:

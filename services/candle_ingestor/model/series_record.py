@@ -95,10 +95,13 @@ class Merging:
         basis: what new minutes are made by.
         former: earlier bases, each with the minutes that are left as it made them. These intervals
             are disjoint, and never empty.
+        stale: minutes of which a candle may be stored that is no longer what the sources make of
+            them; none of it is covered.
     """
 
     basis: MergeBasis
     former: tuple[tuple[MergeBasis, IntervalSet], ...] = ()
+    stale: IntervalSet = EMPTY
 
     @property
     def formerly_made(self) -> IntervalSet:
@@ -124,7 +127,15 @@ class Merging:
         mine = covered - self.formerly_made
         former[self.basis] = former.get(self.basis, EMPTY) | mine
         former.pop(basis, None)
-        return Merging(basis, tuple(pair for pair in former.items() if pair[1]))
+        return Merging(basis, tuple(pair for pair in former.items() if pair[1]), self.stale)
+
+    def with_stale(self, span: IntervalSet) -> Merging:
+        """The merging after what made the minutes of `span` has changed."""
+        return replace(self, stale=self.stale | span)
+
+    def without_stale(self, span: IntervalSet) -> Merging:
+        """The merging after all that was stored in `span` was replaced."""
+        return replace(self, stale=self.stale - span) if self.stale else self
 
     def parts(self, span: IntervalSet) -> list[tuple[MergeBasis, IntervalSet]]:
         """`span` by what makes its minutes; empty parts are left out."""
@@ -209,6 +220,13 @@ class SeriesRecord:
     def with_change(self, coverage: Coverage, changed: IntervalSet) -> SeriesRecord:
         """The record with another coverage, and what changed noted for every export."""
         return replace(self, coverage=coverage, exports=self.exports.with_changes(changed))
+
+    def withdrawn(self, span: IntervalSet) -> SeriesRecord:
+        """The record without `span`, whose stored candles are true no longer."""
+        record = self.with_change(self.coverage.replaced(span, EMPTY), span)
+        if record.merging is None:
+            return record
+        return replace(record, merging=record.merging.with_stale(span))
 
 
 NOTHING_KNOWN = SeriesRecord()

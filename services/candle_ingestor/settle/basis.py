@@ -20,25 +20,19 @@ def adopted(
     to be merged again. `record_of` has what is known of a series.
     """
     if record.merging is None:
-        coverage = record.coverage.replaced(record.covered, EMPTY)
-        unknown = record.with_change(coverage, record.covered)
-        return replace(unknown, merging=Merging(basis)), []
+        return replace(record, merging=Merging(basis)).withdrawn(record.covered), []
     differences = _differences(record.merging.basis, basis, record_of)
     if differences:
         unfinished = _unfinished(basis, record_of) & record.covered
-        coverage = record.coverage.replaced(unfinished, EMPTY)
-        merging = record.merging.adopting(basis, coverage.covered)
-        return replace(record.with_change(coverage, unfinished), merging=merging), differences
+        merging = record.merging.adopting(basis, record.covered - unfinished)
+        return replace(record, merging=merging).withdrawn(unfinished), differences
     if basis == record.merging.basis:
         return record, []
     stale = EMPTY
     for source in set(basis.sources) - set(record.merging.basis.sources):
         stale = stale | record_of(source).covered
     stale = (stale & record.covered) - record.merging.formerly_made
-    coverage = record.coverage.replaced(stale, EMPTY)
-    return replace(
-        record.with_change(coverage, stale), merging=replace(record.merging, basis=basis)
-    ), []
+    return replace(record, merging=replace(record.merging, basis=basis)).withdrawn(stale), []
 
 
 def _unfinished(basis: MergeBasis, record_of: Callable[[Series], SeriesRecord]) -> IntervalSet:

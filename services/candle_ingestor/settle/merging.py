@@ -66,6 +66,14 @@ def sweep(ledger: Ledger, ticker: Ticker) -> None:
         ledger.replace([Replacement(ticker.merged, task.span, nothing, EMPTY)])
 
 
+def sweep_stale(ledger: Ledger, ticker: Ticker) -> None:
+    """Removes merged candles whose sources changed, and which cannot be made again yet."""
+    merging = ledger.record(ticker.merged).merging
+    if merging is not None and merging.stale:
+        nothing = no_candles(ticker.merged)
+        ledger.replace([Replacement(ticker.merged, merging.stale, nothing, EMPTY)])
+
+
 def merge(ledger: Ledger, batch: Iterable[MergeTask]) -> None:
     """Merges the tasks from stored candles, in one write."""
     tasks = list(batch)

@@ -25,6 +25,7 @@ from candle_ingestor.settle.merging import (
     merge,
     read_ahead,
     sweep,
+    sweep_stale,
     unmerged,
 )
 from candle_ingestor.settle.outcome import TickerOutcome
@@ -114,6 +115,9 @@ class Settling:
                 read_ahead(self.ledger, chain.from_iterable(in_turn[index + 1 : index + 2]))
             self._merge_batch(batch)
             self.progress.advance("candles", sum(task.candles for task in batch))
+        for ticker, outcome in self.outcomes.items():
+            with outcome.on_its_own():
+                sweep_stale(self.ledger, ticker)
 
     def write_state(self, wanted: Mapping[Ticker, Wanted]) -> None:
         """Writes the state of every ticker that was accounted for, in one request.

@@ -138,6 +138,7 @@ def _merging_fields(merging: Merging | None) -> dict[str, Any] | None:
         "former": [
             {**_basis_fields(basis), "made": made.intervals} for basis, made in merging.former
         ],
+        "stale": merging.stale.intervals,
     }
 
 
@@ -189,7 +190,8 @@ def _merging(fields: Fields | None) -> Merging | None:
         if made:
             former.append((_basis(earlier), made))
     _require_disjoint([made for _, made in former], fields)
-    return Merging(_basis(fields), tuple(former))
+    stale = fields.intervals("stale") if fields.has("stale") else EMPTY
+    return Merging(_basis(fields), tuple(former), stale)
 
 
 def _basis(fields: Fields) -> MergeBasis:

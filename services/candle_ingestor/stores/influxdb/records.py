@@ -92,7 +92,11 @@ def without_expired(record: SeriesRecord, horizon_ms: int) -> SeriesRecord:
     coverage, merging, exports = record.coverage, record.merging, record.exports
     if merging is not None:
         former = ((basis, made & kept) for basis, made in merging.former)
-        merging = replace(merging, former=tuple((basis, made) for basis, made in former if made))
+        merging = replace(
+            merging,
+            former=tuple((basis, made) for basis, made in former if made),
+            stale=merging.stale & kept,
+        )
     backlog = {
         target: {
             month: first_ms

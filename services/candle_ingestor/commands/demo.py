@@ -14,6 +14,7 @@ from candle_ingestor.commands.demo_events import MarketEvents, events_of
 from candle_ingestor.commands.ingest import ingest
 from candle_ingestor.commands.saying import say
 from candle_ingestor.config import Config, config_from_flags
+from candle_ingestor.config.origins import alternatives_of
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.texts import percent
 from candle_ingestor.model.times import minute_text
@@ -45,7 +46,8 @@ class DemoFlags:
         self._settings = {**SETTINGS, "exchange_settings_file": str(settings_path)}
 
     def __getattr__(self, name: str) -> Any:
-        if name in self._settings and not self._values[name].present:
+        is_given = any(self._values[each].present for each in (name, *alternatives_of(name)))
+        if name in self._settings and not is_given:
             return self._settings[name]
         return getattr(self._values, name)
 

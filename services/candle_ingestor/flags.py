@@ -6,6 +6,7 @@ from typing import Any
 
 from absl import flags
 
+from candle_ingestor.model.decimals import MOST_DIGITS
 from candle_ingestor.model.timeframe import Timeframe
 
 GROUPS: dict[str, list[str]] = {}
@@ -288,14 +289,14 @@ _group(
         None,
         "Digits of exported prices; the default is the finest of the markets' own.",
         lower_bound=0,
-        upper_bound=18,
+        upper_bound=MOST_DIGITS,
     ),
     flags.DEFINE_integer(
         "volume_decimal_digits",
         None,
         "Digits of exported volumes; the default is the finest of the markets' own.",
         lower_bound=0,
-        upper_bound=18,
+        upper_bound=MOST_DIGITS,
     ),
     flags.DEFINE_bool(
         "restate", False, "Allow months that are marked complete to be written anew."

@@ -86,7 +86,7 @@ def test_hostile_symbols_are_named_and_skipped_and_touch_nothing(
     assert job.stored.files() == files
     assert [ticker["symbol"] for ticker in finished.report["tickers"]] == ["BTC/USD"]
     assert len(finished.report["rejected_symbols"]) == len(HOSTILE)
-    assert f"1 symbols, {len(HOSTILE)} passed over" in finished.errors
+    assert f"1 symbol, {len(HOSTILE)} passed over" in finished.errors
     lines = finished.errors.splitlines()
     assert sum("passed over '" in line or 'passed over "' in line for line in lines) >= 16
     # Each stays on a line of its own, cut and without control characters.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from platform import python_version
@@ -21,7 +20,7 @@ from candle_ingestor.config.file import CONFIG_FLAG, FileValue, read_config_file
 from candle_ingestor.config.origins import Origin, contradictions, origins_of
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.flags import FLAGS, GROUPS, MinutesParser
-from candle_ingestor.model.texts import quoted, shortened
+from candle_ingestor.model.texts import did_you_mean, quoted, shortened
 
 HELP_FLAGS = ("--help", "-help", "-h", "--helpfull", "--helpshort")
 VERSION_FLAG = "--version"
@@ -117,8 +116,7 @@ def parse(argv: Sequence[str], environment: Mapping[str, str]) -> Arguments:
 def _command(word: str) -> str:
     if word in COMMANDS:
         return word
-    close = get_close_matches(word, COMMANDS, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(COMMANDS)}"
+    hint = did_you_mean(word, COMMANDS, f"there are {', '.join(COMMANDS)}")
     raise ConfigurationError(f"{quoted(word)} is no command; {hint}")
 
 
@@ -126,8 +124,7 @@ def _unknown_flag(name: str) -> str:
     if f"--{name}" in (*HELP_FLAGS, VERSION_FLAG):
         return f"--{name} takes no value"
     known = [*FLAGS, *(flag.lstrip("-") for flag in (HELP_FLAGS[0], VERSION_FLAG))]
-    close = get_close_matches(name.replace("-", "_"), known, n=1)
-    hint = f"did you mean --{close[0]}?" if close else "--help lists the flags"
+    hint = did_you_mean(name.replace("-", "_"), known, "--help lists the flags", prefix="--")
     return f"no flag is called --{shortened(name, 40)}; {hint}"
 
 

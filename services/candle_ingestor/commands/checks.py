@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
+from candle_ingestor.commands.saying import say
 from candle_ingestor.errors import CandleIngestorError, DependencyError
 from candle_ingestor.exchanges.errors import ExchangeError, words_without
 
@@ -44,4 +45,4 @@ class Checks:
         self._print("yellow", "    ", what)
 
     def _print(self, colour: str, verdict: str, words: str) -> None:
-        self.console.print(f"[{colour}]{verdict}[/{colour}]  {escape(words)}", soft_wrap=True)
+        say(self.console, Text.assemble((verdict, colour), f"  {words}"))

@@ -13,7 +13,7 @@ from rich.table import Table
 from candle_ingestor.commands.checks import Checks
 from candle_ingestor.commands.clients import make_clients
 from candle_ingestor.commands.parts import load_symbols, log_mode
-from candle_ingestor.commands.plain_words import counted
+from candle_ingestor.commands.saying import say
 from candle_ingestor.commands.storage import make_store
 from candle_ingestor.config import Config
 from candle_ingestor.config.showing import shown_settings
@@ -40,6 +40,7 @@ from candle_ingestor.ingest.window import earliest_wanted_ms
 from candle_ingestor.ingest.work import SeriesWork
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.symbol import Symbol
+from candle_ingestor.model.texts import counted
 from candle_ingestor.model.times import iso_text
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.stopping import StopSignal
@@ -68,7 +69,7 @@ def dry_run(config: Config, clock: Clock, console: Console) -> int:
             _check_retention(config, clock, symbols, store, checks)
         _check_folder(config, checks)
         asyncio.run(_check_exchanges(config, clock, symbols, store, checks))
-    console.print("Nothing was written.")
+    say(console, "Nothing was written.")
     return checks.exit_code
 
 
@@ -204,7 +205,7 @@ async def _check_markets(
         except ConfigurationError as error:
             checks.failed(f"exchange {session.exchange}", error)
         else:
-            checks.passed(f"exchange {session.exchange}: {len(fetched)} spot markets")
+            checks.passed(f"exchange {session.exchange}: {counted(len(fetched), 'spot market')}")
     return markets
 
 
@@ -252,8 +253,8 @@ async def _check_candles(
     newest = sifted.candles["open_time_ms"].max() if sifted.candles.height else None
     newest_words = f", newest {iso_text(int(str(newest)))}" if newest is not None else ""
     checks.passed(
-        f"candles of {series}: {sifted.candles.height} candles, "
-        f"{len(sifted.rejected)} rejected rows{newest_words}"
+        f"candles of {series}: {counted(sifted.candles.height, 'candle')}, "
+        f"{counted(len(sifted.rejected), 'rejected row')}{newest_words}"
     )
 
 
@@ -288,5 +289,5 @@ def _print_plan(
                 )
     console.print(table)
     longest = max(seconds_by_exchange.values(), default=0.0)
-    which = f"All {len(tickers):,} symbols" if len(tickers) > 1 else "The symbol"
-    console.print(f"{which} would take about {longest:,.0f} s at the exchanges' pace.")
+    symbols = counted(len(tickers), "symbol")
+    say(console, f"A run of {symbols} would take about {longest:,.0f} s at the exchanges' pace.")

@@ -21,6 +21,7 @@ from tenacity import (
 from tenacity.wait import wait_base
 
 from candle_ingestor.errors import DependencyError
+from candle_ingestor.operations.ca_file import advice_on_authority
 from candle_ingestor.operations.redis_connection import RedisConnection
 
 __all__ = [
@@ -147,8 +148,8 @@ def _tls_advice(words: str) -> str | None:
     """What to do where both sides do not come to terms on TLS, which waiting does not mend."""
     if _NO_TRUST in words:
         return (
-            "its certificate is not trusted; if it is signed by an authority of your own, give "
-            "that one's certificate with --redis_ca_file; otherwise check the host in the URL"
+            f"its certificate is not trusted; {advice_on_authority('--redis_ca_file')}; "
+            "otherwise check the host in the URL"
         )
     if any(sign in words for sign in _NO_TLS):
         return "it speaks no TLS there; check the port, or give redis:// in place of rediss://"

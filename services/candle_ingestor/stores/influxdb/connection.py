@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from candle_ingestor.errors import ConfigurationError
+from candle_ingestor.operations.secrets import Redactor
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class InfluxDbConnection:
 
     def without_secrets(self, text: str) -> str:
         """The text with the token masked, should a server or proxy have repeated it."""
-        return text.replace(self.token, "***")
+        return Redactor([self.token]).redact(text)
 
     def __str__(self) -> str:
         return f"InfluxDB at {self.url} (bucket {self.bucket!r} of org {self.org!r})"

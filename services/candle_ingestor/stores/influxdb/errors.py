@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 from urllib3.exceptions import HTTPError, SSLError
 
+from candle_ingestor.operations.ca_file import advice_on_authority
+from candle_ingestor.operations.retry_after import retry_after_seconds
 from candle_ingestor.stores.base import StoreRefusedError, StoreUnavailableError
 from candle_ingestor.stores.influxdb.answers import message_in
 from candle_ingestor.stores.influxdb.causes import cause_of
@@ -19,10 +21,7 @@ _NO_TLS = re.compile("WRONG_VERSION_NUMBER|wrong version number")
 _CHECK_TOKEN = "check --influxdb_token or INFLUXDB_TOKEN"
 _CHECK_NAMES = "check --influxdb_bucket and --influxdb_org, or make the bucket (--create_bucket)"
 _CHECK_URL = "check --influxdb_url"
-_CHECK_TRUST = (
-    "if its certificate is signed by an authority of your own, give that one's certificate with "
-    f"--influxdb_ca_file; otherwise {_CHECK_URL}"
-)
+_CHECK_TRUST = f"{advice_on_authority('--influxdb_ca_file')}; otherwise {_CHECK_URL}"
 _REMEDIES = {
     400: "the server takes this for malformed; check that --influxdb_url leads to an InfluxDB 2",
     401: f"the token is not accepted; {_CHECK_TOKEN}",
@@ -78,7 +77,7 @@ def translated_answer(
     """What an answer with another status than 2xx means."""
     reason = connection.without_secrets(message_in(body)) or "it says no more"
     if status in _TRANSIENT_STATUSES:
-        return TransientFault(f"HTTP {status}: {reason}", _retry_after_seconds(headers))
+        return TransientFault(f"HTTP {status}: {reason}", retry_after_seconds(headers))
     if status in (400, 422) and ("partial write" in reason or "unable to parse" in reason):
         remedy = _remedy_of_rejection(reason)
         message = f"{connection} rejects lines: {reason}; {remedy}"
@@ -125,9 +124,3 @@ def _remedy_of_rejection(reason: str) -> str:
             "choose another --influxdb_bucket"
         )
     return "no other program must write these measurements; choose another --influxdb_bucket"
-
-
-def _retry_after_seconds(headers: Mapping[str, str]) -> float | None:
-    text = headers.get("Retry-After", "")
-    # A date instead of seconds is rare, and backoff serves as well.
-    return float(text) if text.isdecimal() else None

@@ -304,6 +304,24 @@ def test_a_series_that_cannot_be_exported_fails_its_ticker(ledger: Ledger, tmp_p
     assert ledger.record(MERGED).exports.backlog == {}
 
 
+def test_rounding_by_digits_that_were_fixed_before_is_warned_of(
+    ledger: Ledger, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    only = ticker_of(KRAKEN)
+    keep(ledger, KRAKEN, span(-10, NOW), {})
+    ledger.update({KRAKEN: replace(ledger.record(KRAKEN), precision=Precision(0, 8))})
+    settle_merge(ledger, only)
+    export(ledger, only, tmp_path)
+    assert caplog.messages == []
+
+    ledger.update({KRAKEN: replace(ledger.record(KRAKEN), precision=Precision(2, 8))})
+    export(ledger, only, tmp_path)
+
+    (warning,) = caplog.messages
+    assert "with 0 price digits, as before, and its markets have 2" in warning
+    assert "--price_decimal_digits=2 to another --data_root" in warning
+
+
 @pytest.mark.parametrize(("own", "digits"), [((1, 3), (1, 3)), ((None, None), (8, 8))])
 def test_without_digits_asked_for_the_markets_own_are_used_and_stay(
     ledger: Ledger,

@@ -35,6 +35,15 @@ def own_digits(ledger: Ledger, sources: Sequence[Series]) -> Precision:
     )
 
 
+def learnt_digits(ledger: Ledger, sources: Sequence[Series]) -> Precision:
+    """The finest precision that the markets told; None where none did."""
+    known = [ledger.record(source).precision or Precision() for source in sources]
+    return Precision(
+        _finest(precision.price_digits for precision in known),
+        _finest(precision.volume_digits for precision in known),
+    )
+
+
 def _digits_of_candles(ledger: Ledger, source: Series) -> Precision:
     prices: list[int] = []
     volumes: list[int] = []

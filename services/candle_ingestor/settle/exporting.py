@@ -20,7 +20,7 @@ from candle_ingestor.partitions.errors import PartitionError
 from candle_ingestor.partitions.manifest import Digits
 from candle_ingestor.partitions.writer import ExportResult, PartitionWriter
 from candle_ingestor.settle.accounting import merged_reasons, unsettled
-from candle_ingestor.settle.digits import own_digits
+from candle_ingestor.settle.digits import learnt_digits, own_digits
 from candle_ingestor.settle.outcome import TickerOutcome
 from candle_ingestor.settle.ticker import Ticker
 
@@ -156,7 +156,13 @@ class Exporter:
                 DEFAULT_DIGITS if found.price_digits is None else found.price_digits,
                 DEFAULT_DIGITS if found.volume_digits is None else found.volume_digits,
             )
-        return Digits(own[0] if price is None else price, own[1] if volume is None else volume)
+        digits = Digits(own[0] if price is None else price, own[1] if volume is None else volume)
+        learnt = learnt_digits(self._ledger, sources)
+        if price is None:
+            _warn_of_rounding(series, "price", digits.price, learnt.price_digits)
+        if volume is None:
+            _warn_of_rounding(series, "volume", digits.volume, learnt.volume_digits)
+        return digits
 
     def _tell(self, series: Series, result: ExportResult, outcome: TickerOutcome) -> None:
         for month in (*result.written, *result.restated):
@@ -170,3 +176,17 @@ class Exporter:
                 series,
                 month,
             )
+
+
+def _warn_of_rounding(series: Series, what: str, digits: int, learnt: int | None) -> None:
+    if learnt is not None and learnt > digits:
+        log.warning(
+            "%s is exported with %d %s digits, as before, and its markets have %d: values are "
+            "rounded; to have all, export with --%s_decimal_digits=%d to another --data_root",
+            series,
+            digits,
+            what,
+            learnt,
+            what,
+            learnt,
+        )

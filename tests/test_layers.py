@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "settle": ("config", "errors", "ledger", "merge", "model", "operations", "partitions"),
     "ingest": (
         *("config", "errors", "exchanges", "ledger", "merge", "model", "operations"),
-        *("partitions", "settle", "stores", "symbols"),
+        *("settle", "stores", "symbols"),
     ),
 }
 """What each package imports beside itself; `commands` and `main` wire everything."""

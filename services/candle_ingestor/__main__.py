@@ -8,6 +8,7 @@ import signal
 import sys
 from types import FrameType
 
+from candle_ingestor.errors import INTERRUPTED
 from candle_ingestor.operations.lasting_output import outlive_readers
 
 _STAYS_WHOLE = "what is stored is whole, and the same command goes on from there"
@@ -36,7 +37,7 @@ def entry_point() -> None:
         sys.exit(main.main(sys.argv, os.environ, when_loaded=_collect_seldom))
     except KeyboardInterrupt:
         _say(f"{'Stopped by SIGTERM' if is_terminated else 'Interrupted'}; {_STAYS_WHOLE}")
-        sys.exit(0 if is_terminated else 130)
+        sys.exit(0 if is_terminated else INTERRUPTED)
 
 
 def _say(last_words: str) -> None:

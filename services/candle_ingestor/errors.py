@@ -7,6 +7,9 @@ from typing import ClassVar
 SOME_TICKERS_FAILED = 1
 """The exit code of a command that went to its end and could not do all."""
 
+INTERRUPTED = 130
+"""The exit code of a command that Ctrl-C ended where it stood, as shells have it."""
+
 
 class CandleIngestorError(Exception):
     """Anything shown to a user as one line: what was wrong, where it came from, what to do.

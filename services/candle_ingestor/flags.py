@@ -6,6 +6,7 @@ from typing import Any
 
 from absl import flags
 
+from candle_ingestor.model.decimals import MOST_DIGITS
 from candle_ingestor.model.timeframe import Timeframe
 
 GROUPS: dict[str, list[str]] = {}
@@ -16,7 +17,7 @@ def _group(heading: str, *holders: flags.FlagHolder[Any]) -> None:
     GROUPS[heading] = [holder.name for holder in holders]
 
 
-class _MinutesParser(flags.IntegerParser):
+class MinutesParser(flags.IntegerParser):
     """Reads a length in minutes, written as `60`, `60m`, `1h` or `1d`."""
 
     syntactic_help = "a length such as 1, 60, 1m, 4h or 1d"
@@ -176,7 +177,7 @@ _group(
 _group(
     "Candles",
     flags.DEFINE(
-        _MinutesParser(lower_bound=1, upper_bound=1440),
+        MinutesParser(lower_bound=1, upper_bound=1440),
         "candle_granularity_minutes",
         1,
         "Length of the candles, in minutes or as 1m, 4h or 1d.",
@@ -288,14 +289,14 @@ _group(
         None,
         "Digits of exported prices; the default is the finest of the markets' own.",
         lower_bound=0,
-        upper_bound=18,
+        upper_bound=MOST_DIGITS,
     ),
     flags.DEFINE_integer(
         "volume_decimal_digits",
         None,
         "Digits of exported volumes; the default is the finest of the markets' own.",
         lower_bound=0,
-        upper_bound=18,
+        upper_bound=MOST_DIGITS,
     ),
     flags.DEFINE_bool(
         "restate", False, "Allow months that are marked complete to be written anew."

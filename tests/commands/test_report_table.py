@@ -6,7 +6,6 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from candle_ingestor.commands.plain_words import percent, share
 from candle_ingestor.commands.report_table import print_report
 from candle_ingestor.errors import DependencyError
 from candle_ingestor.exchanges.session import RequestCounts
@@ -329,19 +328,3 @@ def test_symbols_that_are_merged_by_other_rules_have_a_line_a_change() -> None:
         "merged by other rules from here on: min_exchanges: 1 -> 2 (COIN0/USD, COIN1/USD)",
         "merged by other rules from here on: min_exchanges: 3 -> 2 (COIN2/USD)",
     ]
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(12.0, "12 %"), (1.25, "1.2 %"), (0.05, "0.05 %"), (0.0, "0 %"), (1900.0, "1,900 %")],
-)
-def test_percentages_are_short(value: float, text: str) -> None:
-    assert percent(value) == text
-
-
-@pytest.mark.parametrize(
-    ("part", "whole", "text"),
-    [(0, 9, "0 %"), (1, 1000, "less than 1 %"), (999, 1000, "99 %"), (7, 7, "100 %")],
-)
-def test_only_all_of_it_is_a_hundred_percent(part: int, whole: int, text: str) -> None:
-    assert share(part, whole) == text

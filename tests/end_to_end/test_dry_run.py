@@ -70,7 +70,7 @@ def test_a_dry_run_checks_everything_prints_the_plan_and_writes_nothing(
     # 50 hours, by 299 and 999 new candles a page, at a request a second.
     assert cells(finished.output, "BTC/USD", "coinbaseexchange")[2:] == ["3,000", "11", "11.0"]
     assert cells(finished.output, "ETH/USD", "binanceus")[2:] == ["3,000", "4", "4.0"]
-    assert "All 3 symbols would take about 33 s at the exchanges' pace." in finished.output
+    assert "A run of 3 symbols would take about 33 s at the exchanges' pace." in finished.output
     assert market.requests.candle_request_count("coinbaseexchange") == 2
 
 
@@ -146,7 +146,7 @@ def test_a_dry_run_names_what_was_meant_and_plans_for_the_rest(wanted: Any) -> N
         "ETG/USD is left out: not listed on coinbaseexchange, binanceus; did you mean ETH/USD?"
     ) in finished.output
     assert "did you mean SOL/USD? --quote_aliases=USDC:USD would let" in finished.output
-    assert "All 1 symbols would take" in finished.output
+    assert "A run of 1 symbol would take" in finished.output
 
     strict = wanted.run(**flags, strict_symbols=True)
     assert strict.exit_code == SOME_TICKERS_FAILED

@@ -326,14 +326,14 @@ def test_a_token_revoked_in_the_middle_of_a_run_ends_it_and_a_new_one_completes_
     assert job.stored.files() == undisturbed.files
 
 
-def test_two_hundred_symbols_that_are_up_to_date_cost_three_reads_of_state_and_coverage(
+def test_fifty_symbols_that_are_up_to_date_cost_three_reads_of_state_and_coverage(
     new_influxdb_job: Any,
     simulate: Any,
     ms_of: Any,
     bucket: InfluxDbConnection,
     proxy: MisbehavingProxy,
 ) -> None:
-    symbols = tuple(f"T{number:03d}/USD" for number in range(200))
+    symbols = tuple(f"T{number:02d}/USD" for number in range(50))
     now_ms = ms_of("2024-05-03T02:00:10")
     market = simulate(now_ms=now_ms, exchanges=EXCHANGES[:2], symbols=symbols, synthetic_days=1)
     job = new_influxdb_job(

@@ -86,7 +86,7 @@ def test_hostile_symbols_are_named_and_skipped_and_touch_nothing(
     assert job.stored.files() == files
     assert [ticker["symbol"] for ticker in finished.report["tickers"]] == ["BTC/USD"]
     assert len(finished.report["rejected_symbols"]) == len(HOSTILE)
-    assert f"1 symbols, {len(HOSTILE)} passed over" in finished.errors
+    assert f"1 symbol, {len(HOSTILE)} passed over" in finished.errors
     lines = finished.errors.splitlines()
     assert sum("passed over '" in line or 'passed over "' in line for line in lines) >= 16
     # Each stays on a line of its own, cut and without control characters.
@@ -184,6 +184,7 @@ def test_a_run_whose_lock_is_lost_ends_and_says_what_happened(
         finished.complaint
     )
     assert "what it stored is whole, and the next run goes on from there" in finished.complaint
+    assert finished.complaint.count("goes on from there") == 1
     assert finished.report["status"] == "failed"
     assert finished.report["stop_reason"] == "the loss of its run lock"
     market.set_faults([])

@@ -49,7 +49,7 @@ def test_merging_again_by_the_same_rules_changes_nothing(filled: Any, market: An
     assert filled.stored.contents() == contents
     assert filled.stored.files() == files
     assert_nothing_was_asked(market)
-    last_words = r"Merged 1 symbols again in \d+\.\d s: 0 merged candles changed\."
+    last_words = r"Merged 1 symbol again in \d+\.\d s: 0 merged candles changed\."
     assert re.search(last_words, finished.output)
 
 
@@ -151,7 +151,7 @@ def test_an_export_into_an_empty_folder_writes_the_same_bytes(filled: Any, marke
     finished = filled.run_well("export", **flags)
     assert filled.stored.files() == files
     assert_nothing_was_asked(market)
-    assert re.search(r"Exported 1 symbols in \d+\.\d s: 4 files written\.", finished.output)
+    assert re.search(r"Exported 1 symbol in \d+\.\d s: 4 files written\.", finished.output)
 
 
 def test_without_symbols_merge_and_export_take_all_that_the_store_knows(

@@ -43,7 +43,7 @@ def test_a_run_takes_its_symbols_from_redis(
 
     assert [ticker["symbol"] for ticker in finished.report["tickers"]] == ["BTC/USD", "ETH/USD"]
     assert len(finished.report["rejected_symbols"]) == 2
-    assert "2 symbols, 2 passed over, 1 doubles merged" in finished.errors
+    assert "2 symbols, 2 passed over, 1 double merged" in finished.errors
     assert "'!?'" in finished.errors
     assert job_with_redis.stored.manifest("ETHUSD_1h")["price_decimal_digits"] == 4
     assert job_with_redis.stored.coverage("aggregated", "BTC/USD", "1h") != []

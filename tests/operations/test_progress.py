@@ -9,7 +9,7 @@ from candle_ingestor.operations.progress import (
     ToldProgress,
     duration_words,
 )
-from candle_ingestor.operations.ticking import Ticking
+from candle_ingestor.operations.ticking import ticking
 
 PATIENCE_SECONDS = 20
 
@@ -187,7 +187,7 @@ def test_something_is_done_every_so_often_until_the_context_ends() -> None:
         if len(threads) == 3:
             is_often.set()
 
-    with Ticking(0.001, act):
+    with ticking(0.001, act):
         assert is_often.wait(PATIENCE_SECONDS)
     before = len(threads)
 

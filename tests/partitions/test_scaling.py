@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from candle_ingestor.partitions.scaling import ScalingError, digits_of_precision, scale
+from candle_ingestor.model.decimals import digits_of_precision
+from candle_ingestor.partitions.scaling import ScalingError, scale
 
 INT64 = range(-(2**63), 2**63)
 
@@ -86,33 +87,8 @@ def test_digits_an_int64_cannot_hold_are_refused(digits: int) -> None:
         scale(pl.Series([1.0]), digits)
 
 
-@pytest.mark.parametrize(
-    ("step", "digits"),
-    [
-        (1e-8, 8),
-        (0.1, 1),
-        (5e-05, 5),
-        (0.25, 2),
-        (1, 0),
-        (1.0, 0),
-        (10, 0),
-        (2.5e22, 0),
-        ("0.00100", 3),
-        (Decimal("0.010"), 2),
-    ],
-)
-def test_digits_of_a_market_s_step(step: Decimal | float | str, digits: int) -> None:
-    assert digits_of_precision(step) == digits
-
-
 @given(st.integers(1, 10**12), st.integers(0, 12))
 def test_multiples_of_a_step_scale_to_whole_numbers(units: int, digits: int) -> None:
     step = Decimal(1).scaleb(-digits)
     value = float(units * step)
     assert Decimal(scale(pl.Series([value]), digits_of_precision(step))[0]) == units
-
-
-@pytest.mark.parametrize("step", [0, -0.1, float("nan"), float("inf")])
-def test_a_step_that_is_none_is_refused(step: float) -> None:
-    with pytest.raises(ValueError, match="a step of precision is a positive number"):
-        digits_of_precision(step)

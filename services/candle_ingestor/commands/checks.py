@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
+from candle_ingestor.commands.saying import say
 from candle_ingestor.errors import CandleIngestorError, DependencyError
 from candle_ingestor.exchanges.errors import ExchangeError, words_without
 
@@ -23,7 +24,8 @@ class Checks:
 
     def failed(self, what: str, error: CandleIngestorError) -> None:
         """Keeps the gravest exit code: 3, a dependency is down, over 2, bad configuration."""
-        self._print("red", "FAIL", f"{what}: {error}")
+        message = str(error)
+        self._print("red", "FAIL", message if message.startswith(what) else f"{what}: {message}")
         self.exit_code = max(self.exit_code, error.exit_code)
 
     def exchange_failed(self, what: str, exchange: str, error: ExchangeError) -> None:
@@ -43,4 +45,4 @@ class Checks:
         self._print("yellow", "    ", what)
 
     def _print(self, colour: str, verdict: str, words: str) -> None:
-        self.console.print(f"[{colour}]{verdict}[/{colour}]  {escape(words)}", soft_wrap=True)
+        say(self.console, Text.assemble((verdict, colour), f"  {words}"))

@@ -12,9 +12,12 @@ from rich.console import Console
 
 from candle_ingestor.commands.demo_events import MarketEvents, events_of
 from candle_ingestor.commands.ingest import ingest
-from candle_ingestor.commands.plain_words import minute_text, percent
+from candle_ingestor.commands.saying import say
 from candle_ingestor.config import Config, config_from_flags
+from candle_ingestor.config.origins import alternatives_of
 from candle_ingestor.model.intervals import Interval
+from candle_ingestor.model.texts import percent
+from candle_ingestor.model.times import minute_text
 from candle_ingestor.operations.clock import SystemClock
 from exchange_simulator.config import SimulatorConfig
 from exchange_simulator.simulator import running_simulator
@@ -43,7 +46,8 @@ class DemoFlags:
         self._settings = {**SETTINGS, "exchange_settings_file": str(settings_path)}
 
     def __getattr__(self, name: str) -> Any:
-        if name in self._settings and not self._values[name].present:
+        is_given = any(self._values[each].present for each in (name, *alternatives_of(name)))
+        if name in self._settings and not is_given:
             return self._settings[name]
         return getattr(self._values, name)
 
@@ -54,9 +58,10 @@ def demo(values: flags.FlagValues, console: Console) -> int:
     Returns:
         The job's exit code.
     """
-    console.print(
+    say(
+        console,
         "Simulated exchanges, the real job: three symbols on three exchanges since two days ago, "
-        "with an outage and a bad print a day."
+        "with an outage and a bad print a day.",
     )
     clock = SystemClock()
     market = SimulatorConfig()
@@ -88,17 +93,17 @@ def _print_events(events: MarketEvents, console: Console) -> None:
             "kept in exchange_candles."
         )
     if lines:
-        console.print("\nWhat went wrong, as it does on real exchanges:", highlight=False)
+        say(console, "\nWhat went wrong, as it does on real exchanges:")
         for line in lines:
-            console.print(line, highlight=False)
+            say(console, line)
 
 
 def _print_where(config: Config, console: Console) -> None:
-    console.print(
+    say(
+        console,
         "\nWhere to look:\n"
         f"  {config.export.data_root}  monthly CSV of scaled integers, with manifest.json\n"
         f"  {config.store.sqlite_path}  candles, exchange_candles, coverage, runs\n"
         f"  {config.run.run_report_path}  the report above, for machines\n"
         "Run it again: only what is new is fetched.",
-        highlight=False,
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from candle_ingestor.commands.plain_words import counted, minute_text, percent
 from candle_ingestor.ingest.report import RunReport, TickerReport
 from candle_ingestor.merge.deviations import Disagreement, Exclusion
+from candle_ingestor.model.texts import counted, percent
+from candle_ingestor.model.times import minute_text
 from candle_ingestor.settle.outcome import Told
 
 _Deviation = Exclusion | Disagreement

@@ -13,6 +13,7 @@ from rich.table import Table
 from candle_ingestor.commands.checks import Checks
 from candle_ingestor.commands.clients import make_clients
 from candle_ingestor.commands.parts import load_symbols, log_mode
+from candle_ingestor.commands.saying import say
 from candle_ingestor.commands.storage import make_store
 from candle_ingestor.config import Config
 from candle_ingestor.config.showing import shown_settings
@@ -39,6 +40,7 @@ from candle_ingestor.ingest.window import earliest_wanted_ms
 from candle_ingestor.ingest.work import SeriesWork
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.symbol import Symbol
+from candle_ingestor.model.texts import counted
 from candle_ingestor.model.times import iso_text
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.stopping import StopSignal
@@ -67,7 +69,7 @@ def dry_run(config: Config, clock: Clock, console: Console) -> int:
             _check_retention(config, clock, symbols, store, checks)
         _check_folder(config, checks)
         asyncio.run(_check_exchanges(config, clock, symbols, store, checks))
-    console.print("Nothing was written.")
+    say(console, "Nothing was written.")
     return checks.exit_code
 
 
@@ -91,7 +93,7 @@ def _check_symbols(config: Config, checks: Checks) -> SymbolList | None:
     except CandleIngestorError as error:
         checks.failed("symbols", error)
         return None
-    checks.passed(f"{symbols.source}: {len(symbols.requests)} symbols")
+    checks.passed(f"{symbols.source}: {counted(len(symbols.requests), 'symbol')}")
     return symbols
 
 
@@ -203,7 +205,7 @@ async def _check_markets(
         except ConfigurationError as error:
             checks.failed(f"exchange {session.exchange}", error)
         else:
-            checks.passed(f"exchange {session.exchange}: {len(fetched)} spot markets")
+            checks.passed(f"exchange {session.exchange}: {counted(len(fetched), 'spot market')}")
     return markets
 
 
@@ -225,7 +227,7 @@ def _check_choices(
         checks.failed(words, ConfigurationError("lower --min_exchanges_required, or add exchanges"))
     for choice in found.undecided:
         exchanges = ", ".join(choice.unknown)
-        checks.noted(f"{choice.symbol}: whether {exchanges} has it cannot be told")
+        checks.noted(f"{choice.symbol}: nobody knows whether it is listed on {exchanges}")
     for choice in found.dropped:
         words = lacking_words(choice, markets, rules.quote_aliases)
         checks.noted(f"{choice.symbol} is left out: {words}")
@@ -251,8 +253,8 @@ async def _check_candles(
     newest = sifted.candles["open_time_ms"].max() if sifted.candles.height else None
     newest_words = f", newest {iso_text(int(str(newest)))}" if newest is not None else ""
     checks.passed(
-        f"candles of {series}: {sifted.candles.height} candles, "
-        f"{len(sifted.rejected)} rejected rows{newest_words}"
+        f"candles of {series}: {counted(sifted.candles.height, 'candle')}, "
+        f"{counted(len(sifted.rejected), 'rejected row')}{newest_words}"
     )
 
 
@@ -287,6 +289,5 @@ def _print_plan(
                 )
     console.print(table)
     longest = max(seconds_by_exchange.values(), default=0.0)
-    console.print(
-        f"All {len(tickers)} symbols would take about {longest:,.0f} s at the exchanges' pace."
-    )
+    symbols = counted(len(tickers), "symbol")
+    say(console, f"A run of {symbols} would take about {longest:,.0f} s at the exchanges' pace.")

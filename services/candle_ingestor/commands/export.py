@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from candle_ingestor.commands.saying import say
 from candle_ingestor.commands.stored import settle_stored
 from candle_ingestor.config import Config
 from candle_ingestor.errors import SOME_TICKERS_FAILED
+from candle_ingestor.model.texts import counted
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.writable import require_writable
 
@@ -25,16 +27,17 @@ def export(config: Config, clock: Clock, console: Console) -> int:
     require_writable("--data_root", config.export.data_root)
     settled = settle_stored(config, clock, merges=False, exports=True)
     for outcome in settled.outcomes.values():
-        files = len(outcome.files_written)
-        console.print(f"{outcome.symbol}: {files} files written below {config.export.data_root}")
+        files = counted(len(outcome.files_written), "file")
+        say(console, f"{outcome.symbol}: {files} written below {config.export.data_root}")
         for error in outcome.errors:
-            console.print(f"{outcome.symbol}: {error}", style="red", markup=False)
+            say(console, f"{outcome.symbol}: {error}", "red")
     written = sum(len(outcome.files_written) for outcome in settled.outcomes.values())
-    console.print(
-        f"Exported {len(settled.outcomes):,} symbols in {settled.seconds:.1f} s: "
-        f"{written:,} files written."
+    say(
+        console,
+        f"Exported {counted(len(settled.outcomes), 'symbol')} in {settled.seconds:.1f} s: "
+        f"{counted(written, 'file')} written.",
     )
     if settled.stop_reason is not None:
-        console.print(f"Stopped by {settled.stop_reason}; the same command goes on.")
+        say(console, f"Stopped by {settled.stop_reason}; the same command goes on.")
     has_failed = any(outcome.errors for outcome in settled.outcomes.values())
     return SOME_TICKERS_FAILED if has_failed else 0

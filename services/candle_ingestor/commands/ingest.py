@@ -19,6 +19,7 @@ from candle_ingestor.commands.parts import (
 )
 from candle_ingestor.commands.report_table import print_report
 from candle_ingestor.commands.report_words import ending
+from candle_ingestor.commands.saying import say
 from candle_ingestor.commands.storage import LOCK_LOST, OpenStore, open_store
 from candle_ingestor.config import Config
 from candle_ingestor.errors import SOME_TICKERS_FAILED, ConfigurationError
@@ -105,10 +106,10 @@ def _publish(report: RunReport, config: Config, console: Console) -> None:
     elif report.tickers:
         print_report(report, console, is_full=config.run.report == "full")
     elif report.stop_reason is not None and report.failure is None:
-        console.print(
+        say(
+            console,
             f"Run stopped by {report.stop_reason} before its symbols were known; "
             "nothing was fetched, and the same command goes on from here",
-            soft_wrap=not console.is_terminal,
         )
 
 

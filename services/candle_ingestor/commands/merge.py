@@ -5,9 +5,11 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
+from candle_ingestor.commands.saying import say
 from candle_ingestor.commands.stored import settle_stored
 from candle_ingestor.config import Config
 from candle_ingestor.errors import SOME_TICKERS_FAILED
+from candle_ingestor.model.texts import counted
 from candle_ingestor.operations.clock import Clock
 
 
@@ -30,14 +32,15 @@ def merge(config: Config, clock: Clock, console: Console) -> int:
     failed = [outcome for outcome in settled.outcomes.values() if outcome.errors]
     for outcome in failed:
         for error in outcome.errors:
-            console.print(f"{outcome.symbol}: {error}", style="red", markup=False)
+            say(console, f"{outcome.symbol}: {error}", "red")
     changed = sum(outcome.merged.candles for outcome in settled.outcomes.values())
-    console.print(
-        f"Merged {len(settled.outcomes) - len(failed):,} symbols again in {settled.seconds:.1f} s: "
-        f"{changed:,} merged candles changed."
+    say(
+        console,
+        f"Merged {counted(len(settled.outcomes) - len(failed), 'symbol')} again in "
+        f"{settled.seconds:.1f} s: {counted(changed, 'merged candle')} changed.",
     )
     if settled.stop_reason is not None:
-        console.print(f"Stopped by {settled.stop_reason}; the same command goes on.")
+        say(console, f"Stopped by {settled.stop_reason}; the same command goes on.")
     elif config.export.csv:
-        console.print("The CSV partitions follow with the next run, or the command export.")
+        say(console, "The CSV partitions follow with the next run, or the command export.")
     return SOME_TICKERS_FAILED if failed else 0

@@ -9,6 +9,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from candle_ingestor.config import Config
+from candle_ingestor.model.texts import counted
 from candle_ingestor.operations.progress import NoProgress, Progress, ProgressLines
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.symbols import sources
@@ -40,11 +41,11 @@ def load_symbols(config: Config) -> SymbolList:
         )
     if symbols.rejected or symbols.duplicates:
         log.info(
-            "%s: %d symbols, %d passed over, %d doubles merged",
+            "%s: %s, %d passed over, %s merged",
             symbols.source,
-            len(symbols.requests),
+            counted(len(symbols.requests), "symbol"),
             len(symbols.rejected),
-            symbols.duplicates,
+            counted(symbols.duplicates, "double"),
         )
     return symbols
 

@@ -7,7 +7,6 @@ from itertools import chain
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from candle_ingestor.commands.deviation_words import deviations
 from candle_ingestor.commands.report_words import (
@@ -21,6 +20,7 @@ from candle_ingestor.commands.report_words import (
     trouble_words,
     worst_first,
 )
+from candle_ingestor.commands.saying import say
 from candle_ingestor.ingest.report import RunReport, RunStatus, TickerReport, candles_by_reason
 
 _COLOURS = {
@@ -41,27 +41,22 @@ def print_report(report: RunReport, console: Console, *, is_full: bool = False) 
     if is_full:
         console.print(_symbols_table(report))
     for line in left_out(report):
-        _say(console, line)
+        say(console, line)
     for exchange, trouble in report.troubles.items():
-        _say(console, trouble_words(exchange, trouble), "yellow")
+        say(console, trouble_words(exchange, trouble), "yellow")
     if is_full:
         for ticker in report.tickers:
             _say_all_of(report, ticker, console)
     else:
         notes = (stand_ins(report), rule_changes(report), deviations(report, report.tickers))
         for line in chain(*notes):
-            _say(console, line)
+            say(console, line)
         for ticker in worst_first(report):
             if words := incomplete(report, ticker):
-                _say(console, words, "red" if ticker.errors else "")
-    _say(console, ending(report), _COLOURS[report.status])
+                say(console, words, "red" if ticker.errors else "")
+    say(console, ending(report), _COLOURS[report.status])
     if words := export_left(report):
-        _say(console, words)
-
-
-def _say(console: Console, line: str, style: str = "") -> None:
-    # A terminal breaks lines between words; in a log a line stays one.
-    console.print(Text(line, style=style), soft_wrap=not console.is_terminal)
+        say(console, words)
 
 
 def _exchanges_table(report: RunReport) -> Table:
@@ -110,21 +105,21 @@ def _symbols_table(report: RunReport) -> Table:
 
 def _say_all_of(report: RunReport, ticker: TickerReport, console: Console) -> None:
     known, wanted = ticker.outcome.covered_candles, ticker.outcome.wanted_candles
-    _say(console, f"{ticker.symbol}: {known:,} of {wanted:,} {report.timeframe} intervals known")
+    say(console, f"{ticker.symbol}: {known:,} of {wanted:,} {report.timeframe} intervals known")
     gaps = candles_by_reason(ticker.outcome.gaps, report.duration_ms)
     if gaps:
-        _say(console, f"  missing: {by_reason(gaps.items())}")
+        say(console, f"  missing: {by_reason(gaps.items())}")
     for source in ticker.sources:
         gaps = candles_by_reason(source.gaps, report.duration_ms)
         if gaps:
-            _say(console, f"  {source.exchange} lacks: {by_reason(gaps.items())}")
+            say(console, f"  {source.exchange} lacks: {by_reason(gaps.items())}")
     for exchange, symbol in ticker.stand_ins.items():
-        _say(console, f"  {exchange} serves {symbol} in place of {ticker.symbol}")
+        say(console, f"  {exchange} serves {symbol} in place of {ticker.symbol}")
     for change in ticker.outcome.rule_changes:
-        _say(console, f"  merged by other rules from here on: {change}")
+        say(console, f"  merged by other rules from here on: {change}")
     for line in deviations(report, [ticker]):
-        _say(console, f"  {line}")
+        say(console, f"  {line}")
     for error in ticker.errors[:_MOST_ERRORS_SHOWN]:
-        _say(console, f"  failed: {error}", "red")
+        say(console, f"  failed: {error}", "red")
     if len(ticker.errors) > _MOST_ERRORS_SHOWN:
-        _say(console, f"  and {len(ticker.errors) - _MOST_ERRORS_SHOWN} more failures")
+        say(console, f"  and {len(ticker.errors) - _MOST_ERRORS_SHOWN} more failures")

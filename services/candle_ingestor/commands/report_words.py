@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from candle_ingestor.commands.plain_words import counted, minute_text, share, some_of
 from candle_ingestor.ingest.report import ExchangeTrouble, RunReport, RunStatus, TickerReport
 from candle_ingestor.model.gaps import GapReason
+from candle_ingestor.model.texts import counted, share, some_of
+from candle_ingestor.model.times import minute_text
 from candle_ingestor.operations.stopping import TIME_LIMIT
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 
 from candle_ingestor.config import Config, Origin
 from candle_ingestor.errors import ConfigurationError
@@ -14,6 +13,7 @@ from candle_ingestor.model.merge_rules import MergeRules
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import MergeBasis
 from candle_ingestor.model.symbol import Symbol
+from candle_ingestor.model.texts import did_you_mean, some_of
 from candle_ingestor.settle.ticker import Ticker, basis_of, choose_basis
 from candle_ingestor.symbols.requests import SymbolList, SymbolRequest
 
@@ -48,8 +48,9 @@ def stored_tickers(
     unknown = [each.symbol for each in symbols.requests if each.symbol not in known]
     if unknown:
         raise ConfigurationError(
-            f"{ledger.store.description} holds no {timeframe} candles of {_named(unknown)}"
-            f"{_hint(unknown[0], held)}; it holds {_named(held)}"
+            f"{ledger.store.description} holds no {timeframe} candles of "
+            f"{some_of(unknown, _MOST_NAMED)}{_hint(unknown[0], held)}; "
+            f"it holds {some_of(held, _MOST_NAMED)}"
         )
     return [choosing.ticker(request) for request in symbols.requests]
 
@@ -163,11 +164,5 @@ def _other_timeframes(ledger: Ledger) -> str:
 
 
 def _hint(unknown: Symbol, held: Sequence[Symbol]) -> str:
-    close = get_close_matches(str(unknown), [str(symbol) for symbol in held], n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
-
-
-def _named(symbols: Sequence[Symbol]) -> str:
-    names = [str(symbol) for symbol in symbols[:_MOST_NAMED]]
-    more = len(symbols) - _MOST_NAMED
-    return ", ".join(names) + (f" and {more} more" if more > 0 else "")
+    meant = did_you_mean(str(unknown), map(str, held))
+    return f" ({meant})" if meant else ""

@@ -1,6 +1,7 @@
 """What a run is configured to do: read from flags and environment, grouped by who uses it."""
 
-from candle_ingestor.config.from_flags import FlagValues, config_from_flags
+from candle_ingestor.config.from_flags import config_from_flags
+from candle_ingestor.config.given import FlagValues
 from candle_ingestor.config.groups import (
     CandlesConfig,
     Config,

@@ -5,11 +5,10 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Collection
 from datetime import date, datetime
-from difflib import get_close_matches
 from pathlib import Path
 
 from candle_ingestor.errors import ConfigurationError
-from candle_ingestor.model.texts import quoted
+from candle_ingestor.model.texts import did_you_mean, quoted
 
 CONFIG_FLAG = "--config"
 
@@ -42,8 +41,8 @@ def read_config_file(path: Path, names: Collection[str]) -> dict[str, FileValue]
 
 
 def _unknown(key: str, names: Collection[str]) -> str:
-    close = get_close_matches(key.strip("-").replace("-", "_"), names, n=1)
-    hint = f"did you mean {close[0]}?" if close else "docs/flags.md lists the flags"
+    word = key.strip("-").replace("-", "_")
+    hint = did_you_mean(word, names, "docs/flags.md lists the flags")
     return f"no flag is called {quoted(key)}; {hint}"
 
 
@@ -51,7 +50,7 @@ def _value(value: object, where: str) -> FileValue:
     if isinstance(value, list):
         items = [_value(item, where) for item in value]
         if not all(isinstance(item, str) and "," not in item for item in items):
-            raise ConfigurationError(f"{where} is a list of something else than texts")
+            raise ConfigurationError(f"{where} must be a list of texts in quotes, without commas")
         return ",".join(str(item) for item in items)
     if isinstance(value, datetime | date):
         return value.isoformat()

@@ -7,8 +7,8 @@ import math
 import pkgutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
 
+from candle_ingestor.config.given import FlagValues, ca_file_of, text_of
 from candle_ingestor.config.groups import (
     DAY_MS,
     CandlesConfig,
@@ -33,7 +33,6 @@ from candle_ingestor.exchanges.settings import (
 from candle_ingestor.model.merge_rules import HighLow, MergeRules
 from candle_ingestor.model.texts import quoted
 from candle_ingestor.model.timeframe import Timeframe
-from candle_ingestor.operations.ca_file import require_ca_file
 from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
 from candle_ingestor.symbols.start_date import RelativeDay, parse_end_date, parse_start_date
 
@@ -52,12 +51,6 @@ _REAL_NUMBERS = (
     "catch_up_initial_days",
     "settle_seconds",
 )
-
-
-class FlagValues(Protocol):
-    """Parsed flags, as attributes of their names."""
-
-    def __getattr__(self, name: str) -> Any: ...
 
 
 def config_from_flags(
@@ -143,8 +136,7 @@ def _symbols(values: FlagValues, environment: Mapping[str, str]) -> SymbolsConfi
     return SymbolsConfig(
         symbols=values.symbols,
         symbols_file=_path(values.symbols_file),
-        redis_key=values.redis_key_crypto_symbols
-        or environment.get("REDIS_KEY_CRYPTO_SYMBOLS")
+        redis_key=text_of("redis_key_crypto_symbols", values, environment)
         or "top_cryptocurrencies",
         strict=values.strict_symbols,
     )
@@ -165,23 +157,18 @@ def _candles(values: FlagValues) -> CandlesConfig:
 def _influxdb(
     values: FlagValues, environment: Mapping[str, str], origins: Origins
 ) -> InfluxDbConnection | None:
-    token = values.influxdb_token or environment.get("INFLUXDB_TOKEN") or ""
+    token = text_of("influxdb_token", values, environment) or ""
     if values.store == "auto":
         _require_one_store(token, origins)
     if values.store == "sqlite" or (values.store == "auto" and not token):
         return None
-    ca_text = values.influxdb_ca_file or environment.get("INFLUXDB_CA_FILE")
-    ca_file = Path(ca_text) if ca_text else None
-    if ca_file is not None:
-        source = "--influxdb_ca_file" if values.influxdb_ca_file else "$INFLUXDB_CA_FILE"
-        require_ca_file(source, ca_file)
     return InfluxDbConnection(
-        url=values.influxdb_url or environment.get("INFLUXDB_URL") or "http://localhost:8086",
+        url=text_of("influxdb_url", values, environment) or "http://localhost:8086",
         token=token,
-        org=values.influxdb_org or environment.get("INFLUXDB_ORG") or "",
-        bucket=values.influxdb_bucket or environment.get("INFLUXDB_BUCKET") or DEFAULT_BUCKET,
+        org=text_of("influxdb_org", values, environment) or "",
+        bucket=text_of("influxdb_bucket", values, environment) or DEFAULT_BUCKET,
         timeout_seconds=INFLUXDB_TIMEOUT_SECONDS,
-        ca_file=ca_file,
+        ca_file=ca_file_of("influxdb_ca_file", values, environment),
     )
 
 

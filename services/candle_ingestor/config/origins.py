@@ -70,7 +70,7 @@ def origins_of(
         found = stronger(name)
         if found is not None:
             return found
-        is_said_otherwise = any(stronger(other) is not None for other in _alternatives_of(name))
+        is_said_otherwise = any(stronger(other) is not None for other in alternatives_of(name))
         return Origin.FILE if name in in_file and not is_said_otherwise else Origin.DEFAULT
 
     return {name: origin(name) for name in flags}
@@ -85,5 +85,6 @@ def contradictions(origins: Origins) -> list[tuple[str, str]]:
     ]
 
 
-def _alternatives_of(name: str) -> list[str]:
+def alternatives_of(name: str) -> list[str]:
+    """The flags that say the same as this one in another way."""
     return [other for pair in ALTERNATIVES if name in pair for other in pair if other != name]

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING
 
+from candle_ingestor.config.given import FlagValues, ca_file_of, source_of, text_of
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.model.texts import quoted
-from candle_ingestor.operations.ca_file import require_ca_file
 from candle_ingestor.operations.redis_connection import (
     DEFAULT_PORT,
     RedisConnection,
     parse_redis_url,
 )
-
-if TYPE_CHECKING:
-    from candle_ingestor.config.from_flags import FlagValues
 
 _HIGHEST_PORT = 65_535
 
@@ -42,7 +37,7 @@ def redis_from_flags(values: FlagValues, environment: Mapping[str, str]) -> Redi
         connection = parse_redis_url(environment["REDIS_URL"], "$REDIS_URL")
     else:
         connection = RedisConnection(
-            host=values.redis_host or environment.get("REDIS_HOST") or "localhost",
+            host=text_of("redis_host", values, environment) or "localhost",
             port=_port(values.redis_port, environment.get("REDIS_PORT") or ""),
         )
     return _with_ca_file(_with_password(connection, values, environment), values, environment)
@@ -50,8 +45,7 @@ def redis_from_flags(values: FlagValues, environment: Mapping[str, str]) -> Redi
 
 def names_redis(values: FlagValues, environment: Mapping[str, str]) -> bool:
     """Whether flags or environment say where Redis is."""
-    named = values.redis_url or values.redis_host
-    return bool(named or environment.get("REDIS_URL") or environment.get("REDIS_HOST"))
+    return any(text_of(name, values, environment) for name in ("redis_url", "redis_host"))
 
 
 def _port(flag: int | None, variable: str) -> int:
@@ -70,8 +64,7 @@ def _with_password(
     connection: RedisConnection, values: FlagValues, environment: Mapping[str, str]
 ) -> RedisConnection:
     if connection.password is None:
-        password = values.redis_password or environment.get("REDIS_PASSWORD") or None
-        return replace(connection, password=password)
+        return replace(connection, password=text_of("redis_password", values, environment))
     if values.redis_password and values.redis_url:
         raise ConfigurationError(
             "--redis_url holds a password, and --redis_password is given too; leave one out"
@@ -82,13 +75,10 @@ def _with_password(
 def _with_ca_file(
     connection: RedisConnection, values: FlagValues, environment: Mapping[str, str]
 ) -> RedisConnection:
-    text = values.redis_ca_file or environment.get("REDIS_CA_FILE")
-    if not text:
-        return connection
-    source = "--redis_ca_file" if values.redis_ca_file else "$REDIS_CA_FILE"
-    if not connection.is_tls:
+    ca_file = ca_file_of("redis_ca_file", values, environment)
+    if ca_file is not None and not connection.is_tls:
         raise ConfigurationError(
-            f"{source} is for a connection with TLS; give --redis_url=rediss://HOST:PORT as well"
+            f"{source_of('redis_ca_file', values)} is for a connection with TLS; give "
+            "--redis_url=rediss://HOST:PORT as well"
         )
-    require_ca_file(source, Path(text))
-    return replace(connection, ca_file=Path(text))
+    return replace(connection, ca_file=ca_file)

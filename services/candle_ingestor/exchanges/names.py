@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from difflib import get_close_matches
 
 from candle_ingestor.errors import ConfigurationError
-from candle_ingestor.model.texts import quoted
+from candle_ingestor.model.texts import did_you_mean, quoted
 
 RENAMED = {
     "binance_us": "binanceus",
@@ -63,6 +62,5 @@ def resolve_names(
 
 def unknown_name(name: str, known: Collection[str]) -> str:
     """What to say of a name that is no exchange."""
-    close = get_close_matches(name, [*known, *RENAMED], n=1)
-    hint = f"did you mean {close[0]}?" if close else "see ccxt's list of exchanges for the ids"
+    hint = did_you_mean(name, [*known, *RENAMED], "see ccxt's list of exchanges for the ids")
     return f"{quoted(name)} is no exchange that ccxt knows; {hint}"

@@ -1,4 +1,4 @@
-"""How often a request is tried again, and when (DESIGN's failure table)."""
+"""How often a request is tried again, and when (the failure table of docs/design.md)."""
 
 from __future__ import annotations
 

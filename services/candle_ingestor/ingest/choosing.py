@@ -19,14 +19,12 @@ from candle_ingestor.exchanges.markets import Markets, MarketsCache, busiest_mar
 from candle_ingestor.exchanges.session import ExchangeSession
 from candle_ingestor.ingest.report import ExchangeTrouble, RunReport, TickerReport
 from candle_ingestor.ingest.sources.base import CandleSource
-from candle_ingestor.model.texts import joined
+from candle_ingestor.model.texts import counted, joined, some_of
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.settle.outcome import TickerOutcome
 from candle_ingestor.symbols.requests import SymbolList
 
 log = logging.getLogger(__name__)
-
-_MOST_DROPPED_NAMED = 5
 
 WHERE_TO_LOOK = (
     "check the network, its name server, firewall and proxy, --exchanges and "
@@ -81,11 +79,12 @@ def choose_markets(
         raise DependencyError(failed[0].errors[0])
     report.tickers.extend(failed)
     if not found.accepted and not undecided:
-        dropped = _dropped_words(found.dropped, markets, config.rules.quote_aliases)
+        aliases = config.rules.quote_aliases
+        dropped = [f"{c.symbol} is {lacking_words(c, markets, aliases)}" for c in found.dropped]
         advice = "lower --min_exchanges_required, or add exchanges or --quote_aliases"
         raise ConfigurationError(
             f"No symbols meet the minimum exchange requirement of {minimum}: "
-            f"{joined([*dropped, advice])}"
+            f"{joined([some_of(dropped, separator='; '), advice])}"
         )
     for choice in found.accepted:
         for exchange, symbol in choice.stand_ins.items():
@@ -98,9 +97,9 @@ def strict_complaint(symbols: SymbolList, dropped: int) -> str | None:
     faults = []
     if dropped:
         faults.append(f"left out {dropped} of {len(symbols.requests)} symbols")
-    if passed_over := len(symbols.rejected):
-        entries = "entry that names" if passed_over == 1 else "entries that name"
-        faults.append(f"passed over {passed_over} {entries} no symbol")
+    if symbols.rejected:
+        entries = counted(len(symbols.rejected), "entry that names", "entries that name")
+        faults.append(f"passed over {entries} no symbol")
     return f"--strict_symbols: {' and '.join(faults)}" if faults else None
 
 
@@ -131,7 +130,7 @@ def _undecided(choice: MarketChoice, report: RunReport) -> TickerReport | None:
         )
         return None
     outcome = TickerOutcome(str(choice.symbol))
-    outcome.fail(f"whether {exchanges} has {choice.symbol} cannot be told: {'; '.join(causes)}")
+    outcome.fail(f"nobody knows whether it is listed on {exchanges}: {'; '.join(causes)}")
     log.error("%s: %s", choice.symbol, outcome.errors[0])
     return TickerReport(outcome)
 
@@ -149,12 +148,3 @@ def lacking_words(
     words = f"not listed on {', '.join(choice.lacking)}"
     advice = advice_on(choice, markets, quote_aliases)
     return joined([words, advice]) if advice else words
-
-
-def _dropped_words(
-    dropped: Sequence[MarketChoice], markets: Markets, quote_aliases: Sequence[tuple[str, str]]
-) -> list[str]:
-    named = dropped[:_MOST_DROPPED_NAMED]
-    words = [f"{each.symbol} is {lacking_words(each, markets, quote_aliases)}" for each in named]
-    more = len(dropped) - len(named)
-    return [*words, f"and {more} more"] if more else words

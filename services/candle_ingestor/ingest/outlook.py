@@ -15,6 +15,7 @@ from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet, covere
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import NOTHING_KNOWN, Listing
 from candle_ingestor.model.symbol import Symbol
+from candle_ingestor.model.texts import some_of
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.model.times import iso_text
 from candle_ingestor.settle.ticker import Ticker
@@ -197,9 +198,7 @@ def _causes_of_asked(
 def _words_of(group: Sequence[Outlook]) -> str:
     first = group[0]
     symbols = [str(each.symbol) for each in group]
-    named = ", ".join(symbols[:_MOST_SYMBOLS_NAMED])
-    if len(symbols) > _MOST_SYMBOLS_NAMED:
-        named += f" and {len(symbols) - _MOST_SYMBOLS_NAMED:,} more"
+    named = some_of(symbols, _MOST_SYMBOLS_NAMED)
     unit = "minutes" if first.timeframe == Timeframe(1) else f"{first.timeframe} candles"
     wanted = f"of {first.wanted_candles:,} {unit} wanted{' of each' if len(group) > 1 else ''}"
     have = f"can have {f'at most {first.at_most}' if first.at_most else 'none'} of the "

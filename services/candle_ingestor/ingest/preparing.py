@@ -14,10 +14,10 @@ from candle_ingestor.ingest.sources.base import CandleSource
 from candle_ingestor.ingest.window import window_of
 from candle_ingestor.ingest.work import SeriesWork
 from candle_ingestor.ledger.hand import MOST_ROWS
+from candle_ingestor.model.decimals import digits_of_precision
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import NOTHING_KNOWN, Precision, SeriesRecord
-from candle_ingestor.partitions.scaling import digits_of_precision
 from candle_ingestor.settle.state import catch_up_key
 from candle_ingestor.settle.ticker import Ticker, basis_of, choose_basis
 from candle_ingestor.symbols.requests import SymbolList

@@ -10,6 +10,11 @@ def iso_text(time_ms: int) -> str:
     return datetime.fromtimestamp(time_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def minute_text(time_ms: int) -> str:
+    """The time as `2023-03-11T07:02Z`."""
+    return f"{iso_text(time_ms)[:16]}Z"
+
+
 def parse_time_ms(text: str) -> int:
     """The time that `2023-03-15T00:00:00Z`, another ISO 8601 text or a number of ms names.
 

@@ -8,6 +8,14 @@ from pathlib import Path
 from candle_ingestor.errors import ConfigurationError
 
 
+def advice_on_authority(flag: str) -> str:
+    """What to do about a server whose certificate is not trusted."""
+    return (
+        "if its certificate is signed by an authority of your own, give that one's certificate "
+        f"with {flag}"
+    )
+
+
 def require_ca_file(source: str, path: Path) -> None:
     """Proves that the file holds certificates; `source` is the flag or variable that names it.
 

@@ -12,10 +12,9 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Protocol, Self
 
-from candle_ingestor.operations.ticking import Ticking
+from candle_ingestor.operations.ticking import ticking
 
 log = logging.getLogger(__name__)
 
@@ -31,12 +30,7 @@ class Progress(Protocol):
 
     def __enter__(self) -> Self: ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *error: object) -> None: ...
 
     def begin(self, phase: str, expected: Mapping[str, int] | None = None) -> None:
         """Another phase begins, in words such as `Fetching candles`.
@@ -58,12 +52,7 @@ class NoProgress:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         return None
 
     def begin(self, phase: str, expected: Mapping[str, int] | None = None) -> None:
@@ -147,7 +136,7 @@ class _Part:
 
 
 class ToldProgress:
-    """Keeps what progress is told, for whoever shows it.
+    """Keeps what progress is told. Who shows it begins that in `__enter__`, on `self._stack`.
 
     `seconds` is a clock that never goes back.
     """
@@ -163,6 +152,10 @@ class ToldProgress:
         self._phase = ""
         self._began = seconds()
         self._parts: dict[str, _Part] = {}
+        self._stack = ExitStack()
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
 
     def begin(self, phase: str, expected: Mapping[str, int] | None = None) -> None:
         with self._lock:
@@ -198,25 +191,9 @@ class ToldProgress:
 class ProgressLines(ToldProgress):
     """A log line every half a minute, with pace and time left; none in a short run."""
 
-    def __init__(
-        self,
-        is_stopping: Callable[[], bool] = lambda: False,
-        seconds: Callable[[], float] = time.monotonic,
-    ) -> None:
-        super().__init__(is_stopping, seconds)
-        self._stack = ExitStack()
-
     def __enter__(self) -> Self:
-        self._stack.enter_context(Ticking(SECONDS_BETWEEN_LINES, self.tell))
+        self._stack.enter_context(ticking(SECONDS_BETWEEN_LINES, self.tell))
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stack.close()
 
     def tell(self) -> None:
         """Writes the line."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
-from types import TracebackType
 from typing import Self
 
 from rich.text import Text
@@ -18,7 +16,7 @@ from candle_ingestor.operations.progress import (
     pace_words,
 )
 from candle_ingestor.operations.screen import Screen
-from candle_ingestor.operations.ticking import Ticking
+from candle_ingestor.operations.ticking import ticking
 
 SECONDS_BETWEEN_DRAWINGS = 0.25
 
@@ -41,21 +39,12 @@ class ProgressBars(ToldProgress):
     ) -> None:
         super().__init__(is_stopping, seconds)
         self._screen = screen
-        self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         self._screen.show(self._drawing)
         self._stack.callback(self._screen.hide)
-        self._stack.enter_context(Ticking(SECONDS_BETWEEN_DRAWINGS, self._screen.redraw))
+        self._stack.enter_context(ticking(SECONDS_BETWEEN_DRAWINGS, self._screen.redraw))
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stack.close()
 
     def _drawing(self) -> Text:
         width = max(1, min(MOST_COLUMNS, self._screen.console.width - _MARGIN))

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from candle_ingestor.errors import ConfigurationError
+from candle_ingestor.operations.secrets import Redactor
 
 DEFAULT_PORT = 6379
 
@@ -63,7 +64,7 @@ class RedisConnection:
 
     def without_secrets(self, text: str) -> str:
         """The text as one line with the password masked, should Redis or a proxy repeat it."""
-        masked = text.replace(self.password, "***") if self.password else text
+        masked = Redactor([self.password]).redact(text)
         # An unknown command is repeated with its arguments, and those of AUTH may be cut short.
         masked = masked.partition(", with args beginning with")[0]
         return " ".join(masked.split())

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import secrets
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +16,6 @@ from tenacity.wait import wait_base
 
 from candle_ingestor.errors import DependencyError
 from candle_ingestor.model.texts import shortened
-from candle_ingestor.model.times import iso_text
 from candle_ingestor.operations.redis_client import (
     DEFAULT_TRIES,
     DEFAULT_WAIT,
@@ -27,7 +24,11 @@ from candle_ingestor.operations.redis_client import (
     ask,
 )
 from candle_ingestor.operations.redis_connection import RedisConnection
-from candle_ingestor.operations.run_lock import RunLockHeldError, RunLockLostError
+from candle_ingestor.operations.run_lock import (
+    RunLockHeldError,
+    RunLockLostError,
+    holder_words,
+)
 
 DEFAULT_LEASE_SECONDS = 60.0
 
@@ -87,9 +88,7 @@ class RedisRunLock:
         # A renewal that hangs must leave time for others before the lease ends.
         hurried_seconds = min(connection.timeout_seconds, lease_seconds / 12)
         self._hurried = replace(connection, timeout_seconds=hurried_seconds)
-        self._holder = (
-            f"process {os.getpid()} on {socket.gethostname()}, running since {iso_text(started_ms)}"
-        )
+        self._holder = holder_words(started_ms)
         self._lease_seconds = lease_seconds
         self._wait = wait
         self._value = ""

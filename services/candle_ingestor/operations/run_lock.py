@@ -6,13 +6,13 @@ import fcntl
 import json
 import os
 import socket
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 from urllib.parse import urlsplit
 
 from candle_ingestor.errors import CandleIngestorError, DependencyError
+from candle_ingestor.model.times import iso_text
 
 
 class RunLockHeldError(CandleIngestorError):
@@ -38,6 +38,11 @@ def lock_name_of(url: str, org: str, bucket: str, service_identifier: str) -> st
     port = parts.port or {"http": 80, "https": 443}.get(scheme)
     address = f"{scheme}://{parts.hostname}:{port}{parts.path.rstrip('/')}"
     return json.dumps([address, org, bucket, service_identifier])
+
+
+def holder_words(started_ms: int) -> str:
+    """Who holds a lock that this process takes."""
+    return f"process {os.getpid()} on {socket.gethostname()}, running since {iso_text(started_ms)}"
 
 
 class FileRunLock:
@@ -69,7 +74,7 @@ class FileRunLock:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, self._holder().encode(), 0)
+            os.pwrite(descriptor, f"{holder_words(self._started_ms)}\n".encode(), 0)
         except BlockingIOError as error:
             holder = os.pread(descriptor, 1000, 0).decode("utf-8", "replace").strip()
             os.close(descriptor)
@@ -95,13 +100,6 @@ class FileRunLock:
             descriptor, self._descriptor = self._descriptor, None
             os.ftruncate(descriptor, 0)
             os.close(descriptor)
-
-    def _holder(self) -> str:
-        started = datetime.fromtimestamp(self._started_ms // 1000, UTC)
-        return (
-            f"process {os.getpid()} on {socket.gethostname()}, "
-            f"running since {started:%Y-%m-%dT%H:%M:%SZ}\n"
-        )
 
     def _unusable(self, error: OSError) -> DependencyError:
         return DependencyError(

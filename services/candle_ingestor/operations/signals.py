@@ -13,15 +13,13 @@ from functools import partial
 from queue import SimpleQueue
 from typing import NoReturn
 
+from candle_ingestor.errors import INTERRUPTED
 from candle_ingestor.operations.screen import standard_error
 from candle_ingestor.operations.stopping import StopSignal
 
 log = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
-LEFT_AT_ONCE = 130
-"""The exit code after a second Ctrl-C, as of a shell's command that Ctrl-C ended."""
 
 _LONGEST_LEAVING_SECONDS = 2.0
 
@@ -81,7 +79,7 @@ def _ask_to_stop(loop: asyncio.AbstractEventLoop | None, stop: StopSignal, numbe
 
 def _leave_at_once() -> NoReturn:
     # Whatever another thread is stuck in, holding the log or the screen.
-    limit = threading.Timer(_LONGEST_LEAVING_SECONDS, os._exit, [LEFT_AT_ONCE])
+    limit = threading.Timer(_LONGEST_LEAVING_SECONDS, os._exit, [INTERRUPTED])
     limit.daemon = True
     limit.start()
     standard_error().hide()
@@ -89,4 +87,4 @@ def _leave_at_once() -> NoReturn:
         "Left at once, without a report. What is stored is whole, and the same command goes on "
         "from there."
     )
-    os._exit(LEFT_AT_ONCE)
+    os._exit(INTERRUPTED)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from candle_ingestor.model.decimals import MOST_DIGITS
 from candle_ingestor.model.gaps import Gap, GapReason
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.months import Month
@@ -18,7 +19,6 @@ from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.model.times import iso_text
 from candle_ingestor.partitions.errors import PartitionError
 from candle_ingestor.partitions.files import read_file, replace_file
-from candle_ingestor.partitions.scaling import MOST_DIGITS
 from candle_ingestor.partitions.timestamps import parse_timestamp
 
 FORMAT_VERSION = 1

@@ -7,8 +7,7 @@ from typing import Any
 
 import polars as pl
 
-MOST_DIGITS = 18
-"""Of which an int64 holds at least one unit."""
+from candle_ingestor.model.decimals import MOST_DIGITS
 
 _INT64 = range(-(2**63), 2**63)
 _FLOAT_MARGIN = 2.0**-51
@@ -92,20 +91,6 @@ def _scaled_by_value(values: pl.Series, product: pl.Series, digits: int) -> pl.S
         exact = [_scale_one(index, values[index], digits) for index in unsure]
         scaled = scaled.scatter(unsure, pl.Series(exact, dtype=pl.Int64))
     return scaled.alias(values.name)
-
-
-def digits_of_precision(step: Decimal | float | str) -> int:
-    """How many decimals the multiples of a market's step have: 0.25 -> 2, 1e-08 -> 8, 10 -> 0.
-
-    Raises:
-        ValueError: if the step is not a positive number.
-    """
-    decimal = Decimal(repr(step) if isinstance(step, float) else step)
-    if not decimal.is_finite() or decimal <= 0:
-        raise ValueError(f"a step of precision is a positive number, not {step}")
-    exponent = decimal.normalize().as_tuple().exponent
-    assert isinstance(exponent, int)
-    return max(0, -exponent)
 
 
 def _scale_one(index: int, value: float | None, digits: int) -> int:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from candle_ingestor.model.decimals import MOST_DIGITS
 from candle_ingestor.model.gaps import Reasons
 from candle_ingestor.model.intervals import IntervalSet
 from candle_ingestor.model.months import Month
@@ -28,7 +29,6 @@ from candle_ingestor.partitions.month_facts import (
     is_stale,
     tellable_months,
 )
-from candle_ingestor.partitions.scaling import MOST_DIGITS
 from candle_ingestor.partitions.unfinished import UnfinishedNote
 
 _BARE_TIMEFRAME = Timeframe(1)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
-from difflib import get_close_matches
 from typing import Any, NamedTuple
 
+from candle_ingestor.model.decimals import MOST_DIGITS
 from candle_ingestor.model.symbol import Symbol, SymbolError
-from candle_ingestor.model.texts import quoted, shortened
+from candle_ingestor.model.texts import did_you_mean, joined, quoted, shortened
 from candle_ingestor.symbols.start_date import Day, DayError, parse_day
 
-MAX_DECIMAL_DIGITS = 18
 _MAX_TIER_LENGTH = 40
 _MAX_SHOWN_LENGTH = 40
 
@@ -103,9 +102,8 @@ def parse_symbol_items(items: Iterable[object], source: str) -> SymbolList:
 def unknown_words(key: str, known: Sequence[str], entries: int = 1) -> str:
     """What to say of a key, quoted already, that is passed over in so many entries."""
     where = f" in {entries} entries" if entries > 1 else ""
-    close = get_close_matches(key.strip("'"), known, n=1)
-    meant = f"did you mean {close[0]}? " if close else ""
-    return f"passed over the unknown key {key}{where}; {meant}known are {', '.join(known)}"
+    clauses = [f"passed over the unknown key {key}{where}", did_you_mean(key.strip("'"), known)]
+    return joined([*filter(None, clauses), f"known are {', '.join(known)}"])
 
 
 def _parse_item(item: object) -> SymbolRequest:
@@ -170,8 +168,8 @@ def _digits(item: Mapping[Any, Any], key: str) -> int | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int):
         raise _ItemError(f"has the {key} {_shown(value)}, not a whole number")
-    if not 0 <= value <= MAX_DECIMAL_DIGITS:
-        raise _ItemError(f"has the {key} {_shown(value)}, not 0 to {MAX_DECIMAL_DIGITS}")
+    if not 0 <= value <= MOST_DIGITS:
+        raise _ItemError(f"has the {key} {_shown(value)}, not 0 to {MOST_DIGITS}")
     return value
 
 

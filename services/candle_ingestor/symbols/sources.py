@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from candle_ingestor.errors import CandleIngestorError, ConfigurationError
+from candle_ingestor.model.texts import some_of
 from candle_ingestor.symbols.file_formats import READERS
 from candle_ingestor.symbols.requests import SymbolList, parse_symbol_items
 
@@ -64,11 +65,6 @@ def require_symbols(
         return symbols
     if not symbols.rejected:
         raise error_type(f"{symbols.source} names no symbol")
-    named = "; ".join(
-        f"{item.shown} {item.reason}" for item in symbols.rejected[:_MAX_REJECTED_NAMED]
-    )
-    more = len(symbols.rejected) - _MAX_REJECTED_NAMED
-    raise error_type(
-        f"{symbols.source} names no symbol that can be used: {named}"
-        + (f"; and {more} more" if more > 0 else "")
-    )
+    rejected = [f"{item.shown} {item.reason}" for item in symbols.rejected]
+    named = some_of(rejected, _MAX_REJECTED_NAMED, "; ")
+    raise error_type(f"{symbols.source} names no symbol that can be used: {named}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from candle_ingestor.errors import ConfigurationError
+from candle_ingestor.operations.secrets import Redactor
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,13 @@ class InfluxDbConnection:
                 "check it, or INFLUXDB_TOKEN"
             )
         for name, value in (("org", self.org), ("bucket", self.bucket)):
-            if not value or not value.isprintable():
+            variable = f"INFLUXDB_{name.upper()}"
+            if not value:
+                raise ConfigurationError(f"--influxdb_{name} is not given; set it, or {variable}")
+            if not value.isprintable():
                 raise ConfigurationError(
-                    f"--influxdb_{name} is empty or not printable; "
-                    f"set it, or INFLUXDB_{name.upper()}"
+                    f"--influxdb_{name} holds characters that cannot be printed; "
+                    f"check it, or {variable}"
                 )
 
     @property
@@ -60,7 +64,7 @@ class InfluxDbConnection:
 
     def without_secrets(self, text: str) -> str:
         """The text with the token masked, should a server or proxy have repeated it."""
-        return text.replace(self.token, "***")
+        return Redactor([self.token]).redact(text)
 
     def __str__(self) -> str:
         return f"InfluxDB at {self.url} (bucket {self.bucket!r} of org {self.org!r})"

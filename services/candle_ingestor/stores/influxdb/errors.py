@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 from urllib3.exceptions import HTTPError, SSLError
 
+from candle_ingestor.operations.ca_file import advice_on_authority
+from candle_ingestor.operations.retry_after import retry_after_seconds
 from candle_ingestor.stores.base import StoreRefusedError, StoreUnavailableError
 from candle_ingestor.stores.influxdb.answers import message_in
 from candle_ingestor.stores.influxdb.causes import cause_of
@@ -14,14 +16,12 @@ from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
 
 _TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 _PERMANENT_QUERY_FAILURE = re.compile(r"not found|unauthorized|forbidden|max-select")
-_NO_TRUST = re.compile("CERTIFICATE_VERIFY_FAILED|WRONG_VERSION_NUMBER|wrong version number")
+_NO_TRUST = re.compile("CERTIFICATE_VERIFY_FAILED")
+_NO_TLS = re.compile("WRONG_VERSION_NUMBER|wrong version number")
 _CHECK_TOKEN = "check --influxdb_token or INFLUXDB_TOKEN"
 _CHECK_NAMES = "check --influxdb_bucket and --influxdb_org, or make the bucket (--create_bucket)"
 _CHECK_URL = "check --influxdb_url"
-_CHECK_TRUST = (
-    "if its certificate is signed by an authority of your own, give that one's certificate with "
-    f"--influxdb_ca_file; otherwise {_CHECK_URL}"
-)
+_CHECK_TRUST = f"{advice_on_authority('--influxdb_ca_file')}; otherwise {_CHECK_URL}"
 _REMEDIES = {
     400: "the server takes this for malformed; check that --influxdb_url leads to an InfluxDB 2",
     401: f"the token is not accepted; {_CHECK_TOKEN}",
@@ -61,6 +61,11 @@ def translated_fault(
     """What it means that a request got no whole answer."""
     cause = cause_of(error, connection.timeout_seconds)
     reason = connection.without_secrets(message_in(cause))
+    if isinstance(error, SSLError) and _NO_TLS.search(reason):
+        return StoreRefusedError(
+            f"{connection} cannot be used: it speaks no TLS there; give http:// in place of "
+            "https:// in --influxdb_url, or another port"
+        )
     if isinstance(error, SSLError) and _NO_TRUST.search(reason):
         return StoreRefusedError(f"{connection} cannot be trusted: {reason}; {_CHECK_TRUST}")
     return TransientFault(reason)
@@ -72,7 +77,7 @@ def translated_answer(
     """What an answer with another status than 2xx means."""
     reason = connection.without_secrets(message_in(body)) or "it says no more"
     if status in _TRANSIENT_STATUSES:
-        return TransientFault(f"HTTP {status}: {reason}", _retry_after_seconds(headers))
+        return TransientFault(f"HTTP {status}: {reason}", retry_after_seconds(headers))
     if status in (400, 422) and ("partial write" in reason or "unable to parse" in reason):
         remedy = _remedy_of_rejection(reason)
         message = f"{connection} rejects lines: {reason}; {remedy}"
@@ -119,9 +124,3 @@ def _remedy_of_rejection(reason: str) -> str:
             "choose another --influxdb_bucket"
         )
     return "no other program must write these measurements; choose another --influxdb_bucket"
-
-
-def _retry_after_seconds(headers: Mapping[str, str]) -> float | None:
-    text = headers.get("Retry-After", "")
-    # A date instead of seconds is rare, and backoff serves as well.
-    return float(text) if text.isdecimal() else None

@@ -30,6 +30,7 @@ from candle_ingestor.model.series_record import (
     Coverage,
     Listing,
     MergeBasis,
+    Merging,
     SeriesRecord,
 )
 from candle_ingestor.model.symbol import Symbol
@@ -107,6 +108,18 @@ def test_with_one_exchange_required_what_is_beyond_its_reach_cannot_be_had() -> 
     found = outlook(run_ticker(KRAKEN, minimum=1), reach={KRAKEN: 281})
 
     assert words(found)[0].startswith("BTC/USD: of 1,000 minutes wanted, 281 cannot be had: kraken")
+
+
+def test_what_earlier_rules_made_and_will_make_again_is_no_cause_for_a_word() -> None:
+    former = run_ticker(BITSTAMP, minimum=1).ticker.basis
+    present = run_ticker(KRAKEN, BITSTAMP)
+    made = SeriesRecord(merging=Merging(present.ticker.basis, ((former, span(0, 200)),)))
+    known = SeriesRecord(Coverage(span(0, 1000)))
+
+    found = outlook(present, {MERGED: made, BITSTAMP: known}, reach={KRAKEN: 281})
+
+    assert found is not None
+    assert found.hopeless_candles == 81
 
 
 def test_before_a_market_was_listed_is_so_by_nature() -> None:

@@ -18,6 +18,7 @@ from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.texts import some_of
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.model.times import iso_text
+from candle_ingestor.settle.ticker import Ticker
 
 _MOST_SYMBOLS_NAMED = 3
 
@@ -79,15 +80,12 @@ def outlook_of(
     doubt. What was merged before counts as it is.
     """
     ticker = each.ticker
-    possible = {
-        source.exchange: records.get(source, NOTHING_KNOWN).covered
-        | (plans[source].to_fetch if source in plans else EMPTY)
-        for source in ticker.sources
-    }
+    possible = {source.exchange: _possible(source, plans, records) for source in ticker.sources}
     possible |= {exchange: IntervalSet((wanted,)) for exchange in each.choice.unknown}
     merged = records.get(ticker.merged, NOTHING_KNOWN).covered
     required = ticker.basis.rules.min_exchanges
     hopeless = IntervalSet((wanted,)) - merged - covered_at_least(possible.values(), required)
+    hopeless = hopeless - _made_by_former_rules(ticker, plans, records)
     if not hopeless:
         return None
     length_ms = ticker.merged.timeframe.duration_ms
@@ -105,6 +103,23 @@ def outlook_of(
         required,
         tuple(_causes(each, hopeless, possible, plans, records, markets, reach_candles)),
     )
+
+
+def _made_by_former_rules(
+    ticker: Ticker, plans: Mapping[Series, SeriesPlan], records: Records
+) -> IntervalSet:
+    """What earlier rules made, and will make again should a source have changed (rule M10)."""
+    merging = records.get(ticker.merged, NOTHING_KNOWN).merging
+    made = EMPTY
+    for basis, part in merging.former if merging is not None else ():
+        possible = (_possible(source, plans, records) for source in basis.sources)
+        made = made | (part & covered_at_least(possible, basis.rules.min_exchanges))
+    return made
+
+
+def _possible(source: Series, plans: Mapping[Series, SeriesPlan], records: Records) -> IntervalSet:
+    to_fetch = plans[source].to_fetch if source in plans else EMPTY
+    return records.get(source, NOTHING_KNOWN).covered | to_fetch
 
 
 def outlooks_of(

@@ -105,10 +105,10 @@ def test_what_the_command_line_says_in_another_way_wins_too(
         ('config = "other.toml"', "no flag is called 'config'"),
         ("[kraken]\nx = 1", "no flag is called 'kraken'"),
         ("[exchanges]\nx = 1", "exchanges is a table"),
-        ("redis_port = 70000", "--redis_port=70000"),
-        ("fail_fast = 3", "--fail_fast=3"),
-        ('high_low = "middle"', "--high_low=middle"),
-        ("exchanges = [1]", "exchanges is a list of something else than texts"),
+        ("redis_port = 70000", "redis_port = 70000"),
+        ("fail_fast = 3", "fail_fast = 3"),
+        ('high_low = "middle"', "high_low = middle"),
+        ("exchanges = [1]", "exchanges must be a list of texts in quotes, without commas"),
         ("symbols = ", "is no TOML"),
         ("days = 3\nbackfill_start_date = 2024-01-01", "contradict each other"),
     ],
@@ -123,6 +123,47 @@ def test_what_a_file_cannot_say_is_refused_with_its_name(
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
     assert flag in str(caught.value) or "contradict" in words
+
+
+@pytest.mark.parametrize(
+    ("typed", "what_to_give"),
+    [
+        ("--days=x", "give a whole number from 1"),
+        ("--days=1.5", "give a whole number from 1"),
+        ("--redis_port=99999", "give a whole number from 1 to 65535"),
+        ("--verbosity=x", "give a whole number"),
+        ("--max_run_seconds=-1", "give a number from 0"),
+        ("--fail_fast=perhaps", "give true or false"),
+        ("--high_low=middle", "give weighted or extremes"),
+        ("--candle_granularity_minutes=1w", "give a length such as 1, 60, 1m, 4h or 1d"),
+        ("--candle_granularity_minutes=0", "give a length such as 1, 60, 1m, 4h or 1d"),
+    ],
+)
+def test_a_value_that_cannot_be_is_answered_with_what_to_give(
+    job_file: Any, typed: str, what_to_give: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parsed(typed)
+    assert str(caught.value) == f"{typed} cannot be used; {what_to_give}"
+
+    name, value = typed.removeprefix("--").split("=")
+    flag = job_file(f'{name} = "{value}"')
+    with pytest.raises(ConfigurationError) as caught:
+        parsed(flag)
+    assert str(caught.value) == f"{flag}: {name} = {value} cannot be used; {what_to_give}"
+
+
+@pytest.mark.parametrize("name", ["--help", "--version"])
+def test_help_and_version_take_no_value(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{name} takes no value$"):
+        parsed(f"{name}=x")
+
+
+def test_a_misspelt_flag_may_have_meant_version_or_help() -> None:
+    with pytest.raises(ConfigurationError, match="did you mean --version"):
+        parsed("--versio")
+    with pytest.raises(ConfigurationError, match="did you mean --help"):
+        parsed("--hlp")
 
 
 def test_every_unknown_key_is_named_at_once(job_file: Any) -> None:

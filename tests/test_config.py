@@ -338,6 +338,7 @@ def test_proxies_come_from_the_environment_and_their_login_is_a_secret() -> None
     assert found.exchanges.proxies.proxy_for("https://api.kraken.com")
     assert found.secrets == ("hush",)
     assert shown(found)["proxy"] == ("proxy:3128 for https", "environment")
+    assert shown(config())["proxy"] == ("-", "default")
 
 
 def secretive(tmp_path: Path) -> Config:
@@ -411,7 +412,7 @@ def test_without_a_token_or_by_choice_the_store_is_sqlite() -> None:
 def test_influxdb_without_what_it_needs_is_refused_by_the_name_of_the_flag() -> None:
     assert "--influxdb_token" in complaint(store="influxdb")
     lacking = {k: v for k, v in INFLUXDB.items() if k != "INFLUXDB_ORG"}
-    assert "--influxdb_org" in complaint(lacking)
+    assert complaint(lacking) == "--influxdb_org is not given; set it, or INFLUXDB_ORG"
 
 
 def test_without_a_name_the_bucket_is_called_candles() -> None:

@@ -17,7 +17,7 @@ def _group(heading: str, *holders: flags.FlagHolder[Any]) -> None:
     GROUPS[heading] = [holder.name for holder in holders]
 
 
-class _MinutesParser(flags.IntegerParser):
+class MinutesParser(flags.IntegerParser):
     """Reads a length in minutes, written as `60`, `60m`, `1h` or `1d`."""
 
     syntactic_help = "a length such as 1, 60, 1m, 4h or 1d"
@@ -177,7 +177,7 @@ _group(
 _group(
     "Candles",
     flags.DEFINE(
-        _MinutesParser(lower_bound=1, upper_bound=1440),
+        MinutesParser(lower_bound=1, upper_bound=1440),
         "candle_granularity_minutes",
         1,
         "Length of the candles, in minutes or as 1m, 4h or 1d.",

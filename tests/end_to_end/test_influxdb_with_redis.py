@@ -184,6 +184,7 @@ def test_a_run_whose_lock_is_lost_ends_and_says_what_happened(
         finished.complaint
     )
     assert "what it stored is whole, and the next run goes on from there" in finished.complaint
+    assert finished.complaint.count("goes on from there") == 1
     assert finished.report["status"] == "failed"
     assert finished.report["stop_reason"] == "the loss of its run lock"
     market.set_faults([])

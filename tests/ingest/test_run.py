@@ -144,7 +144,7 @@ async def test_a_symbol_that_only_a_silent_exchange_may_list_fails_and_is_not_dr
     assert report.status is RunStatus.FAILED
     assert report.dropped == {}
     tether = next(ticker for ticker in report.tickers if ticker.symbol == "BTC/USDT")
-    assert tether.errors[0].startswith("whether kraken has BTC/USDT cannot be told: ")
+    assert tether.errors[0].startswith("nobody knows whether it is listed on kraken: ")
     bitcoin = next(ticker for ticker in report.tickers if ticker.symbol == "BTC/USD")
     assert bitcoin.outcome.covered_candles == bitcoin.outcome.wanted_candles == 30
     assert len(report_json(report)["tickers"]) == 2
@@ -156,7 +156,7 @@ async def test_symbols_that_cannot_be_told_at_all_are_no_bad_configuration(
     report = await setting.run("BTC/USDT", BOTH, down="kraken")
 
     assert isinstance(report.failure, DependencyError)
-    assert "whether kraken has BTC/USDT cannot be told" in str(report.failure)
+    assert "nobody knows whether it is listed on kraken" in str(report.failure)
     assert report.status is RunStatus.FAILED
 
 

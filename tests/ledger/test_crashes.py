@@ -173,7 +173,7 @@ def test_what_cannot_be_asked_for_again_after_a_crash_leaves_no_merged_candle_be
         world.do(batch, fail_at)
 
     world.write(CrashingStore(world.store), [])
-    sweep_stale(Ledger(world.store), Ticker(MERGED, world.basis))
+    sweep_stale(Ledger(world.store), Ticker(MERGED, world.basis), MergeCounts())
 
     assert_merged_is_made_of_what_is_stored(world.store, world.basis)
     merging = Ledger(world.store).record(MERGED).merging

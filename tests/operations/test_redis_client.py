@@ -1,4 +1,6 @@
+import socket
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -69,6 +71,39 @@ def test_the_tries_are_those_asked_for(closed_port: int) -> None:
         ask(RedisConnection("127.0.0.1", closed_port), question, tries=3, wait=wait_none())
 
     assert len(tries) == 3
+
+
+def test_a_closed_port_is_named_in_plain_words(
+    closed_port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(RedisUnavailableError) as caught:
+        ping(RedisConnection("127.0.0.1", closed_port), wait=wait_none())
+
+    where = f"Redis at 127.0.0.1:{closed_port}"
+    assert str(caught.value).startswith(f"{where} cannot be reached: connection refused; check")
+    assert caplog.messages[0] == f"{where} does not answer (try 1 of 5): connection refused"
+
+
+def test_a_name_that_nobody_knows_is_named_once() -> None:
+    with pytest.raises(RedisUnavailableError) as caught:
+        ping(RedisConnection("redis.invalid", 6379), wait=wait_none())
+
+    assert "cannot be reached: cannot resolve its name; check" in str(caught.value)
+    assert str(caught.value).count("redis.invalid") == 1
+
+
+def test_a_server_that_stays_silent_is_told_with_the_time_waited() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        with pytest.raises(RedisUnavailableError, match=r"timed out after 0\.1 s; check"):
+            ping(RedisConnection("127.0.0.1", port, timeout_seconds=0.1), wait=wait_none())
+
+
+def test_the_words_of_a_refusal_end_without_a_stop(own_redis: Any) -> None:
+    connection = replace(own_redis.connection, password="")
+
+    with pytest.raises(RedisRefusedError, match=r"refuses the login: [^.]*; set REDIS_PASSWORD"):
+        ping(connection)
 
 
 @pytest.mark.parametrize(

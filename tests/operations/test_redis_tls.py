@@ -116,6 +116,7 @@ def test_a_certificate_of_an_unknown_authority_is_final(
         with pytest.raises(RedisRefusedError, match="--redis_ca_file") as caught:
             ping(replace(managed.connection, ca_file=ca_file))
         assert "certificate is not trusted" in str(caught.value)
+        assert str(caught.value).count(str(managed.connection.port)) == 1
 
 
 def test_a_certificate_of_another_host_is_final(managed: Any) -> None:

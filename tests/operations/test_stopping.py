@@ -4,6 +4,7 @@ import time
 import pytest
 
 from candle_ingestor.errors import ConfigurationError, DependencyError
+from candle_ingestor.operations.run_lock import RunLockLostError
 from candle_ingestor.operations.stopping import StopSignal
 
 
@@ -208,6 +209,13 @@ def test_what_was_not_waited_for_any_longer_names_the_stop() -> None:
     [note] = notes_of(stop, DependencyError("down"))
     assert note.startswith("it was told to stop (SIGTERM), and did not wait any longer; ")
     assert notes_of(stop, ConfigurationError("wrong")) == []
+
+
+def test_a_lost_run_lock_is_why_a_run_stops_and_was_not_cut_short_by_it() -> None:
+    stop = StopSignal()
+    stop.request("the loss of its run lock", is_urgent=True)
+
+    assert notes_of(stop, RunLockLostError("lost")) == []
 
 
 def test_so_does_what_a_time_limit_cut_short() -> None:

@@ -14,6 +14,7 @@ from minutes import (
     MERGED,
     MERGED_TETHER,
     MINUTE,
+    candles,
     flat,
     minutes,
     minutes_in,
@@ -21,10 +22,11 @@ from minutes import (
     spans,
     stored,
 )
-from settling import keep, keep_flat, merged_rows, settle_merge, ticker_of
+from settling import keep, keep_flat, merged_rows, settle_merge, settling_of, ticker_of
 
 from candle_ingestor.ledger.ledger import Ledger, Replacement
 from candle_ingestor.merge.weighting import merge_candles
+from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, IntervalSet
 from candle_ingestor.model.merge_rules import HighLow
 from candle_ingestor.model.series import Series
@@ -127,6 +129,23 @@ def test_a_row_goes_when_no_exchange_has_a_candle_there_any_more(ledger: Ledger)
     assert counts.candles == 1
 
 
+def test_a_row_goes_when_too_few_exchanges_cover_its_minute_any_more(ledger: Ledger) -> None:
+    keep_flat(ledger, KRAKEN, 0, 4)
+    keep_flat(ledger, BITSTAMP, 0, 4)
+    settle_merge(ledger, TWO)
+
+    settling = settling_of(ledger, TWO)
+    settling.adopt({})
+    rejected = {GapReason.REJECTED: span(3, 4)}
+    nothing = candles({})
+    ledger.replace([Replacement(KRAKEN, span(2, 4), nothing, span(2, 3), reasons=rejected)])
+    settling.merge()
+
+    assert list(merged_rows(ledger)) == [0, 1, 2]
+    assert ledger.record(MERGED).covered == span(0, 3)
+    assert settling.outcomes[TWO].merged.candles == 2
+
+
 def test_a_run_of_one_ticker_leaves_word_for_another_that_uses_the_same_market(
     ledger: Ledger,
 ) -> None:
@@ -181,6 +200,35 @@ def test_rows_that_lie_outside_of_coverage_go_when_everything_is_merged(ledger: 
     settle_merge(ledger, TWO, everything=True)
 
     assert list(stored(ledger.store, MERGED)) == [2, 3]
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_other_rules_count_each_candle_that_goes_and_none_that_stays(
+    ledger: Ledger, everything: bool
+) -> None:
+    flat = dict.fromkeys((0, 1, 4, 5), 10.0)
+    keep(ledger, KRAKEN, span(0, 6), flat, provisional=span(1, 6))
+    keep_flat(ledger, BITSTAMP, 2, 4)
+    settle_merge(ledger, ONE)
+    assert list(merged_rows(ledger)) == [0, 1, 2, 3, 4, 5]
+
+    counts = settle_merge(ledger, ticker_of(KRAKEN), everything=everything)
+
+    assert list(merged_rows(ledger)) == [0, 1, 4, 5]
+    assert counts.candles == 2
+
+
+def test_rows_that_no_rule_makes_again_count_as_gone_when_the_rules_change(ledger: Ledger) -> None:
+    keep_flat(ledger, KRAKEN, 0, 6)
+    keep_flat(ledger, BITSTAMP, 2, 4)
+    settle_merge(ledger, ONE)
+    record = ledger.record(MERGED)
+    ledger.update({MERGED: replace(record, coverage=record.coverage.replaced(span(0, 6), EMPTY))})
+
+    counts = settle_merge(ledger, TWO)
+
+    assert list(stored(ledger.store, MERGED)) == [2, 3]
+    assert counts.candles == 4
 
 
 def test_merging_everything_that_was_killed_half_way_goes_on(store: SqliteStore) -> None:

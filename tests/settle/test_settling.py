@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from heard_progress import HeardProgress
-from minutes import KRAKEN, MERGED, MINUTE, ms, span
+from minutes import BITSTAMP, KRAKEN, MERGED, MINUTE, ms, span
 from settling import break_replacing, keep_flat, settling_of, ticker_of
 
 from candle_ingestor.config import ExportConfig
@@ -63,6 +63,23 @@ def test_what_nobody_foresaw_in_merging_fails_its_ticker_only(
     assert settling.outcomes[BITCOIN].errors == []
     (error,) = settling.outcomes[ETHER].errors
     assert "a bug" in error
+
+
+def test_a_batch_that_is_merged_again_ticker_by_ticker_is_counted_once(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    differing = ticker_of(KRAKEN, BITSTAMP, minimum=2)
+    keep_flat(ledger, KRAKEN, 0, 3)
+    keep_flat(ledger, BITSTAMP, 0, 3, 20.0)
+    keep_flat(ledger, ETHER_ON_KRAKEN, 0, 3)
+    settling = settling_of(ledger, differing, ETHER)
+    settling.adopt({})
+    break_replacing(ledger, ETHER.merged, monkeypatch)
+
+    settling.merge()
+
+    assert settling.outcomes[differing].merged.disagreements == 3
+    assert settling.outcomes[differing].merged.candles == 3
 
 
 def test_what_nobody_foresaw_in_exporting_fails_its_ticker_only(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from platform import python_version
+from typing import Any
 
 from absl import flags as absl_flags
 from absl import logging as _  # noqa: F401 - defines --verbosity
@@ -17,7 +19,7 @@ from candle_ingestor.commands.table import COMMANDS, HELP, users_of
 from candle_ingestor.config.file import CONFIG_FLAG, FileValue, read_config_file
 from candle_ingestor.config.origins import Origin, contradictions, origins_of
 from candle_ingestor.errors import ConfigurationError
-from candle_ingestor.flags import FLAGS, GROUPS
+from candle_ingestor.flags import FLAGS, GROUPS, MinutesParser
 from candle_ingestor.model.texts import did_you_mean, quoted, shortened
 
 HELP_FLAGS = ("--help", "-help", "-h", "--helpfull", "--helpshort")
@@ -27,6 +29,7 @@ _SPOKEN_OF = ("run_mode", "tiingo_api_key")
 """Every command is a wet run, and dry is refused; a key of the older service has its own words."""
 
 _LIBRARIES = ("ccxt", "polars")
+_ILLEGAL = re.compile(r"flag --(?P<name>\w+)=(?P<value>.*?): ", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,8 @@ def parse(argv: Sequence[str], environment: Mapping[str, str]) -> Arguments:
         rest = FLAGS(list(argv))[1:]
     except absl_flags.UnrecognizedFlagError as error:
         raise ConfigurationError(_unknown_flag(error.flagname)) from error
+    except absl_flags.IllegalFlagValueError as error:
+        raise ConfigurationError(_illegal(error)) from error
     except absl_flags.Error as error:
         raise ConfigurationError(f"{error}; --help lists the flags") from error
     command = _command(rest[0]) if rest else "ingest"
@@ -116,8 +121,36 @@ def _command(word: str) -> str:
 
 
 def _unknown_flag(name: str) -> str:
-    hint = did_you_mean(name.replace("-", "_"), FLAGS, "--help lists the flags", prefix="--")
+    if f"--{name}" in (*HELP_FLAGS, VERSION_FLAG):
+        return f"--{name} takes no value"
+    known = [*FLAGS, *(flag.lstrip("-") for flag in (HELP_FLAGS[0], VERSION_FLAG))]
+    hint = did_you_mean(name.replace("-", "_"), known, "--help lists the flags", prefix="--")
     return f"no flag is called --{shortened(name, 40)}; {hint}"
+
+
+def _illegal(error: absl_flags.IllegalFlagValueError) -> str:
+    """What absl found, in the words of a user: its own hold those of Python."""
+    found = _ILLEGAL.match(str(error))
+    if found is None or found["name"] not in FLAGS:
+        return f"{error}; --help lists the flags"
+    typed = f"--{found['name']}={shortened(found['value'], 40)}"
+    return f"{typed} cannot be used; give {_expected(FLAGS[found['name']].parser)}"
+
+
+def _expected(parser: absl_flags.ArgumentParser[Any]) -> str:
+    if isinstance(parser, absl_flags.EnumParser):
+        return " or ".join(parser.enum_values)
+    if isinstance(parser, absl_flags.BooleanParser):
+        return "true or false"
+    if isinstance(parser, MinutesParser):
+        # Its own adds the bounds.
+        return MinutesParser.syntactic_help
+    if isinstance(parser, absl_flags.IntegerParser | absl_flags.FloatParser):
+        kind = "a whole number" if isinstance(parser, absl_flags.IntegerParser) else "a number"
+        lowest, highest = parser.lower_bound, parser.upper_bound
+        at_least = f" from {lowest:g}" if lowest is not None else ""
+        return f"{kind}{at_least}" + (f" to {highest:g}" if highest is not None else "")
+    return parser.syntactic_help
 
 
 def _file_values(names: Sequence[str]) -> dict[str, FileValue]:
@@ -129,10 +162,12 @@ def _file_values(names: Sequence[str]) -> dict[str, FileValue]:
 
 def _take(name: str, value: FileValue) -> None:
     text = str(value).lower() if isinstance(value, bool) else str(value)
+    flag = FLAGS[name]
     try:
-        FLAGS[name].parse(text)
+        flag.parse(text)
     except absl_flags.Error as error:
-        raise ConfigurationError(f"{CONFIG_FLAG}={FLAGS.config}: {error}") from error
+        said = f"{name} = {shortened(text, 40)} cannot be used; give {_expected(flag.parser)}"
+        raise ConfigurationError(f"{CONFIG_FLAG}={FLAGS.config}: {said}") from error
 
 
 def _without_effect(command: str, origins: Mapping[str, Origin]) -> list[str]:

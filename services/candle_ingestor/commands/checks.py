@@ -24,7 +24,8 @@ class Checks:
 
     def failed(self, what: str, error: CandleIngestorError) -> None:
         """Keeps the gravest exit code: 3, a dependency is down, over 2, bad configuration."""
-        self._print("red", "FAIL", f"{what}: {error}")
+        message = str(error)
+        self._print("red", "FAIL", message if message.startswith(what) else f"{what}: {message}")
         self.exit_code = max(self.exit_code, error.exit_code)
 
     def exchange_failed(self, what: str, exchange: str, error: ExchangeError) -> None:

@@ -227,7 +227,7 @@ def _check_choices(
         checks.failed(words, ConfigurationError("lower --min_exchanges_required, or add exchanges"))
     for choice in found.undecided:
         exchanges = ", ".join(choice.unknown)
-        checks.noted(f"{choice.symbol}: whether {exchanges} has it cannot be told")
+        checks.noted(f"{choice.symbol}: nobody knows whether it is listed on {exchanges}")
     for choice in found.dropped:
         words = lacking_words(choice, markets, rules.quote_aliases)
         checks.noted(f"{choice.symbol} is left out: {words}")

@@ -8,6 +8,7 @@ from rich.table import Table
 from candle_ingestor.commands.saying import say
 from candle_ingestor.commands.stored import settle_stored
 from candle_ingestor.config import Config
+from candle_ingestor.errors import SOME_TICKERS_FAILED
 from candle_ingestor.model.texts import counted
 from candle_ingestor.operations.clock import Clock
 
@@ -16,7 +17,7 @@ def merge(config: Config, clock: Clock, console: Console) -> int:
     """Recomputes the merged series of the configured symbols by the configured rules.
 
     Returns:
-        0.
+        0, or 1 if a symbol could not be merged.
 
     Raises:
         ConfigurationError: if the store holds no exchange candles of any of the symbols, or of
@@ -28,14 +29,18 @@ def merge(config: Config, clock: Clock, console: Console) -> int:
         names = ", ".join(source.exchange for source in ticker.sources)
         table.add_row(str(ticker.symbol), names, f"{outcome.merged.candles:,}")
     console.print(table)
+    failed = [outcome for outcome in settled.outcomes.values() if outcome.errors]
+    for outcome in failed:
+        for error in outcome.errors:
+            say(console, f"{outcome.symbol}: {error}", "red")
     changed = sum(outcome.merged.candles for outcome in settled.outcomes.values())
     say(
         console,
-        f"Merged {counted(len(settled.outcomes), 'symbol')} again in {settled.seconds:.1f} s: "
-        f"{counted(changed, 'merged candle')} changed.",
+        f"Merged {counted(len(settled.outcomes) - len(failed), 'symbol')} again in "
+        f"{settled.seconds:.1f} s: {counted(changed, 'merged candle')} changed.",
     )
     if settled.stop_reason is not None:
         say(console, f"Stopped by {settled.stop_reason}; the same command goes on.")
     elif config.export.csv:
         say(console, "The CSV partitions follow with the next run, or the command export.")
-    return 0
+    return SOME_TICKERS_FAILED if failed else 0

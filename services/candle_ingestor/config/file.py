@@ -50,7 +50,7 @@ def _value(value: object, where: str) -> FileValue:
     if isinstance(value, list):
         items = [_value(item, where) for item in value]
         if not all(isinstance(item, str) and "," not in item for item in items):
-            raise ConfigurationError(f"{where} is a list of something else than texts")
+            raise ConfigurationError(f"{where} must be a list of texts in quotes, without commas")
         return ",".join(str(item) for item in items)
     if isinstance(value, datetime | date):
         return value.isoformat()

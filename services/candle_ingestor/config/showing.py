@@ -34,8 +34,9 @@ def shown_settings(config: Config, now_ms: int) -> list[ShownSetting]:
         ShownSetting(name, redactor.redact(_shown(values[name])), _origin(config, name))
         for name in names
     ]
-    proxy = redactor.redact(_shown(config.exchanges.proxies.shown()))
-    rows.append(ShownSetting("proxy", proxy, Origin.ENVIRONMENT.value))
+    proxies = config.exchanges.proxies.shown()
+    origin = Origin.DEFAULT if proxies is None else Origin.ENVIRONMENT
+    rows.append(ShownSetting("proxy", redactor.redact(_shown(proxies)), origin.value))
     return rows + [
         ShownSetting(f"exchange {name}", redactor.redact(settings.shown()), "")
         for name, settings in config.exchanges.settings.items()

@@ -130,7 +130,7 @@ def _undecided(choice: MarketChoice, report: RunReport) -> TickerReport | None:
         )
         return None
     outcome = TickerOutcome(str(choice.symbol))
-    outcome.fail(f"whether {exchanges} has {choice.symbol} cannot be told: {'; '.join(causes)}")
+    outcome.fail(f"nobody knows whether it is listed on {exchanges}: {'; '.join(causes)}")
     log.error("%s: %s", choice.symbol, outcome.errors[0])
     return TickerReport(outcome)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import socket
+import ssl
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -82,7 +84,7 @@ def ask(
             connection,
             state.attempt_number,
             tries,
-            connection.without_secrets(str(fault)),
+            connection.without_secrets(_cause(fault, connection)),
         )
 
     client = redis.Redis(
@@ -143,8 +145,22 @@ def _tls_advice(words: str) -> str | None:
     return None
 
 
+def _cause(error: BaseException | None, connection: RedisConnection) -> str:
+    """What went wrong, in words that do not name the server again."""
+    fault = error.__context__ if error is not None else None
+    if isinstance(fault, socket.gaierror):
+        return "cannot resolve its name"
+    if isinstance(fault, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(fault, ssl.SSLError):
+        return f"TLS failed: {getattr(fault, 'verify_message', None) or fault.reason or fault}"
+    if isinstance(error, redis.TimeoutError):
+        return f"timed out after {connection.timeout_seconds:g} s"
+    return str(error).rstrip(".")
+
+
 def _explained(connection: RedisConnection, error: Exception) -> DependencyError:
-    words = connection.without_secrets(str(error))
+    words = connection.without_secrets(_cause(error, connection))
     check = f"check {connection.named_by}"
     if _is_transient(error):
         other = (
@@ -164,7 +180,7 @@ def _explained(connection: RedisConnection, error: Exception) -> DependencyError
         return RedisRefusedError(f"{connection} refuses the login: {words}; {advice}")
     if "WRONGTYPE" in words:
         return RedisWrongTypeError(f"{connection} holds another kind of value there: {words}")
-    advice = _tls_advice(words) or _remedy(error) or f"{check}: it must lead to a Redis"
+    advice = _tls_advice(str(error)) or _remedy(error) or f"{check}: it must lead to a Redis"
     return RedisRefusedError(f"{connection} cannot be used: {words}; {advice}")
 
 

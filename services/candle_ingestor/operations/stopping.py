@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 
 from candle_ingestor.errors import CandleIngestorError, DependencyError
+from candle_ingestor.operations.run_lock import RunLockLostError
 
 TIME_LIMIT = "time limit"
 
@@ -111,9 +112,14 @@ class StopSignal:
 
     @contextlib.contextmanager
     def named_in_errors(self) -> Iterator[None]:
-        """Adds a note to what fails inside, should the stop have cut the waiting for it short."""
+        """Adds a note to what fails inside, should the stop have cut the waiting for it short.
+
+        A lost run lock gets none: it is what the stop comes from.
+        """
         try:
             yield
+        except RunLockLostError:
+            raise
         except DependencyError as error:
             if self.is_set():
                 error.add_note(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from candle_ingestor.ledger.ledger import END_OF_TIME_MS, Ledger, Replacement
-from candle_ingestor.merge.weighting import merge_candles
+from candle_ingestor.merge.weighting import MergedCandles, merge_candles
 from candle_ingestor.model.candles import no_candles
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet, covered_at_least
 from candle_ingestor.model.series import Series
@@ -58,27 +58,36 @@ def everything(ledger: Ledger, ticker: Ticker, counts: MergeCounts) -> list[Merg
     return _pieces(ticker, ticker.basis, _known_span(ledger, ticker), counts)
 
 
-def sweep(ledger: Ledger, ticker: Ticker) -> None:
-    """Removes merged candles outside coverage: what a crash left, and no rule would make again."""
+def sweep(ledger: Ledger, ticker: Ticker, counts: MergeCounts) -> None:
+    """Removes merged candles outside coverage: what a crash left, and no rule would make again.
+
+    What is to be merged again stays until then, so that only what differs changes.
+    """
     outside = _known_span(ledger, ticker) - ledger.record(ticker.merged).covered
-    for task in _pieces(ticker, ticker.basis, outside, MergeCounts()):
+    for task in unmerged(ledger, ticker, counts):
+        outside = outside - task.span
+    for task in _pieces(ticker, ticker.basis, outside, counts):
         nothing = no_candles(ticker.merged)
-        ledger.replace([Replacement(ticker.merged, task.span, nothing, EMPTY)])
+        (gone,) = ledger.replace([Replacement(ticker.merged, task.span, nothing, EMPTY)])
+        counts.candles += gone.revised
 
 
-def sweep_stale(ledger: Ledger, ticker: Ticker) -> None:
+def sweep_stale(ledger: Ledger, ticker: Ticker, counts: MergeCounts) -> None:
     """Removes merged candles whose sources changed, and which cannot be made again yet."""
     merging = ledger.record(ticker.merged).merging
     if merging is not None and merging.stale:
         nothing = no_candles(ticker.merged)
-        ledger.replace([Replacement(ticker.merged, merging.stale, nothing, EMPTY)])
+        (gone,) = ledger.replace([Replacement(ticker.merged, merging.stale, nothing, EMPTY)])
+        counts.candles += gone.revised
 
 
 def merge(ledger: Ledger, batch: Iterable[MergeTask]) -> None:
-    """Merges the tasks from stored candles, in one write."""
+    """Merges the tasks from stored candles, in one write; what it cannot write is not counted."""
     tasks = list(batch)
-    kept = ledger.replace([_merged(ledger, task) for task in tasks])
-    for task, change in zip(tasks, kept, strict=True):
+    merged = [_merged(ledger, task) for task in tasks]
+    kept = ledger.replace(map(_replacement, tasks, merged))
+    for task, made, change in zip(tasks, merged, kept, strict=True):
+        task.counts.note(made)
         task.counts.candles += change.new + change.revised
         for source in task.basis.sources:
             ledger.let_go(source, task.span)
@@ -107,7 +116,7 @@ def batches(tasks: Iterable[MergeTask]) -> Iterator[list[MergeTask]]:
         yield batch
 
 
-def _merged(ledger: Ledger, task: MergeTask) -> Replacement:
+def _merged(ledger: Ledger, task: MergeTask) -> MergedCandles:
     hull = Interval(task.span.start_ms, task.span.end_ms)
     covered: Mapping[str, IntervalSet] = {
         source.exchange: ledger.record(source).covered & task.span for source in task.basis.sources
@@ -116,14 +125,10 @@ def _merged(ledger: Ledger, task: MergeTask) -> Replacement:
         source.exchange: ledger.candles_in(source, covered[source.exchange])
         for source in task.basis.sources
     }
-    merged = merge_candles(
-        candles,
-        covered,
-        hull,
-        task.series.timeframe,
-        task.basis.rules,
-    )
-    task.counts.note(merged)
+    return merge_candles(candles, covered, hull, task.series.timeframe, task.basis.rules)
+
+
+def _replacement(task: MergeTask, merged: MergedCandles) -> Replacement:
     return Replacement(task.series, task.span, merged.candles, merged.covered, basis=task.basis)
 
 

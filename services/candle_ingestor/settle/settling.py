@@ -97,7 +97,7 @@ class Settling:
         self.ledger.update(records)
         for ticker, outcome in self.outcomes.items():
             if outcome.rule_changes:
-                sweep(self.ledger, ticker)
+                sweep(self.ledger, ticker, outcome.merged)
 
     def merge(self) -> None:
         """Merges what is not, or everything."""
@@ -117,7 +117,7 @@ class Settling:
             self.progress.advance("candles", sum(task.candles for task in batch))
         for ticker, outcome in self.outcomes.items():
             with outcome.on_its_own():
-                sweep_stale(self.ledger, ticker)
+                sweep_stale(self.ledger, ticker, outcome.merged)
 
     def write_state(self, wanted: Mapping[Ticker, Wanted]) -> None:
         """Writes the state of every ticker that was accounted for, in one request.

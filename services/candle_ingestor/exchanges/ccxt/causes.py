@@ -15,6 +15,7 @@ from candle_ingestor.exchanges.errors import SHOWN_CHARACTERS
 from candle_ingestor.model.texts import shortened
 
 _ADDRESS = re.compile(r"https?://\S+")
+_NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST")
 _DEFAULT_PORTS = (80, 443)
 _CLOSED = (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED)
 _UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
@@ -79,7 +80,11 @@ def _words_of_connecting(error: aiohttp.ClientConnectorError, asked: str | None)
     server = _shown(error.host, error.port)
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         # That of a proxy and that of a redirection look the same.
-        on_the_way = f", which leads to {asked}" if asked not in (None, server) else ""
+        on_the_way = (
+            f", that of a proxy or a redirection on the way to {asked}"
+            if asked not in (None, server)
+            else ""
+        )
         return f"cannot resolve the name {server}{on_the_way}"
     if isinstance(error, aiohttp.ClientProxyConnectionError):
         server = f"the proxy {server}"
@@ -97,6 +102,8 @@ def _words_of_tls(error: Exception, server: str) -> str:
     if isinstance(error, ssl.CertificateError):
         return f"the TLS certificate of {server} is not trusted: {error}"
     reason = getattr(error, "reason", None) or error
+    if reason in _NO_TLS:
+        reason = "it speaks no TLS there"
     return f"TLS with {server} failed: {reason}"
 
 

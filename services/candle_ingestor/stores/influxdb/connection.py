@@ -44,10 +44,13 @@ class InfluxDbConnection:
                 "check it, or INFLUXDB_TOKEN"
             )
         for name, value in (("org", self.org), ("bucket", self.bucket)):
-            if not value or not value.isprintable():
+            variable = f"INFLUXDB_{name.upper()}"
+            if not value:
+                raise ConfigurationError(f"--influxdb_{name} is not given; set it, or {variable}")
+            if not value.isprintable():
                 raise ConfigurationError(
-                    f"--influxdb_{name} is empty or not printable; "
-                    f"set it, or INFLUXDB_{name.upper()}"
+                    f"--influxdb_{name} holds characters that cannot be printed; "
+                    f"check it, or {variable}"
                 )
 
     @property

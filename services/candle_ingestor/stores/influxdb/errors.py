@@ -16,7 +16,8 @@ from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
 
 _TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 _PERMANENT_QUERY_FAILURE = re.compile(r"not found|unauthorized|forbidden|max-select")
-_NO_TRUST = re.compile("CERTIFICATE_VERIFY_FAILED|WRONG_VERSION_NUMBER|wrong version number")
+_NO_TRUST = re.compile("CERTIFICATE_VERIFY_FAILED")
+_NO_TLS = re.compile("WRONG_VERSION_NUMBER|wrong version number")
 _CHECK_TOKEN = "check --influxdb_token or INFLUXDB_TOKEN"
 _CHECK_NAMES = "check --influxdb_bucket and --influxdb_org, or make the bucket (--create_bucket)"
 _CHECK_URL = "check --influxdb_url"
@@ -60,6 +61,11 @@ def translated_fault(
     """What it means that a request got no whole answer."""
     cause = cause_of(error, connection.timeout_seconds)
     reason = connection.without_secrets(message_in(cause))
+    if isinstance(error, SSLError) and _NO_TLS.search(reason):
+        return StoreRefusedError(
+            f"{connection} cannot be used: it speaks no TLS there; give http:// in place of "
+            "https:// in --influxdb_url, or another port"
+        )
     if isinstance(error, SSLError) and _NO_TRUST.search(reason):
         return StoreRefusedError(f"{connection} cannot be trusted: {reason}; {_CHECK_TRUST}")
     return TransientFault(reason)

@@ -6,8 +6,9 @@ import io
 import multiprocessing
 import signal
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
-from contextlib import closing
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing, contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import Thread
@@ -35,8 +36,8 @@ class CandleReader(Protocol):
 class ReaderProcess:
     """Reads what it is asked for, in that order, and keeps each answer until it is taken.
 
-    It begins with the first question and ends with this process, however that ends. All calls
-    belong on one thread.
+    It begins with the first question and ends with this process, however that ends. Where it cannot
+    begin, or ends before, nothing is answered. All calls belong on one thread.
     """
 
     def __init__(self, open_reader: Callable[[], CandleReader]) -> None:
@@ -48,9 +49,9 @@ class ReaderProcess:
 
     def ask(self, questions: Sequence[Question]) -> None:
         """Asks for candles as they are stored now."""
-        if self._connection is None:
-            self._connection = self._started()
         try:
+            if self._connection is None:
+                self._connection = self._started()
             for question in questions:
                 self._connection.send(question)
                 self._asked.append(question)
@@ -92,11 +93,14 @@ class ReaderProcess:
         # A fork would take over threads and locks of this process half-way.
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        with closing(theirs):
-            self._process = context.Process(
-                target=_serve, args=(self._open_reader, theirs), daemon=True
-            )
-            self._process.start()
+        process = context.Process(target=_serve, args=(self._open_reader, theirs), daemon=True)
+        try:
+            with closing(theirs), _deaf_to_interrupts():
+                process.start()
+        except BaseException:
+            ours.close()
+            raise
+        self._process = process
         return ours
 
     def _answer(self) -> bytes:
@@ -107,9 +111,23 @@ class ReaderProcess:
             return b""
 
 
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Within it, this thread and the processes that it starts hear of no Ctrl-C.
+
+    It reaches all processes of a terminal, and one that is still loading its modules would tell of
+    it at length. The one that started it ends it.
+    """
+    # The first process brings one along that tracks resources, and who starts that hears again.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _serve(open_reader: Callable[[], CandleReader], connection: Connection) -> None:
-    # Ctrl-C reaches all processes of the terminal; the other one ends this one.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers: SimpleQueue[bytes | None] = SimpleQueue()
     sender = Thread(target=_send, args=(answers, connection), daemon=True)
     sender.start()

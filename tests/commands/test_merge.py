@@ -1,0 +1,31 @@
+"""How the command merge ends."""
+
+from typing import cast
+
+import pytest
+from minutes import BITSTAMP, KRAKEN, MERGED_TETHER
+from rich.console import Console
+from settling import ticker_of
+
+from candle_ingestor.commands import merge
+from candle_ingestor.commands.stored import StoredSettled
+from candle_ingestor.config import Config
+from candle_ingestor.operations.clock import SystemClock
+from candle_ingestor.settle.outcome import MergeCounts, TickerOutcome
+
+
+def test_a_symbol_that_could_not_be_merged_is_told_of_and_makes_the_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failed = TickerOutcome("BTC/USDT", errors=["an unforeseen failure: [a bug]"])
+    done = TickerOutcome("BTC/USD", MergeCounts(candles=7))
+    outcomes = {ticker_of(KRAKEN, merged=MERGED_TETHER): failed, ticker_of(BITSTAMP): done}
+    settled = StoredSettled(outcomes, seconds=1.0, stop_reason="SIGTERM")
+    monkeypatch.setattr(merge, "settle_stored", lambda *_, **__: settled)
+
+    code = merge.merge(cast(Config, None), SystemClock(), Console(width=200))
+
+    assert code == 1
+    shown = capsys.readouterr().out
+    assert "BTC/USDT: an unforeseen failure: [a bug]" in shown
+    assert "Merged 1 symbols again in 1.0 s: 7 merged candles changed." in shown

@@ -28,4 +28,4 @@ def test_a_symbol_that_could_not_be_merged_is_told_of_and_makes_the_exit_code_1(
     assert code == 1
     shown = capsys.readouterr().out
     assert "BTC/USDT: an unforeseen failure: [a bug]" in shown
-    assert "Merged 1 symbols again in 1.0 s: 7 merged candles changed." in shown
+    assert "Merged 1 symbol again in 1.0 s: 7 merged candles changed." in shown

@@ -20,7 +20,7 @@ BAD_FLAGS = {
     ),
     "a flag's bad value": (
         ["--candle_granularity_minutes=0"],
-        "candle_granularity_minutes=0: 0 is not a length such as 1, 60, 1m, 4h or 1d",
+        "--candle_granularity_minutes=0 cannot be used; give a length such as 1, 60, 1m, 4h or 1d",
     ),
     "an unknown command": (["ingset"], "'ingset' is no command; did you mean ingest?"),
     "an unknown exchange": (

@@ -69,9 +69,12 @@ def test_a_wrong_token_is_final(job: Any, market: ExchangeSimulator) -> None:
     )
 
 
-@pytest.mark.parametrize("missing", ["token", "org"])
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [("token", "--influxdb_token is empty"), ("org", "--influxdb_org is not given")],
+)
 def test_a_missing_part_of_the_address_is_named(
-    job: Any, market: ExchangeSimulator, missing: str
+    job: Any, market: ExchangeSimulator, missing: str, words: str
 ) -> None:
     job.environment["INFLUXDB_TOKEN"] *= missing != "token"
     job.settings |= {} if missing == "token" else {f"influxdb_{missing}": None}
@@ -80,7 +83,7 @@ def test_a_missing_part_of_the_address_is_named(
         job,
         market,
         BAD_CONFIGURATION,
-        f"--influxdb_{missing} is empty",
+        words,
         f"INFLUXDB_{missing.upper()}",
     )
 

@@ -13,7 +13,7 @@ import redis
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
-from candle_ingestor.operations.redis_client import RedisConnection
+from candle_ingestor.operations.redis_connection import RedisConnection
 from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
 
 sys.path.append(str(Path(__file__).parent / "support"))

@@ -18,13 +18,13 @@ from candle_ingestor.exchanges.availability import (
 )
 from candle_ingestor.exchanges.ccxt.client import CcxtClient
 from candle_ingestor.exchanges.errors import NetworkFaultError, ServerFaultError
-from candle_ingestor.exchanges.markets import HOUR_MS, CachedMarkets, DiskMarketsCache, Market
+from candle_ingestor.exchanges.markets import CachedMarkets, DiskMarketsCache, Market
 from candle_ingestor.exchanges.minimum import resolve_minimum
 from candle_ingestor.exchanges.retry import RetryPolicy
 from candle_ingestor.exchanges.session import ExchangeSession, close_all
 from candle_ingestor.exchanges.settings import ExchangeSettings
 from candle_ingestor.model.symbol import Symbol
-from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.model.timeframe import HOUR_MS, Timeframe
 from candle_ingestor.operations.stopping import StopSignal
 from exchange_simulator import ExchangeSimulator
 

@@ -21,7 +21,6 @@ from candle_ingestor.exchanges.ccxt.client import CcxtClient
 from candle_ingestor.exchanges.kept_markets import checked_markets
 from candle_ingestor.exchanges.markets import (
     FORMAT_VERSION,
-    HOUR_MS,
     CachedMarkets,
     markets_by_symbol,
 )
@@ -34,7 +33,8 @@ from candle_ingestor.exchanges.retry import RetryPolicy
 from candle_ingestor.exchanges.session import ExchangeSession, close_all
 from candle_ingestor.exchanges.settings import ExchangeSettings
 from candle_ingestor.model.symbol import Symbol
-from candle_ingestor.operations.redis_client import RedisConnection
+from candle_ingestor.model.timeframe import HOUR_MS
+from candle_ingestor.operations.redis_connection import RedisConnection
 from candle_ingestor.operations.stopping import StopSignal
 from exchange_simulator import DIALECTS, ExchangeSimulator, SimulatorClock
 

@@ -8,13 +8,13 @@ import redis
 from tenacity import wait_none
 
 from candle_ingestor.operations.redis_client import (
-    RedisConnection,
     RedisRefusedError,
     RedisUnavailableError,
     RedisWrongTypeError,
     ask,
     ping,
 )
+from candle_ingestor.operations.redis_connection import RedisConnection
 
 
 @pytest.mark.parametrize(

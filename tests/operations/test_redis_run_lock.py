@@ -17,10 +17,10 @@ from tenacity import wait_none
 
 from candle_ingestor.errors import DependencyError
 from candle_ingestor.operations.redis_client import (
-    RedisConnection,
     RedisRefusedError,
     RedisUnavailableError,
 )
+from candle_ingestor.operations.redis_connection import RedisConnection
 from candle_ingestor.operations.redis_run_lock import RedisRunLock
 from candle_ingestor.operations.run_lock import RunLockHeldError, RunLockLostError, lock_name_of
 
@@ -32,7 +32,7 @@ GONE = "is lost: it is gone from Redis: its key was removed, or Redis has lost i
 
 USE_THE_LOCK = """
 import sys
-from candle_ingestor.operations.redis_client import RedisConnection
+from candle_ingestor.operations.redis_connection import RedisConnection
 from candle_ingestor.operations.redis_run_lock import RedisRunLock
 from candle_ingestor.operations.run_lock import RunLockHeldError
 

@@ -18,12 +18,11 @@ from tenacity import wait_none
 from candle_ingestor.exchanges.markets import CachedMarkets
 from candle_ingestor.exchanges.redis_markets_cache import RedisMarketsCache
 from candle_ingestor.operations.redis_client import (
-    RedisConnection,
     RedisRefusedError,
     RedisUnavailableError,
     ping,
 )
-from candle_ingestor.operations.redis_connection import parse_redis_url
+from candle_ingestor.operations.redis_connection import RedisConnection, parse_redis_url
 from candle_ingestor.operations.redis_run_lock import RedisRunLock
 from candle_ingestor.symbols.redis_source import read_symbols
 

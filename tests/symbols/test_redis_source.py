@@ -11,13 +11,9 @@ from tenacity import wait_none
 
 from candle_ingestor.errors import DependencyError
 from candle_ingestor.model.symbol import Symbol
-from candle_ingestor.symbols.redis_source import (
-    RedisConnection,
-    RedisRefusedError,
-    RedisUnavailableError,
-    ping,
-    read_symbols,
-)
+from candle_ingestor.operations.redis_client import RedisRefusedError, RedisUnavailableError, ping
+from candle_ingestor.operations.redis_connection import RedisConnection
+from candle_ingestor.symbols.redis_source import read_symbols
 from candle_ingestor.symbols.requests import SymbolRequest
 
 KEY = "crypto_symbols"

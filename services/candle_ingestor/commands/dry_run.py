@@ -43,10 +43,10 @@ from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.texts import counted
 from candle_ingestor.model.times import iso_text
 from candle_ingestor.operations.clock import Clock
+from candle_ingestor.operations.redis_client import ping
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.operations.writable import require_writable
 from candle_ingestor.stores.base import Store
-from candle_ingestor.symbols.redis_source import ping
 from candle_ingestor.symbols.requests import SymbolList
 
 CANDLES_IN_SAMPLE = 50

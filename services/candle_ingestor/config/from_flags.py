@@ -10,7 +10,6 @@ from pathlib import Path
 
 from candle_ingestor.config.given import FlagValues, ca_file_of, text_of
 from candle_ingestor.config.groups import (
-    DAY_MS,
     CandlesConfig,
     Config,
     ExchangesConfig,
@@ -32,7 +31,7 @@ from candle_ingestor.exchanges.settings import (
 )
 from candle_ingestor.model.merge_rules import HighLow, MergeRules
 from candle_ingestor.model.texts import quoted
-from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.model.timeframe import DAY_MS, Timeframe
 from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
 from candle_ingestor.symbols.start_date import RelativeDay, parse_end_date, parse_start_date
 

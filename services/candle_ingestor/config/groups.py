@@ -15,8 +15,6 @@ from candle_ingestor.operations.redis_connection import RedisConnection
 from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
 from candle_ingestor.symbols.start_date import Day, Skip, resolve_dates
 
-DAY_MS = 86_400_000
-
 
 @dataclass(frozen=True)
 class RunConfig:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from candle_ingestor.config.groups import DAY_MS, Config
+from candle_ingestor.config.groups import Config
 from candle_ingestor.config.origins import VARIABLES, Origin
+from candle_ingestor.model.timeframe import DAY_MS
 from candle_ingestor.model.times import iso_text
 from candle_ingestor.operations.secrets import Redactor
 from candle_ingestor.symbols.start_date import Skip

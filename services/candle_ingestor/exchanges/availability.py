@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from candle_ingestor.exchanges.client import CandleClient
 from candle_ingestor.exchanges.errors import ExchangeError, RunEndedError, words_without
 from candle_ingestor.exchanges.markets import (
-    HOUR_MS,
     CachedMarkets,
     Market,
     Markets,
@@ -19,6 +18,7 @@ from candle_ingestor.exchanges.markets import (
 )
 from candle_ingestor.exchanges.session import ExchangeSession, RequestCounts
 from candle_ingestor.model.symbol import Symbol, stand_ins_of, symbol_choices
+from candle_ingestor.model.timeframe import HOUR_MS
 
 log = logging.getLogger(__name__)
 

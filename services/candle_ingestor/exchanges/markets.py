@@ -12,7 +12,6 @@ from candle_ingestor.exchanges.kept_markets import checked_markets
 from candle_ingestor.model.symbol import Symbol, SymbolError
 from candle_ingestor.operations.atomic_file import replace_file
 
-HOUR_MS = 3_600_000
 FORMAT_VERSION = 1
 
 _BUSIEST = tuple(

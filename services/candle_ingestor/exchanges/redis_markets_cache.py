@@ -16,7 +16,8 @@ from tenacity import wait_none
 from candle_ingestor.errors import DependencyError
 from candle_ingestor.exchanges.kept_markets import checked_markets
 from candle_ingestor.exchanges.markets import FORMAT_VERSION, CachedMarkets
-from candle_ingestor.operations.redis_client import RedisConnection, RedisWrongTypeError, ask
+from candle_ingestor.operations.redis_client import RedisWrongTypeError, ask
+from candle_ingestor.operations.redis_connection import RedisConnection
 
 DAY_SECONDS = 86_400
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 MINUTE_MS = 60_000
 MINUTES_PER_HOUR = 60
 MINUTES_PER_DAY = 1440
+HOUR_MS = MINUTES_PER_HOUR * MINUTE_MS
+DAY_MS = MINUTES_PER_DAY * MINUTE_MS
 
 
 @dataclass(frozen=True, order=True, slots=True)

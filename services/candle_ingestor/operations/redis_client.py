@@ -24,17 +24,6 @@ from candle_ingestor.errors import DependencyError
 from candle_ingestor.operations.ca_file import advice_on_authority
 from candle_ingestor.operations.redis_connection import RedisConnection
 
-__all__ = [
-    "DEFAULT_TRIES",
-    "DEFAULT_WAIT",
-    "RedisConnection",
-    "RedisRefusedError",
-    "RedisUnavailableError",
-    "RedisWrongTypeError",
-    "ask",
-    "ping",
-]
-
 DEFAULT_TRIES = 5
 DEFAULT_WAIT = wait_random_exponential(multiplier=0.5, max=8)
 

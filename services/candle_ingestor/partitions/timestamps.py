@@ -8,11 +8,10 @@ from functools import lru_cache
 
 import polars as pl
 
-from candle_ingestor.model.timeframe import MINUTE_MS, MINUTES_PER_DAY
+from candle_ingestor.model.timeframe import DAY_MS, MINUTE_MS, MINUTES_PER_DAY
 
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 _TEXT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
-_DAY_MS = MINUTES_PER_DAY * MINUTE_MS
 _FEWEST_FOR_TABLE = MINUTES_PER_DAY
 
 
@@ -30,7 +29,7 @@ def parse_timestamp(text: str) -> int:
 def timestamp_texts(times_ms: pl.Series) -> pl.Series:
     """The texts of ascending times in UTC ms that are whole seconds."""
     if len(times_ms) >= _FEWEST_FOR_TABLE:
-        first_day, last_day = times_ms[0] // _DAY_MS, times_ms[-1] // _DAY_MS
+        first_day, last_day = times_ms[0] // DAY_MS, times_ms[-1] // DAY_MS
         minutes = (last_day - first_day + 1) * MINUTES_PER_DAY
         if 2 * len(times_ms) >= minutes and not (times_ms % MINUTE_MS != 0).any():
             return _from_table(times_ms, first_day, last_day)
@@ -39,7 +38,7 @@ def timestamp_texts(times_ms: pl.Series) -> pl.Series:
 
 def _from_table(times_ms: pl.Series, first_day: int, last_day: int) -> pl.Series:
     texts = _texts_of_minutes(first_day, last_day)
-    start_ms = first_day * _DAY_MS
+    start_ms = first_day * DAY_MS
     first = (times_ms[0] - start_ms) // MINUTE_MS
     last = (times_ms[-1] - start_ms) // MINUTE_MS
     if last - first + 1 == len(times_ms):

@@ -9,10 +9,11 @@ from candle_ingestor.model.gaps import Gap, GapReason, explain
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet, covered_at_least
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import MergeBasis, Merging, SeriesRecord
+from candle_ingestor.model.timeframe import DAY_MS
 from candle_ingestor.settle.outcome import TickerOutcome
 from candle_ingestor.settle.ticker import Ticker
 
-GONE_AFTER_MS = 30 * 86_400_000
+GONE_AFTER_MS = 30 * DAY_MS
 """A halted market looks delisted, and comes back."""
 
 

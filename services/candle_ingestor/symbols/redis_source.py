@@ -9,24 +9,10 @@ from typing import Any
 import redis
 from tenacity.wait import wait_base
 
-from candle_ingestor.operations.redis_client import (
-    DEFAULT_WAIT,
-    RedisConnection,
-    RedisRefusedError,
-    RedisUnavailableError,
-    ask,
-    ping,
-)
+from candle_ingestor.operations.redis_client import DEFAULT_WAIT, RedisRefusedError, ask
+from candle_ingestor.operations.redis_connection import RedisConnection
 from candle_ingestor.symbols.requests import SymbolList, parse_symbol_items
 from candle_ingestor.symbols.sources import require_symbols
-
-__all__ = [
-    "RedisConnection",
-    "RedisRefusedError",
-    "RedisUnavailableError",
-    "ping",
-    "read_symbols",
-]
 
 KEY_FLAG = "--redis_key_crypto_symbols"
 

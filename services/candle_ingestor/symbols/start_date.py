@@ -26,7 +26,6 @@ _ABSOLUTE = re.compile(
 _RELATIVE = re.compile(r"([0-9]{1,6})_(day|week|month|year)s?_ago")
 _DAYS_BEFORE_TODAY = {"today": 0, "yesterday": 1}
 _EPOCH = date(1970, 1, 1)
-_MS_PER_DAY = 86_400_000
 
 
 class Skip(Enum):

@@ -8,6 +8,7 @@ import uuid
 
 import polars as pl
 
+from candle_ingestor.model.timeframe import DAY_MS
 from candle_ingestor.model.times import iso_text
 from candle_ingestor.stores.base import StoreRefusedError
 from candle_ingestor.stores.influxdb.answers import parse_answer
@@ -80,7 +81,7 @@ def check_retention(
     """
     if retention_ms is not None and earliest_ms < now_ms - retention_ms:
         raise StoreRefusedError(
-            f"{connection} keeps points for {retention_ms / 86_400_000:g} days, from "
+            f"{connection} keeps points for {retention_ms / DAY_MS:g} days, from "
             f"{iso_text(now_ms - retention_ms)} on, and would drop the candles wanted from "
             f"{iso_text(earliest_ms)} on; lengthen the bucket's retention, or choose a later "
             "--backfill_start_date"

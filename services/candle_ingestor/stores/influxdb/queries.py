@@ -9,6 +9,7 @@ from itertools import pairwise
 from candle_ingestor.model.candles import schema_of
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
+from candle_ingestor.model.timeframe import DAY_MS
 from candle_ingestor.stores.influxdb.lines import (
     CANDLE_COVERAGE,
     INGESTION_RUNS,
@@ -22,8 +23,8 @@ FIRST_NS = -(2**63) + 2
 LAST_NS = 2**63 - 2
 """The times that InfluxDB can keep."""
 
-_WEEK_MS = 7 * 86_400_000
-_A_MONDAY_MS = 4 * 86_400_000
+_WEEK_MS = 7 * DAY_MS
+_A_MONDAY_MS = 4 * DAY_MS
 _LEAST_CANDLES_TO_CUT = 10_000
 _MOST_PIECES = 16
 

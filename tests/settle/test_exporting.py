@@ -311,11 +311,12 @@ def test_rounding_by_digits_that_were_fixed_before_is_warned_of(
     keep(ledger, KRAKEN, span(-10, NOW), {})
     ledger.update({KRAKEN: replace(ledger.record(KRAKEN), precision=Precision(0, 8))})
     settle_merge(ledger, only)
-    export(ledger, only, tmp_path)
+    by_the_markets = ExportConfig(True, tmp_path, False, None, None, False)
+    Exporter(by_the_markets, ledger, ms(NOW)).export(only, TickerOutcome("BTC/USD"))
     assert caplog.messages == []
 
     ledger.update({KRAKEN: replace(ledger.record(KRAKEN), precision=Precision(2, 8))})
-    export(ledger, only, tmp_path)
+    Exporter(by_the_markets, ledger, ms(NOW)).export(only, TickerOutcome("BTC/USD"))
 
     (warning,) = caplog.messages
     assert "with 0 price digits, as before, and its markets have 2" in warning

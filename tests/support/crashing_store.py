@@ -9,7 +9,7 @@ from candle_ingestor.stores.sqlite.store import SqliteStore
 
 
 class CrashingStore:
-    """Writes cautious records, then candles, then records, each one a write of its own.
+    """Writes cautious records, the last one first, then candles, then records, one by one.
 
     Fails before the write number `fail_at`, and at every one after it. `batches` are the batches
     it was given. Everything else is the SQLite store's.
@@ -30,7 +30,7 @@ class CrashingStore:
 
     def replace(self, changes: Sequence[SeriesChange]) -> None:
         self.batches.append(changes)
-        for change in changes:
+        for change in reversed(changes):
             if change.cautious is not None:
                 self._write(SeriesChange(change.series, change.cautious))
         for change in changes:

@@ -72,9 +72,9 @@ class Store(Protocol):
     def replace(self, changes: Sequence[SeriesChange]) -> None:
         """Makes the changes, one a series at most (rule C1).
 
-        A store with transactions makes all or none. Another one writes the cautious records, then
-        candles, then the records, so that a crash in between leaves no record that claims more
-        than is stored.
+        What a series is made from comes before it. A store with transactions makes all or none.
+        Another one writes the cautious records, the last first, then candles, then the records, so
+        that a crash in between leaves no record that claims more than is stored.
         """
 
     def read_candles(self, series: Series, interval: Interval) -> pl.DataFrame:

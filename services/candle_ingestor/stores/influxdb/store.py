@@ -104,7 +104,7 @@ class InfluxDbStore:
         checks.check_retention(self._http.connection, retention_ms, earliest_ms, now_ms)
 
     def replace(self, changes: Sequence[SeriesChange]) -> None:
-        """Makes the changes: the cautious records, then all candles, then the records.
+        """Makes the changes: cautious records, the last first, then all candles, then records.
 
         Where a change has no candles and its two records are the same, the first is enough.
 
@@ -116,7 +116,7 @@ class InfluxDbStore:
         """
         check_changes(changes)
         self._write_records(
-            {change.series: change.cautious for change in changes if change.cautious is not None}
+            {each.series: each.cautious for each in reversed(changes) if each.cautious is not None}
         )
         table.write_candles(self._http, changes, self._patience.sleep)
         for change in changes:

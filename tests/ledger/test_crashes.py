@@ -139,11 +139,7 @@ def test_whatever_crashes_no_record_covers_what_is_not_so_and_the_next_runs_end_
     steps: list[tuple[list[Replacement], int | None]],
     minimum: int,
 ) -> None:
-    world = World(open_store(), basis(minimum))
-    put(world.store, MERGED, None, SeriesRecord(merging=Merging(world.basis)))
-    world.do([page(s, p, span(0, END)) for s, p in zip(SOURCES, begun, strict=True)], None)
-    for batch, fail_at in steps:
-        world.do(batch, fail_at)
+    world = after_crashes(open_store(), begun, steps, minimum)
 
     world.repair()
 
@@ -166,11 +162,7 @@ def test_what_cannot_be_asked_for_again_after_a_crash_leaves_no_merged_candle_be
     steps: list[tuple[list[Replacement], int | None]],
     minimum: int,
 ) -> None:
-    world = World(open_store(), basis(minimum))
-    put(world.store, MERGED, None, SeriesRecord(merging=Merging(world.basis)))
-    world.do([page(s, p, span(0, END)) for s, p in zip(SOURCES, begun, strict=True)], None)
-    for batch, fail_at in steps:
-        world.do(batch, fail_at)
+    world = after_crashes(open_store(), begun, steps, minimum)
 
     world.write(CrashingStore(world.store), [])
     sweep_stale(Ledger(world.store), Ticker(MERGED, world.basis), MergeCounts())
@@ -179,6 +171,20 @@ def test_what_cannot_be_asked_for_again_after_a_crash_leaves_no_merged_candle_be
     merging = Ledger(world.store).record(MERGED).merging
     assert merging is not None
     assert not merging.stale
+
+
+def after_crashes(
+    store: SqliteStore,
+    begun: list[Word],
+    steps: list[tuple[list[Replacement], int | None]],
+    minimum: int,
+) -> World:
+    world = World(store, basis(minimum))
+    put(store, MERGED, None, SeriesRecord(merging=Merging(world.basis)))
+    world.do([page(s, p, span(0, END)) for s, p in zip(SOURCES, begun, strict=True)], None)
+    for batch, fail_at in steps:
+        world.do(batch, fail_at)
+    return world
 
 
 def assert_merged_is_made_of_what_is_stored(store: Store, made_by: MergeBasis) -> None:

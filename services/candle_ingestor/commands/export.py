@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 from candle_ingestor.commands.saying import say
-from candle_ingestor.commands.stored import settle_stored
+from candle_ingestor.commands.stored import last_words, settle_stored
 from candle_ingestor.config import Config
 from candle_ingestor.errors import SOME_TICKERS_FAILED
 from candle_ingestor.model.texts import counted
@@ -32,12 +32,7 @@ def export(config: Config, clock: Clock, console: Console) -> int:
         for error in outcome.errors:
             say(console, f"{outcome.symbol}: {error}", "red")
     written = sum(len(outcome.files_written) for outcome in settled.outcomes.values())
-    say(
-        console,
-        f"Exported {counted(len(settled.outcomes), 'symbol')} in {settled.seconds:.1f} s: "
-        f"{counted(written, 'file')} written.",
-    )
-    if settled.stop_reason is not None:
-        say(console, f"Stopped by {settled.stop_reason}; the same command goes on.")
+    exported = f"Exported {counted(len(settled.outcomes), 'symbol')}"
+    say(console, last_words(settled, exported, f"{counted(written, 'file')} written"))
     has_failed = any(outcome.errors for outcome in settled.outcomes.values())
     return SOME_TICKERS_FAILED if has_failed else 0

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from candle_ingestor.commands.saying import say
-from candle_ingestor.commands.stored import settle_stored
+from candle_ingestor.commands.stored import last_words, settle_stored
 from candle_ingestor.config import Config
 from candle_ingestor.errors import SOME_TICKERS_FAILED
 from candle_ingestor.model.texts import counted
@@ -34,13 +34,8 @@ def merge(config: Config, clock: Clock, console: Console) -> int:
         for error in outcome.errors:
             say(console, f"{outcome.symbol}: {error}", "red")
     changed = sum(outcome.merged.candles for outcome in settled.outcomes.values())
-    say(
-        console,
-        f"Merged {counted(len(settled.outcomes) - len(failed), 'symbol')} again in "
-        f"{settled.seconds:.1f} s: {counted(changed, 'merged candle')} changed.",
-    )
-    if settled.stop_reason is not None:
-        say(console, f"Stopped by {settled.stop_reason}; the same command goes on.")
-    elif config.export.csv:
+    merged = f"Merged {counted(len(settled.outcomes) - len(failed), 'symbol')} again"
+    say(console, last_words(settled, merged, f"{counted(changed, 'merged candle')} changed"))
+    if settled.stop_reason is None and config.export.csv:
         say(console, "The CSV partitions follow with the next run, or the command export.")
     return SOME_TICKERS_FAILED if failed else 0

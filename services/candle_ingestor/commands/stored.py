@@ -77,6 +77,16 @@ def settle_stored(config: Config, clock: Clock, *, merges: bool, exports: bool) 
     return StoredSettled(outcomes, (clock.now_ms() - started_ms) / 1000, stop.reason)
 
 
+def last_words(settled: StoredSettled, done: str, result: str) -> str:
+    """What was done and what came of it, or how far it came before it was stopped."""
+    if settled.stop_reason is None:
+        return f"{done} in {settled.seconds:.1f} s: {result}."
+    return (
+        f"Stopped by {settled.stop_reason} after {settled.seconds:.1f} s: {result} so far. "
+        "The same command goes on from there."
+    )
+
+
 def _stop_without_lock(stop: StopSignal, loss: RunLockLostError) -> None:
     stop.request(LOCK_LOST, is_urgent=True, failure=loss)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -74,6 +75,9 @@ def _run(
     config.candles.resolved(clock.now_ms())
     _hide_secrets(config)
     _warn(arguments.warnings + config.warnings)
+    if arguments.command == "ingest":
+        # Its tables are a page or a month long: a second thread costs more than it gives.
+        os.environ.setdefault("POLARS_MAX_THREADS", "1")
     function = _command(arguments.command).load()
     when_loaded()
     return function(config, clock, _console())

@@ -56,7 +56,17 @@ class RetryPolicy:
                 permanent.
             RunEndedError: when the run's time does not allow the next try.
         """
+        try:
+            return await ask()
+        except TransientExchangeError as error:
+            failures = [error]
         attempts = _Attempts(self, seconds_left)
+
+        async def ask_again() -> Answer:
+            # The first attempt was made before, since retrying costs something where none fails.
+            if failures:
+                raise failures.pop()
+            return await ask()
 
         def before_sleep(state: RetryCallState) -> None:
             error = _error(state)
@@ -72,7 +82,7 @@ class RetryPolicy:
             reraise=True,
         )
         try:
-            return await retrying(ask)
+            return await retrying(ask_again)
         except TransientExchangeError as error:
             if attempts.are_cut_short:
                 raise RunEndedError(f"the run ended before another try: {error}") from error

@@ -13,8 +13,8 @@ from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.selection import candles_within
 from candle_ingestor.model.series import Series
 
-MOST_ROWS = 600_000
-"""About 30 MB."""
+MOST_ROWS = 450_000
+"""About 25 MB."""
 _PARTS_TO_DROP = 8
 """Of a series' pieces the earliest part goes at once; the later ones may still be merged."""
 

@@ -14,7 +14,7 @@ from candle_ingestor.model.series_record import MergeBasis
 from candle_ingestor.settle.outcome import MergeCounts
 from candle_ingestor.settle.ticker import Ticker
 
-CANDLES_PER_PIECE = 50_000
+CANDLES_PER_PIECE = 40_000
 _CANDLES_PER_WRITE = 5_000
 _ALL_TIME = IntervalSet.of(0, END_OF_TIME_MS)
 

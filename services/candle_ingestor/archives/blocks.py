@@ -1,0 +1,45 @@
+"""Cuts a stream into blocks of whole lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO
+
+from candle_ingestor.archives.errors import ArchiveError
+
+BLOCK_BYTES = 8 << 20
+"""Some 100,000 lines."""
+
+LONGEST_LINE_BYTES = 1 << 16
+
+
+@dataclass(frozen=True)
+class Block:
+    """Whole lines; `first_line` is the number of the first one, counted from 1."""
+
+    data: bytes
+    first_line: int
+
+
+def blocks_of(stream: IO[bytes], block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+    """The stream's lines in blocks of about that size.
+
+    Raises:
+        ArchiveError: if a line is longer than any row of candles.
+    """
+    first_line = 1
+    rest = b""
+    while part := stream.read(block_bytes):
+        data = rest + part
+        end = data.rfind(b"\n") + 1
+        rest = data[end:]
+        if len(rest) > LONGEST_LINE_BYTES:
+            lines = first_line + data.count(b"\n")
+            raise ArchiveError(f"line {lines:,} is longer than any row of candles; it is no CSV")
+        if end:
+            block = Block(data[:end], first_line)
+            first_line += block.data.count(b"\n")
+            yield block
+    if rest:
+        yield Block(rest, first_line)

@@ -43,7 +43,7 @@ class CandleFile:
 
     @property
     def path(self) -> str:
-        """What messages and records call it: the zip, and its name in there where there are more."""
+        """What messages and records call it: the zip, and its name in there if it is not alone."""
         if self.member is None or self.is_alone:
             return str(self.container)
         return f"{self.container}/{self.member}"

@@ -10,8 +10,6 @@ from candle_ingestor.archives.described import Described
 from candle_ingestor.archives.errors import NotACandleFileError
 from candle_ingestor.archives.layout import Layout
 from candle_ingestor.model.series import Series
-from candle_ingestor.model.symbol import Symbol
-from candle_ingestor.model.timeframe import Timeframe
 
 _NAMINGS = (kraken.described, binance.described)
 
@@ -22,14 +20,12 @@ class Naming:
 
     Attributes:
         exchange: whose candles they are, in place of the one whose names they have.
-        layout, symbol, timeframe: of files in another form than the known ones, together with
-            `exchange`.
+        layout, series: of files in another form than the known ones.
     """
 
     exchange: str | None = None
     layout: Layout | None = None
-    symbol: Symbol | None = None
-    timeframe: Timeframe | None = None
+    series: Series | None = None
 
     def described(self, names: Sequence[str]) -> Described:
         """What a file holds.
@@ -41,8 +37,8 @@ class Naming:
             NotACandleFileError: if nothing says that it holds candles that can be kept.
         """
         if self.layout is not None:
-            assert self.exchange and self.symbol and self.timeframe
-            return Described(Series(self.exchange, self.symbol, self.timeframe), self.layout)
+            assert self.series is not None
+            return Described(self.series, self.layout)
         name, *holders = names
         # Of `x.csv.gz` it is the inner name that says what is in it.
         name = name[:-3] if name.lower().endswith(".csv.gz") else name

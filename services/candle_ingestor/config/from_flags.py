@@ -8,6 +8,7 @@ import pkgutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from candle_ingestor.config.archive_flags import archives_from_flags
 from candle_ingestor.config.given import FlagValues, ca_file_of, text_of
 from candle_ingestor.config.groups import (
     CandlesConfig,
@@ -109,6 +110,7 @@ def config_from_flags(
             volume_decimal_digits=values.volume_decimal_digits,
             restate=values.restate,
         ),
+        archives=archives_from_flags(values, known),
         origins=origins,
         raw={name: getattr(values, name) for name in origins if name not in SECRETS},
         warnings=(*renamed, *_passed_over(values, origins)),

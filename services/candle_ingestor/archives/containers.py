@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from candle_ingestor.archives.errors import ArchiveError
 
@@ -71,8 +71,8 @@ class CandleFile:
                     with archive.open(self.member) as stream:
                         yield stream
             elif self.container.name.lower().endswith(GZIP_SUFFIX):
-                with gzip.open(self.container) as stream:
-                    yield stream
+                with gzip.open(self.container) as unpacked:
+                    yield cast(IO[bytes], unpacked)
             else:
                 with self.container.open("rb") as stream:
                     yield stream

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from pathlib import Path
 
 from candle_ingestor.archives.layout import parse_columns
 from candle_ingestor.archives.recognising import Naming
@@ -17,7 +18,9 @@ from candle_ingestor.model.timeframe import Timeframe
 _OF_ANY_CSV = ("archive_exchange", "archive_symbol", "archive_timeframe")
 
 
-def archives_from_flags(values: FlagValues, known: Collection[str]) -> ArchivesConfig:
+def archives_from_flags(
+    values: FlagValues, known: Collection[str], paths: Sequence[str]
+) -> ArchivesConfig:
     """How archive files are read, by the flags; `known` are the exchanges that there are.
 
     Raises:
@@ -27,6 +30,7 @@ def archives_from_flags(values: FlagValues, known: Collection[str]) -> ArchivesC
         naming=_naming(values, known),
         skips_bad_rows=values.skip_bad_rows,
         prefers_archive=values.prefer == "archive",
+        paths=tuple(map(Path, paths)),
     )
 
 

@@ -29,17 +29,15 @@ def blocks_of(stream: IO[bytes], block_bytes: int = BLOCK_BYTES) -> Iterator[Blo
         ArchiveError: if a line is longer than any row of candles.
     """
     first_line = 1
-    rest = b""
-    while part := stream.read(block_bytes):
-        data = rest + part
-        end = data.rfind(b"\n") + 1
+    data = stream.read(block_bytes)
+    while data:
+        following = stream.read(block_bytes)
+        end = data.rfind(b"\n") + 1 if following else len(data)
         rest = data[end:]
         if len(rest) > LONGEST_LINE_BYTES:
-            lines = first_line + data.count(b"\n")
-            raise ArchiveError(f"line {lines:,} is longer than any row of candles; it is no CSV")
+            line = first_line + data.count(b"\n")
+            raise ArchiveError(f"line {line:,} is longer than any row of candles; it is no CSV")
         if end:
-            block = Block(data[:end], first_line)
-            first_line += block.data.count(b"\n")
-            yield block
-    if rest:
-        yield Block(rest, first_line)
+            yield Block(data[:end], first_line)
+            first_line += data.count(b"\n", 0, end)
+        data = rest + following

@@ -75,8 +75,9 @@ def _run(
     config.candles.resolved(clock.now_ms())
     _hide_secrets(config)
     _warn(arguments.warnings + config.warnings)
-    if arguments.command == "ingest":
-        # Its tables are a page or a month long: a second thread costs more than it gives.
+    if arguments.command in ("ingest", "import"):
+        # Their tables are short: a second thread costs more than it gives. Over many blocks of a
+        # large file each thread would also keep memory of its own.
         os.environ.setdefault("POLARS_MAX_THREADS", "1")
     function = _command(arguments.command).load()
     when_loaded()

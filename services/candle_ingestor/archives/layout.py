@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from candle_ingestor.errors import ConfigurationError
-from candle_ingestor.model.candles import EXCHANGE_CANDLES, VALUE_COLUMNS
 from candle_ingestor.model.texts import did_you_mean, quoted
 
 TIME = "time"
+FIELDS = (TIME, "open", "high", "low", "close", "volume")
+"""What a row needs to be a candle, in the order of EXCHANGE_CANDLES."""
+
 PASSED_OVER = "_"
 
 UNITS_PER_MS: Mapping[str, float] = {"s": 1 / 1000, "ms": 1, "us": 1000, "ns": 1_000_000}
@@ -21,7 +23,7 @@ class Layout:
     """Where in a row of an archive the fields of a candle are.
 
     Attributes:
-        positions: the column of each of EXCHANGE_CANDLES, counted from 0, in that order.
+        positions: the column of each of FIELDS, counted from 0.
         time_unit: `s`, `ms`, `us` or `ns`; None where each row is in ms or in us, by its size.
         width: how many columns a row has, where that is known. A row that was cut has fewer.
     """
@@ -54,9 +56,8 @@ def parse_columns(text: str) -> Layout:
         name, _, said_unit = word.strip().lower().partition(":")
         if name == PASSED_OVER and not said_unit:
             continue
-        if name not in (TIME, *VALUE_COLUMNS):
-            known = (TIME, *VALUE_COLUMNS)
-            hint = did_you_mean(name, known, f"there are {', '.join(known)}, and _ for any other")
+        if name not in FIELDS:
+            hint = did_you_mean(name, FIELDS, f"there are {', '.join(FIELDS)}, and _ for any other")
             raise _wrong(f"{quoted(word.strip())} is no column; {hint}")
         if name in positions:
             raise _wrong(f"{name} is named twice")
@@ -65,13 +66,12 @@ def parse_columns(text: str) -> Layout:
         elif said_unit:
             raise _wrong(f"{quoted(word.strip())}: only time has a unit")
         positions[name] = position
-    missing = [name for name in (TIME, *VALUE_COLUMNS) if name not in positions]
+    missing = [name for name in FIELDS if name not in positions]
     if missing:
         raise _wrong(f"{', '.join(missing)} is missing; name every column of the file in its order")
     if unit not in UNITS_PER_MS:
         raise _wrong(f"time needs its unit, {' or '.join(UNITS_PER_MS)}, as in time:s")
-    names = [TIME if name == "open_time_ms" else name for name in EXCHANGE_CANDLES]
-    return Layout(tuple(positions[name] for name in names), unit)
+    return Layout(tuple(positions[name] for name in FIELDS), unit)
 
 
 def _wrong(what: str) -> ConfigurationError:

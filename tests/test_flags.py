@@ -8,7 +8,7 @@ from absl.testing import flagsaver
 
 import candle_ingestor.main  # noqa: F401 - defines every flag there is
 from candle_ingestor.commands.help import command_help
-from candle_ingestor.commands.table import COMMANDS, DRY_RUN, Command, users_of
+from candle_ingestor.commands.table import COMMANDS, DRY_RUNS, Command, users_of
 from candle_ingestor.config import FlagValues
 from candle_ingestor.flags import FLAGS, GROUPS
 
@@ -81,12 +81,12 @@ def test_a_candle_length_is_a_number_of_minutes_or_a_timeframe(text: str, minute
 
 def test_every_command_says_what_it_does() -> None:
     assert "ingest" in COMMANDS
-    for command in (*COMMANDS.values(), DRY_RUN):
+    for command in (*COMMANDS.values(), *DRY_RUNS.values()):
         assert command.help
         assert not command.help.endswith(".")
 
 
-@pytest.mark.parametrize("command", [*COMMANDS.values(), DRY_RUN], ids=lambda c: c.path)
+@pytest.mark.parametrize("command", [*COMMANDS.values(), *DRY_RUNS.values()], ids=lambda c: c.path)
 def test_every_command_can_be_loaded(command: Command) -> None:
     assert callable(command.load())
 

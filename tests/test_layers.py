@@ -12,13 +12,14 @@ MAY_IMPORT = {
     "merge": ("model",),
     "symbols": ("errors", "model", "operations"),
     "exchanges": ("errors", "model", "operations"),
+    "archives": ("errors", "exchanges", "model"),
     "stores": ("errors", "model", "operations"),
     "partitions": ("model", "operations"),
     "ledger": ("model", "stores"),
-    "config": ("errors", "exchanges", "model", "operations", "stores", "symbols"),
+    "config": ("archives", "errors", "exchanges", "model", "operations", "stores", "symbols"),
     "settle": ("config", "errors", "ledger", "merge", "model", "operations", "partitions"),
     "ingest": (
-        *("config", "errors", "exchanges", "ledger", "merge", "model", "operations"),
+        *("archives", "config", "errors", "exchanges", "ledger", "merge", "model", "operations"),
         *("settle", "stores", "symbols"),
     ),
 }

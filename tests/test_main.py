@@ -38,7 +38,7 @@ def stub(name):
 
 for name in COMMANDS:
     COMMANDS[name] = stub(name)
-main.DRY_RUN = stub("dry_run")
+main.DRY_RUNS["ingest"] = stub("dry_run")
 entry_point()
 """
 """Every command in a stand-in that tells what it is given."""
@@ -162,7 +162,7 @@ def test_a_reader_that_leaves_is_no_error(arguments: str, flags: list[str]) -> N
         (["--symbols=BTC/USD", "--symbols_file=x"], "--symbols and --symbols_file contradict"),
         (["--config=/nowhere/job.toml"], "--config=/nowhere/job.toml cannot be read: No such file"),
         (["ingest", "symbols=BTC/USD"], "flags are written --name=value"),
-        (["merge", "--run_mode=dry"], "--run_mode=dry goes with the command ingest"),
+        (["merge", "--run_mode=dry"], "--run_mode=dry goes with ingest and import"),
     ],
 )
 def test_what_cannot_be_is_refused_at_once_in_one_line(arguments: list[str], words: str) -> None:

@@ -217,6 +217,42 @@ _group(
     ),
 )
 _group(
+    "Archives",
+    flags.DEFINE_string(
+        "archive_columns",
+        None,
+        "What the columns of CSV files in a form of their own are, in their order: "
+        "time:s,open,high,low,close,volume, with _ for any other column. The unit of time is s, "
+        "ms, us or ns. Goes with --archive_exchange, --archive_symbol and --archive_timeframe; "
+        "files of Kraken and Binance need none of it.",
+    ),
+    flags.DEFINE_string(
+        "archive_exchange",
+        None,
+        "Whose candles the files hold, a ccxt exchange id; the default is told by their names.",
+    ),
+    flags.DEFINE_string("archive_symbol", None, "Their symbol, such as BTC/USD."),
+    flags.DEFINE(
+        MinutesParser(lower_bound=1, upper_bound=1440),
+        "archive_timeframe",
+        None,
+        "The length of their candles, in minutes or as 1m, 4h or 1d.",
+    ),
+    flags.DEFINE_bool(
+        "skip_bad_rows",
+        False,
+        "Use a file that holds rows which are no candles for the rest of it; the minutes of these "
+        "rows stay open as rejected. Without it such a file is refused whole.",
+    ),
+    flags.DEFINE_enum(
+        "prefer",
+        "endpoint",
+        ["endpoint", "archive"],
+        "Which of two candles of a minute is kept where a file and what the exchange's candle "
+        "endpoint answered differ.",
+    ),
+)
+_group(
     "Merging",
     flags.DEFINE_integer(
         "min_exchanges_required",

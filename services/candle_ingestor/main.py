@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from absl import logging as absl_logging
 
 from candle_ingestor.commands.arguments import Arguments, answer, parse
-from candle_ingestor.commands.table import COMMANDS, DRY_RUN, Command
+from candle_ingestor.commands.table import COMMANDS, DRY_RUNS, Command
 from candle_ingestor.errors import CandleIngestorError, ConfigurationError
 from candle_ingestor.flags import FLAGS
 from candle_ingestor.model.texts import quoted
@@ -71,12 +71,13 @@ def _run(
     from candle_ingestor.config import config_from_flags
 
     clock = SystemClock(_start_ms())
-    config = config_from_flags(FLAGS, environment, arguments.origins)
+    config = config_from_flags(FLAGS, environment, arguments.origins, arguments.paths)
     config.candles.resolved(clock.now_ms())
     _hide_secrets(config)
     _warn(arguments.warnings + config.warnings)
-    if arguments.command == "ingest":
-        # Its tables are a page or a month long: a second thread costs more than it gives.
+    if arguments.command in ("ingest", "import"):
+        # Their tables are short: a second thread costs more than it gives. Over many blocks of a
+        # large file each thread would also keep memory of its own.
         os.environ.setdefault("POLARS_MAX_THREADS", "1")
     function = _command(arguments.command).load()
     when_loaded()
@@ -89,7 +90,7 @@ def _warn(warnings: Iterable[str]) -> None:
 
 
 def _command(name: str) -> Command:
-    return DRY_RUN if name == "ingest" and FLAGS.run_mode == "dry" else COMMANDS[name]
+    return DRY_RUNS[name] if FLAGS.run_mode == "dry" and name in DRY_RUNS else COMMANDS[name]
 
 
 def _console() -> Console:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -18,6 +19,7 @@ from candle_ingestor.model.candles import (
     schema_of,
 )
 from candle_ingestor.model.gaps import GapReason
+from candle_ingestor.model.imported_file import FileStatus, ImportedFile
 from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.merge_rules import HighLow, MergeRules
 from candle_ingestor.model.months import Month
@@ -714,3 +716,62 @@ def test_closing_twice_is_harmless_and_a_closed_store_says_so(store: Store) -> N
 
     with pytest.raises(StoreRefusedError, match="closed"):
         store.read_candles(KRAKEN, EVERYTHING)
+
+
+def imported_file(path: str, **changes: Any) -> ImportedFile:
+    file = ImportedFile(
+        path=path,
+        sha256="ab" * 32,
+        size_bytes=1000,
+        series=KRAKEN,
+        status=FileStatus.IMPORTED,
+        rows=20,
+        new=15,
+        first_ms=START_MS,
+        last_ms=START_MS + 60 * MINUTE_MS,
+        differing=2,
+        imported_ms=START_MS + 1,
+    )
+    return replace(file, **changes)
+
+
+def test_a_store_without_imported_files_has_no_record_of_any(store: Store) -> None:
+    assert store.read_imported_files() == []
+
+
+def test_records_of_imported_files_are_read_back_by_path_and_series(open_store: OpenStore) -> None:
+    of_minutes = imported_file("data/Kraken Q1, 2023.zip/XBTUSD_1.csv")
+    of_hours = imported_file(of_minutes.path, series=Series("kraken", BITCOIN, Timeframe(60)))
+    odd = imported_file('data/ä\\b=c%20\'"d".csv', rows=0, new=0)
+    open_store().write_imported_files([of_minutes, of_hours, odd])
+
+    assert sorted(open_store().read_imported_files(), key=str) == sorted(
+        [of_minutes, of_hours, odd], key=str
+    )
+
+
+def test_another_record_of_the_same_path_and_series_replaces_the_first(store: Store) -> None:
+    path = "data/XBTUSD_1.csv"
+    refused = imported_file(
+        path,
+        status=FileStatus.FAILED,
+        rows=0,
+        first_ms=None,
+        last_ms=None,
+        error='line 3: a "price" is not above 0, or so',
+    )
+    unknown = imported_file("data/odd.zip", series=None, status=FileStatus.FAILED, error="damaged")
+    store.write_imported_files([refused, unknown])
+    assert store.read_imported_files() == [refused, unknown]
+
+    mended = imported_file(path, sha256="cd" * 32)
+    store.write_imported_files([mended])
+    assert store.read_imported_files() == [mended, unknown]
+    store.write_imported_files([refused])
+    assert store.read_imported_files() == [refused, unknown]
+
+
+def test_writing_no_record_of_a_file_changes_nothing(store: Store) -> None:
+    store.write_imported_files([])
+
+    assert store.read_imported_files() == []

@@ -556,10 +556,12 @@ def test_a_file_of_the_second_version_is_brought_to_this_one(
         connection.execute(
             "UPDATE series_record_rows SET facts = json_remove(facts, '$.coverage.origins')"
         )
+        connection.execute("DROP TABLE imported_files")
         connection.execute("PRAGMA user_version = 2")
 
     with closing(SqliteStore(path)) as again:
         assert again.read_records() == expected
+        assert again.read_imported_files() == []
 
     with closing(sqlite3.connect(path)) as notebook:
         (found,) = notebook.execute("SELECT record FROM candle_coverage").fetchone()

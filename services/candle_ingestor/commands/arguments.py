@@ -15,7 +15,7 @@ from absl import logging as _  # noqa: F401 - defines --verbosity
 
 from candle_ingestor import __version__
 from candle_ingestor.commands.help import command_help, help_text
-from candle_ingestor.commands.table import COMMANDS, HELP, users_of
+from candle_ingestor.commands.table import COMMANDS, DRY_RUNS, HELP, users_of
 from candle_ingestor.config.file import CONFIG_FLAG, FileValue, read_config_file
 from candle_ingestor.config.origins import Origin, contradictions, origins_of
 from candle_ingestor.errors import ConfigurationError
@@ -40,11 +40,13 @@ class Arguments:
         command: its name.
         origins: where the value of each flag comes from.
         warnings: what was given to no effect.
+        paths: what was named after the command.
     """
 
     command: str
     origins: Mapping[str, Origin]
     warnings: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
 
 
 def answer(argv: Sequence[str]) -> str | None:
@@ -91,10 +93,7 @@ def parse(argv: Sequence[str], environment: Mapping[str, str]) -> Arguments:
     except absl_flags.Error as error:
         raise ConfigurationError(f"{error}; --help lists the flags") from error
     command = _command(rest[0]) if rest else "ingest"
-    if len(rest) > 1:
-        raise ConfigurationError(
-            f"{quoted(rest[1])} is not understood; flags are written --name=value"
-        )
+    paths = _paths(command, rest[1:])
     names = [name for group in GROUPS.values() for name in group]
     in_file = _file_values(names)
     flags = {name: FLAGS[name] for name in (*names, *in_file)}
@@ -106,11 +105,11 @@ def parse(argv: Sequence[str], environment: Mapping[str, str]) -> Arguments:
             _take(name, in_file[name])
     if origins["days"] is not Origin.DEFAULT:
         origins["backfill_start_date"] = origins["days"]
-    if FLAGS.run_mode == "dry" and command != "ingest":
+    if FLAGS.run_mode == "dry" and command not in DRY_RUNS:
         raise ConfigurationError(
-            f"--run_mode=dry goes with the command ingest; {command} has no dry run"
+            f"--run_mode=dry goes with {' and '.join(DRY_RUNS)}; {command} has no dry run"
         )
-    return Arguments(command, origins, tuple(_without_effect(command, origins)))
+    return Arguments(command, origins, tuple(_without_effect(command, origins)), paths)
 
 
 def _command(word: str) -> str:
@@ -118,6 +117,19 @@ def _command(word: str) -> str:
         return word
     hint = did_you_mean(word, COMMANDS, f"there are {', '.join(COMMANDS)}")
     raise ConfigurationError(f"{quoted(word)} is no command; {hint}")
+
+
+def _paths(command: str, words: Sequence[str]) -> tuple[str, ...]:
+    takes_paths = bool(COMMANDS[command].arguments)
+    if words and not takes_paths:
+        raise ConfigurationError(
+            f"{quoted(words[0])} is not understood; flags are written --name=value"
+        )
+    if takes_paths and not words:
+        raise ConfigurationError(
+            f"{command} takes files or folders, as in: {COMMANDS[command].example}"
+        )
+    return tuple(words)
 
 
 def _unknown_flag(name: str) -> str:

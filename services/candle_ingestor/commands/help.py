@@ -35,8 +35,9 @@ def help_text() -> str:
 def command_help(name: str) -> str:
     """What --help prints after a command: the flags that it uses, and an example."""
     command = COMMANDS[name]
+    arguments = f" {command.arguments}" if command.arguments else ""
     lines = [
-        f"Usage: candle-ingestor {name} [--flag=value ...]",
+        f"Usage: candle-ingestor {name}{arguments} [--flag=value ...]",
         "",
         f"{command.help[0].upper()}{command.help[1:]}.",
         "",

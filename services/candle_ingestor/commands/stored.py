@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -12,14 +12,17 @@ from candle_ingestor.commands.stored_tickers import stored_tickers
 from candle_ingestor.config import Config
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.intervals import Interval
+from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import SeriesRecord
+from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.operations.clock import Clock
+from candle_ingestor.operations.progress import Progress
 from candle_ingestor.operations.run_lock import RunLockLostError
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.settle.outcome import TickerOutcome
 from candle_ingestor.settle.settling import SettleRules, Settling, Wanted, settle
 from candle_ingestor.settle.state import backfill_key, catch_up_key
-from candle_ingestor.settle.ticker import Ticker
+from candle_ingestor.settle.ticker import Ticker, basis_of
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,15 @@ class StoredSettled:
     outcomes: Mapping[Ticker, TickerOutcome]
     seconds: float
     stop_reason: str | None
+
+
+@dataclass(frozen=True)
+class SettlingParts:
+    """The time that it is, when what is left is for the next run, and what shows how far it is."""
+
+    now_ms: int
+    is_urgent: Callable[[], bool]
+    progress: Progress
 
 
 def settle_stored(config: Config, clock: Clock, *, merges: bool, exports: bool) -> StoredSettled:
@@ -75,6 +87,38 @@ def settle_stored(config: Config, clock: Clock, *, merges: bool, exports: bool) 
     if stop.failure is not None:
         raise stop.failure
     return StoredSettled(outcomes, (clock.now_ms() - started_ms) / 1000, stop.reason)
+
+
+def settle_dependents(
+    config: Config, ledger: Ledger, changed: Collection[Series], settling: SettlingParts
+) -> dict[Ticker, TickerOutcome]:
+    """Settles every symbol that is merged from one of these series, as its series remembers it.
+
+    Exports what changed, unless that is not asked for.
+
+    Raises:
+        StoreError: if the store fails.
+    """
+    merged = {each for one in changed for each in ledger.dependents(one) if each.is_merged}
+    by_timeframe: dict[Timeframe, list[Ticker]] = {}
+    for series in sorted(merged):
+        basis = basis_of(ledger.records, series)
+        assert basis is not None
+        by_timeframe.setdefault(series.timeframe, []).append(Ticker(series, basis))
+    service = config.store.service_identifier
+    standing = ledger.store.read_state(service) if merged else {}
+    settled: dict[Ticker, TickerOutcome] = {}
+    for timeframe, tickers in by_timeframe.items():
+        closed_end_ms = timeframe.closed_end_ms(settling.now_ms, config.candles.settle_seconds)
+        exports = config.export if config.export.csv else None
+        rules = SettleRules(closed_end_ms, service, exports=exports)
+        outcomes = {ticker: TickerOutcome(str(ticker.symbol)) for ticker in tickers}
+        settle(
+            Settling(ledger, rules, outcomes, settling.is_urgent, settling.progress),
+            {each: _wanted_of(ledger, each, closed_end_ms, standing) for each in tickers},
+        )
+        settled |= outcomes
+    return settled
 
 
 def last_words(settled: StoredSettled, done: str, result: str) -> str:

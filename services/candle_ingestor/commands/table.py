@@ -21,11 +21,13 @@ class Command:
         path: `module:function`. The function takes (config, clock, console) and returns the exit
             code; that of demo takes (flag values, console).
         example: what a person may type.
+        arguments: what it takes beside flags, as its help shows it; empty for nothing.
     """
 
     help: str
     path: str
     example: str = ""
+    arguments: str = ""
 
     def load(self) -> Callable[..., int]:
         """The function, with all its modules."""
@@ -50,6 +52,12 @@ COMMANDS = {
         "candle_ingestor.commands.export:export",
         "candle-ingestor export --data_root=data/csv",
     ),
+    "import": Command(
+        "take candles from exchanges' history files, and bring in line what is made from them",
+        "candle_ingestor.commands.import_:import_files",
+        "candle-ingestor import data/archives --symbols=BTC/USD",
+        arguments="PATH...",
+    ),
     "demo": Command(
         "run the job against simulated exchanges into data/demo, with nothing to set up",
         "candle_ingestor.commands.demo:demo",
@@ -60,13 +68,18 @@ COMMANDS = {
 DRY_RUN = Command(
     "check what ingest needs, and write nothing", "candle_ingestor.commands.dry_run:dry_run"
 )
-"""In place of ingest under --run_mode=dry."""
+DRY_IMPORT = Command(
+    "read the files, say what import would do, and write nothing",
+    "candle_ingestor.commands.import_:plan_import",
+)
+DRY_RUNS = {"ingest": DRY_RUN, "import": DRY_IMPORT}
+"""What runs in place of a command under --run_mode=dry."""
 
 HELP = "help"
 """The word before the name of a command that is to be explained."""
 
-_ALL = ("ingest", "merge", "export", "demo")
-_STORED = ("ingest", "merge", "export")
+_ALL = ("ingest", "merge", "export", "import", "demo")
+_STORED = ("ingest", "merge", "export", "import")
 _FETCHING = ("ingest", "demo")
 
 _USED_BY_GROUP: Mapping[str, tuple[str, ...]] = {
@@ -74,25 +87,28 @@ _USED_BY_GROUP: Mapping[str, tuple[str, ...]] = {
     "Symbols": _ALL,
     "Exchanges": _FETCHING,
     "Candles": _FETCHING,
+    "Archives": ("import",),
     "Merging": ("ingest", "merge", "demo"),
     "Store": _ALL,
-    "Export": ("ingest", "export", "demo"),
+    "Export": ("ingest", "export", "import", "demo"),
     "Of the older service": (),
 }
 
 _USED_BY_FLAG: Mapping[str, tuple[str, ...]] = {
     "config": _ALL,
-    "run_mode": ("ingest",),
+    "run_mode": ("ingest", "import"),
     "max_run_seconds": _ALL,
+    "report": (*_FETCHING, "import"),
+    "run_report_path": (*_FETCHING, "import"),
     "progress": _ALL,
     "dry_run_limit": ("ingest",),
     "now": _STORED,
     "redis_key_crypto_symbols": ("ingest",),
-    "exchanges": _ALL,
+    "exchanges": ("ingest", "merge", "export", "demo"),
     "candle_granularity_minutes": _ALL,
     "settle_seconds": _ALL,
-    "export_csv": ("ingest", "merge", "demo"),
-    "restate": ("ingest", "export", "demo"),
+    "export_csv": ("ingest", "merge", "import", "demo"),
+    "restate": ("ingest", "export", "import", "demo"),
     "strict_symbols": ("ingest",),
 }
 """Where a flag is not used as the others under its heading are."""

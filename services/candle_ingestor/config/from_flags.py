@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib.util
 import math
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from candle_ingestor.config.archive_flags import archives_from_flags
 from candle_ingestor.config.given import FlagValues, ca_file_of, text_of
 from candle_ingestor.config.groups import (
     CandlesConfig,
@@ -53,12 +54,16 @@ _REAL_NUMBERS = (
 
 
 def config_from_flags(
-    values: FlagValues, environment: Mapping[str, str], origins: Origins | None = None
+    values: FlagValues,
+    environment: Mapping[str, str],
+    origins: Origins | None = None,
+    paths: Sequence[str] = (),
 ) -> Config:
     """The configuration that flags and environment say; no clock is asked.
 
     Args:
         origins: where the values come from, by flag; without it nothing counts as given.
+        paths: what is to be imported.
 
     Raises:
         ConfigurationError: at the first thing that cannot be, naming the flag.
@@ -109,6 +114,7 @@ def config_from_flags(
             volume_decimal_digits=values.volume_decimal_digits,
             restate=values.restate,
         ),
+        archives=archives_from_flags(values, known, paths),
         origins=origins,
         raw={name: getattr(values, name) for name in origins if name not in SECRETS},
         warnings=(*renamed, *_passed_over(values, origins)),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from candle_ingestor.archives.recognising import Naming
 from candle_ingestor.config.origins import Origin, Origins
 from candle_ingestor.exchanges.proxies import Proxies
 from candle_ingestor.exchanges.settings import ExchangeSettings
@@ -135,6 +136,23 @@ class ExportConfig:
 
 
 @dataclass(frozen=True)
+class ArchivesConfig:
+    """How exchanges' history files are read.
+
+    Attributes:
+        paths: the files and folders to import.
+        naming: what the user says of files.
+        skips_bad_rows: whether a file with bad rows is used for the rest.
+        prefers_archive: whether a file's candle replaces one of the exchange's endpoint.
+    """
+
+    naming: Naming
+    skips_bad_rows: bool
+    prefers_archive: bool
+    paths: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
 class Config:
     """One run's configuration, grouped by the part that uses it.
 
@@ -159,6 +177,7 @@ class Config:
     is_minimum_detected: bool
     store: StoreConfig
     export: ExportConfig
+    archives: ArchivesConfig
     origins: Origins = field(default_factory=dict)
     raw: Mapping[str, object] = field(default_factory=dict, repr=False)
     warnings: tuple[str, ...] = ()

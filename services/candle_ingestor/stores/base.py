@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import polars as pl
 
 from candle_ingestor.errors import DependencyError
+from candle_ingestor.model.imported_file import ImportedFile
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import SeriesRecord
@@ -111,6 +112,12 @@ class Store(Protocol):
 
     def read_runs(self, newest: int) -> list[dict[str, Any]]:
         """The newest run reports, newest first."""
+
+    def read_imported_files(self) -> list[ImportedFile]:
+        """The record of every file that was imported, by path and series."""
+
+    def write_imported_files(self, files: Sequence[ImportedFile]) -> None:
+        """Keeps these records, each in place of the one of the same path and series."""
 
     def close(self) -> None:
         """Releases what the store holds. Closing twice is harmless."""

@@ -16,6 +16,7 @@ EXCHANGE_CANDLES = "exchange_candles"
 PROCESSING_STATE = "processing_state"
 CANDLE_COVERAGE = "candle_coverage"
 INGESTION_RUNS = "ingestion_runs"
+IMPORTED_FILES = "imported_files"
 
 LINES_PER_REQUEST = 5_000
 _BYTES_PER_REQUEST = 4_000_000

@@ -12,6 +12,7 @@ from candle_ingestor.model.series import Series
 from candle_ingestor.model.timeframe import DAY_MS
 from candle_ingestor.stores.influxdb.lines import (
     CANDLE_COVERAGE,
+    IMPORTED_FILES,
     INGESTION_RUNS,
     PROCESSING_STATE,
     measurement_of,
@@ -116,6 +117,11 @@ def records_query() -> str:
         "intervals",
     )
     return f"SELECT {_columns(columns)} FROM {CANDLE_COVERAGE}"
+
+
+def imported_files_query(columns: Iterable[str]) -> str:
+    """These tags and fields of every record of a file."""
+    return f"SELECT {_columns(columns)} FROM {IMPORTED_FILES}"
 
 
 def state_query(service_identifier: str) -> str:

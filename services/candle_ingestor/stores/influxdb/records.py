@@ -107,7 +107,12 @@ def without_expired(record: SeriesRecord, horizon_ms: int) -> SeriesRecord:
     }
     return replace(
         record,
-        coverage=Coverage(coverage.covered & kept, coverage.provisional & kept, coverage.reasons),
+        coverage=Coverage(
+            coverage.covered & kept,
+            coverage.provisional & kept,
+            coverage.reasons,
+            {origin: intervals & kept for origin, intervals in coverage.origins.items()},
+        ),
         merging=merging,
         exports=Exports(backlog, exports.digits),
     )

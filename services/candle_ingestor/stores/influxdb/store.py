@@ -8,13 +8,14 @@ from typing import Any
 
 import polars as pl
 
+from candle_ingestor.model.imported_file import ImportedFile
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import SeriesRecord
 from candle_ingestor.stores.base import SeriesChange, StoreRefusedError
 from candle_ingestor.stores.changes import check_changes
 from candle_ingestor.stores.influxdb import candles as table
-from candle_ingestor.stores.influxdb import checks, queries
+from candle_ingestor.stores.influxdb import checks, imported_files, queries
 from candle_ingestor.stores.influxdb.answers import all_columns, parse_answer
 from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
 from candle_ingestor.stores.influxdb.errors import no_bucket
@@ -233,6 +234,18 @@ class InfluxDbStore:
                 lambda: run_reports(self._http.query(statement, all_columns)),
                 self._patience.sleep,
             )
+
+    def read_imported_files(self) -> list[ImportedFile]:
+        """The record of every file that was imported, by path and series."""
+        statement = queries.imported_files_query(imported_files.COLUMNS)
+        with self._naming_damage():
+            return imported_files.of_rows(self._rows(statement, imported_files.COLUMNS))
+
+    def write_imported_files(self, files: Sequence[ImportedFile]) -> None:
+        """Keeps these records, each in place of the one of the same path and series."""
+        if files:
+            timeless_ns = self._timeless_ns()
+            self._write([imported_files.line_of(file, timeless_ns)] for file in files)
 
     def close(self) -> None:
         """Closes the connections. Closing twice is harmless."""

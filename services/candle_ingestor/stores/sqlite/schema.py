@@ -27,6 +27,14 @@ RECORD_STATEMENTS = (
 )
 """The tables and views of series records."""
 
+IMPORTED_FILES_STATEMENT = """CREATE TABLE imported_files (
+    path TEXT NOT NULL,
+    exchange TEXT NOT NULL, currency_pair TEXT NOT NULL, timeframe TEXT NOT NULL,
+    sha256 TEXT NOT NULL, size_bytes INTEGER NOT NULL, status TEXT NOT NULL,
+    candles INTEGER NOT NULL, new INTEGER NOT NULL, differing INTEGER NOT NULL,
+    first_ms INTEGER, last_ms INTEGER, imported_ms INTEGER NOT NULL, error TEXT,
+    PRIMARY KEY (path, exchange, currency_pair, timeframe)) WITHOUT ROWID"""
+
 # Rows carry small integers in place of the names that views join back on: half the size and
 # two thirds of the time. CROSS JOIN fixes the order, series first, so that a filter by name
 # becomes a range of the rows' key.
@@ -61,6 +69,7 @@ _STATEMENTS = (
     """CREATE TABLE ingestion_runs (
         run_id TEXT PRIMARY KEY, started_ms INTEGER NOT NULL, status TEXT NOT NULL,
         report TEXT NOT NULL) WITHOUT ROWID""",
+    IMPORTED_FILES_STATEMENT,
     "CREATE INDEX ingestion_runs_by_start ON ingestion_runs (started_ms)",
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
@@ -106,6 +115,7 @@ def prepare(connection: sqlite3.Connection) -> None:
                 migrate_from_1(connection, RECORD_STATEMENTS)
             else:
                 migrate_from_2(connection, record_views())
+            connection.execute(IMPORTED_FILES_STATEMENT)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
     except BaseException as error:

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from candle_ingestor.model.candles import no_candles
+from candle_ingestor.model.imported_file import ImportedFile
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import SeriesRecord
@@ -20,6 +21,7 @@ from candle_ingestor.stores.changes import check_changes
 from candle_ingestor.stores.record_fields import RecordError
 from candle_ingestor.stores.run_json import encode_run
 from candle_ingestor.stores.sqlite import candles as table
+from candle_ingestor.stores.sqlite import imported_files
 from candle_ingestor.stores.sqlite.errors import refused
 from candle_ingestor.stores.sqlite.file import SqliteFile
 from candle_ingestor.stores.sqlite.ids import Ids, with_exchange_sets
@@ -168,6 +170,14 @@ class SqliteStore:
             (max(newest, 0),),
         )
         return [json.loads(text) for (text,) in rows]
+
+    def read_imported_files(self) -> list[ImportedFile]:
+        """The record of every file that was imported, by path and series."""
+        return imported_files.of_rows(self._read(imported_files.SELECT), self.description)
+
+    def write_imported_files(self, files: Sequence[ImportedFile]) -> None:
+        """Keeps these records, each in place of the one of the same path and series."""
+        self._write(imported_files.INSERT, [imported_files.row_of(file) for file in files])
 
     def close(self) -> None:
         """Releases the file. Closing twice is harmless."""

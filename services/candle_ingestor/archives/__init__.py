@@ -1,0 +1,1 @@
+"""Readers of exchanges' published history files. Know files, and nothing of runs."""

@@ -1,0 +1,25 @@
+"""What the name of an archive file says of its content. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from candle_ingestor.archives.layout import Layout
+from candle_ingestor.model.intervals import Interval
+from candle_ingestor.model.series import Series
+
+
+@dataclass(frozen=True)
+class Described:
+    """What a file of candles holds.
+
+    Attributes:
+        series: whose candles.
+        layout: how its rows are written.
+        span: what the file covers, if its name states that; otherwise it covers the time from its
+            first row to the end of its last one.
+    """
+
+    series: Series
+    layout: Layout
+    span: Interval | None = None

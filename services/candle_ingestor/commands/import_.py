@@ -1,0 +1,247 @@
+"""The command import: candles from exchanges' history files."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from candle_ingestor.archives.finding import archives_below
+from candle_ingestor.commands.import_table import ending, print_files
+from candle_ingestor.commands.parts import load_symbols, make_progress
+from candle_ingestor.commands.saying import say
+from candle_ingestor.commands.storage import LOCK_LOST, make_store, open_store
+from candle_ingestor.commands.stored import SettlingParts, settle_dependents
+from candle_ingestor.config import Config
+from candle_ingestor.errors import SOME_TICKERS_FAILED, ConfigurationError
+from candle_ingestor.ingest.import_finding import FoundFiles, find_files
+from candle_ingestor.ingest.import_report import (
+    FileReport,
+    bad_rows_json,
+    differences_json,
+    file_json,
+    statuses_of,
+)
+from candle_ingestor.ingest.importing import Importer, ImportRules
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.model.imported_file import FileStatus, KnownFiles
+from candle_ingestor.model.times import iso_text
+from candle_ingestor.operations.atomic_file import replace_file
+from candle_ingestor.operations.clock import Clock
+from candle_ingestor.operations.progress import Progress
+from candle_ingestor.operations.run_lock import RunLockLostError
+from candle_ingestor.operations.stopping import StopSignal
+from candle_ingestor.operations.writable import require_writable
+from candle_ingestor.settle.outcome import TickerOutcome
+from candle_ingestor.settle.ticker import Ticker
+from candle_ingestor.stores.base import Store
+
+
+@dataclass
+class ImportRun:
+    """What a run of the command did.
+
+    Attributes:
+        reports: a file each.
+        left_out: how many files are of other symbols or lengths than those that are wanted.
+        outcomes: of the symbols that are merged from what was imported.
+    """
+
+    started_ms: int
+    reports: list[FileReport]
+    left_out: int
+    outcomes: dict[Ticker, TickerOutcome]
+    finished_ms: int = 0
+    stop_reason: str | None = None
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether a file could not be imported, or a symbol not be brought in line."""
+        statuses = statuses_of(self.reports)
+        is_short = any(outcome.errors for outcome in self.outcomes.values())
+        return bool(statuses[FileStatus.FAILED]) or is_short
+
+
+def import_files(config: Config, clock: Clock, console: Console) -> int:
+    """Imports the files that are named, and settles the symbols that are merged from them.
+
+    SIGTERM, Ctrl-C and the time limit end it between two pieces of a file.
+
+    Returns:
+        0, or 1 if a file could not be imported.
+
+    Raises:
+        ConfigurationError: if a path is not there, or nothing in it is a file of candles.
+        RunLockHeldError: if another run holds the lock.
+        RunLockLostError: if the lock was lost meanwhile.
+        StoreError: if the store cannot be used.
+    """
+    _refuse_unwritable(config)
+    config = replace(config, uses_redis=config.names_redis)
+    run, found = _found(config, clock)
+    stop = StopSignal(config.run.max_run_seconds)
+    with (
+        open_store(config, clock, stop) as opened,
+        opened.when_lock_lost(partial(_stop_without_lock, stop)),
+        make_progress(config.run.progress, stop) as progress,
+    ):
+        ledger = Ledger(opened.store)
+        importer = _importer(config, clock, ledger, progress, stop, writes=True)
+        run.reports += importer.import_all(found.files)
+        done = (FileStatus.IMPORTED, FileStatus.UNCHANGED, FileStatus.NOT_DONE)
+        series = {each.series for each in run.reports if each.series and each.status in done}
+        if not stop.is_urgent:
+            parts = SettlingParts(clock.now_ms(), lambda: stop.is_urgent, progress)
+            run.outcomes |= settle_dependents(config, ledger, series, parts)
+    run.finished_ms = clock.now_ms()
+    run.stop_reason = stop.reason
+    _publish(run, config, console)
+    if stop.failure is not None:
+        raise stop.failure
+    return SOME_TICKERS_FAILED if run.has_failed else 0
+
+
+def plan_import(config: Config, clock: Clock, console: Console) -> int:
+    """Reads the files, says what importing them would do, and writes nothing.
+
+    Returns:
+        0, or 1 if a file could not be imported.
+
+    Raises:
+        ConfigurationError: as `import_files`.
+        StoreError: if the store cannot be read.
+    """
+    run, found = _found(config, clock)
+    stop = StopSignal(config.run.max_run_seconds)
+    with (
+        closing(make_store(config, clock, may_create=False, stop=stop)) as store,
+        make_progress(config.run.progress, stop) as progress,
+    ):
+        importer = _importer(config, clock, Ledger(store), progress, stop, writes=False)
+        run.reports += importer.import_all(found.files)
+    run.finished_ms = clock.now_ms()
+    print_files(run.reports, console, is_full=True, is_plan=True)
+    _say_left_out(run, console)
+    say(console, "Nothing was written.")
+    return SOME_TICKERS_FAILED if run.has_failed else 0
+
+
+def _found(config: Config, clock: Clock) -> tuple[ImportRun, FoundFiles]:
+    symbols = None
+    if not config.symbols.are_in_redis:
+        symbols = {request.symbol for request in load_symbols(config).requests}
+    timeframe = None
+    if config.is_given("candle_granularity_minutes"):
+        timeframe = config.candles.timeframe
+    paths = archives_below(config.archives.paths)
+    found = find_files(paths, config.archives.naming, symbols, timeframe)
+    if not found.files and not found.left_out:
+        first = found.reports[0] if found.reports else None
+        why = f": {first.path}: {first.error}" if first else ""
+        raise ConfigurationError(
+            f"no file of candles is in {', '.join(map(str, config.archives.paths))}{why}"
+        )
+    return ImportRun(clock.now_ms(), list(found.reports), found.left_out, {}), found
+
+
+def _importer(
+    config: Config,
+    clock: Clock,
+    ledger: Ledger,
+    progress: Progress,
+    stop: StopSignal,
+    *,
+    writes: bool,
+) -> Importer:
+    archives = config.archives
+    rules = ImportRules(
+        config.candles.settle_seconds, archives.skips_bad_rows, archives.prefers_archive, writes
+    )
+    known = _known(ledger.store)
+    return Importer(ledger, known, rules, clock.now_ms, progress, stop.is_set)
+
+
+def _known(store: Store) -> KnownFiles:
+    return KnownFiles(store.read_imported_files())
+
+
+def _publish(run: ImportRun, config: Config, console: Console) -> None:
+    # First the file: who reads the tables may close the pipe.
+    if config.run.run_report_path is not None:
+        _write_report(run, config.run.run_report_path)
+    if config.run.report != "none":
+        print_files(run.reports, console, is_full=config.run.report == "full")
+        _say_left_out(run, console)
+        for outcome in run.outcomes.values():
+            _say_outcome(outcome, config, console)
+    say(console, ending(run.reports, (run.finished_ms - run.started_ms) / 1000, run.stop_reason))
+
+
+def _say_left_out(run: ImportRun, console: Console) -> None:
+    if run.left_out:
+        say(
+            console,
+            f"{run.left_out:,} files of other symbols or lengths of candles were left out",
+        )
+
+
+def _say_outcome(outcome: TickerOutcome, config: Config, console: Console) -> None:
+    written = ""
+    if outcome.files_written:
+        files = len(outcome.files_written)
+        written = f", {files:,} CSV files written below {config.export.data_root}"
+    say(console, f"{outcome.symbol}: {outcome.merged.candles:,} merged candles changed{written}")
+    for error in outcome.errors:
+        say(console, f"{outcome.symbol}: {error}", "red")
+
+
+def _write_report(run: ImportRun, path: Path) -> None:
+    text = json.dumps(_report_json(run), indent=2) + "\n"
+    try:
+        replace_file(path, text.encode())
+    except OSError as error:
+        raise ConfigurationError(
+            f"--run_report_path: cannot write {path}: {error.strerror}"
+        ) from error
+
+
+def _report_json(run: ImportRun) -> dict[str, Any]:
+    status = "stopped" if run.stop_reason else "failed" if run.has_failed else "ok"
+    return {
+        "command": "import",
+        "status": status,
+        "started": iso_text(run.started_ms),
+        "started_ms": run.started_ms,
+        "finished_ms": run.finished_ms,
+        "seconds": (run.finished_ms - run.started_ms) / 1000,
+        "stop_reason": run.stop_reason,
+        "files": [file_json(report) for report in run.reports],
+        "files_left_out": run.left_out,
+        "bad_rows": bad_rows_json(run.reports),
+        "differences": differences_json(run.reports),
+        "tickers": [
+            {
+                "symbol": outcome.symbol,
+                "timeframe": str(ticker.merged.timeframe),
+                "merged_candles": outcome.merged.candles,
+                "files_written": outcome.files_written,
+                "errors": outcome.errors,
+            }
+            for ticker, outcome in run.outcomes.items()
+        ],
+    }
+
+
+def _refuse_unwritable(config: Config) -> None:
+    path = config.run.run_report_path
+    if path is not None:
+        require_writable("--run_report_path", path.parent)
+
+
+def _stop_without_lock(stop: StopSignal, loss: RunLockLostError) -> None:
+    stop.request(LOCK_LOST, is_urgent=True, failure=loss)

@@ -75,6 +75,11 @@ _group(
         "to the log and --run_report_path.",
     ),
     flags.DEFINE_string("run_report_path", None, "Also write the run report as JSON to this file."),
+    flags.DEFINE_string(
+        "download_list_path",
+        None,
+        "Write a CSV list of the history files that have what the exchanges no longer answer.",
+    ),
     flags.DEFINE_enum(
         "progress",
         "auto",

@@ -28,6 +28,8 @@ ASSETS = {
 }
 """Kraken's own name of an asset, and everybody else's."""
 
+_OWN_NAMES = {common: own for own, common in ASSETS.items()}
+
 _NAME = re.compile(r"([A-Z0-9.]{2,30})_([1-9]\d{0,5})\.csv", re.IGNORECASE)
 _OLD_PAIR = re.compile(
     r"X(ETC|ETH|ICN|LTC|MLN|REP|XBT|XDG|XLM|XMR|XRP|ZEC)[XZ](XBT|ETH|USD|EUR|GBP|JPY|CAD|AUD|KRW)"
@@ -83,6 +85,11 @@ def symbol_of(pair: str) -> Symbol:
         return Symbol.parse(f"{ASSETS.get(base, base)}/{ASSETS.get(quote, quote)}")
     except SymbolError as error:
         raise NotACandleFileError(f"'{pair}' is no pair that is known") from error
+
+
+def pair_of(symbol: Symbol) -> str:
+    """Kraken's name of a pair in its file names, `XBTUSD`."""
+    return "".join(_OWN_NAMES.get(asset, asset) for asset in (symbol.base, symbol.quote))
 
 
 def quarter_of(names: Iterable[str]) -> Interval | None:

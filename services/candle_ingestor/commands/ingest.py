@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from candle_ingestor.commands.clients import make_clients
+from candle_ingestor.commands.download_list import write_download_list
 from candle_ingestor.commands.parts import (
     load_symbols,
     log_mode,
@@ -97,6 +98,8 @@ def _publish(report: RunReport, config: Config, console: Console) -> None:
     # First the file: who reads the tables may close the pipe.
     if config.run.run_report_path is not None:
         write_report(report, config.run.run_report_path)
+    if config.run.download_list_path is not None:
+        write_download_list(report.downloads, config.run.download_list_path)
     for ticker in report.tickers:
         if ticker.outcome.merged.candles:
             candles = f"{ticker.outcome.merged.candles:,}"
@@ -161,8 +164,11 @@ async def _run(
 def _refuse_unwritable(config: Config) -> None:
     if config.export.csv:
         require_writable("--data_root", config.export.data_root)
-    path = config.run.run_report_path
-    if path is not None:
-        require_writable("--run_report_path", path.parent)
-        if path.is_dir():
-            raise ConfigurationError(f"--run_report_path: {path} is a folder; name a file in it")
+    for flag, path in (
+        ("--run_report_path", config.run.run_report_path),
+        ("--download_list_path", config.run.download_list_path),
+    ):
+        if path is not None:
+            require_writable(flag, path.parent)
+            if path.is_dir():
+                raise ConfigurationError(f"{flag}: {path} is a folder; name a file in it")

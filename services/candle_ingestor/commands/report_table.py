@@ -11,6 +11,7 @@ from rich.table import Table
 from candle_ingestor.commands.deviation_words import deviations
 from candle_ingestor.commands.report_words import (
     by_reason,
+    downloads,
     ending,
     export_left,
     incomplete,
@@ -54,6 +55,12 @@ def print_report(report: RunReport, console: Console, *, is_full: bool = False) 
         for ticker in worst_first(report):
             if words := incomplete(report, ticker):
                 say(console, words, "red" if ticker.errors else "")
+    _say_end(report, console)
+
+
+def _say_end(report: RunReport, console: Console) -> None:
+    for line in downloads(report):
+        say(console, line)
     say(console, ending(report), _COLOURS[report.status])
     if words := export_left(report):
         say(console, words)

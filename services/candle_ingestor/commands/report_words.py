@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from candle_ingestor.archives.publications import Publication
 from candle_ingestor.ingest.report import ExchangeTrouble, RunReport, RunStatus, TickerReport
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.texts import counted, share, some_of
@@ -92,6 +93,22 @@ def incomplete(report: RunReport, ticker: TickerReport) -> str | None:
             f"the first at {_first_missing(ticker)}: {by_reason(missing.items())}"
         )
     return f"{ticker.symbol} {'; '.join(words)}" if words else None
+
+
+def downloads(report: RunReport) -> Iterator[str]:
+    """Which published files have what is beyond reach, a line an exchange."""
+    by_exchange: dict[str, list[Publication]] = {}
+    for each in report.downloads:
+        by_exchange.setdefault(each.series.exchange, []).append(each)
+    for exchange, needed in by_exchange.items():
+        candles = sum(each.candles for each in needed)
+        symbols = len({each.series.symbol for each in needed})
+        yield (
+            f"{exchange} no longer answers for {candles:,} {report.timeframe} intervals of "
+            f"{counted(symbols, 'symbol')}. Its history files have them: "
+            f"{some_of([each.words for each in needed])}; get them from {needed[0].page} and run "
+            "the command import. --download_list_path lists them"
+        )
 
 
 def worst_first(report: RunReport) -> list[TickerReport]:

@@ -82,6 +82,7 @@ def config_from_flags(
             fail_when_degraded=values.fail_when_degraded,
             dry_run_limit=values.dry_run_limit,
             run_report_path=_path(values.run_report_path),
+            download_list_path=_path(values.download_list_path),
             progress=values.progress,
             report=values.report,
         ),

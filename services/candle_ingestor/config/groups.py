@@ -33,6 +33,7 @@ class RunConfig:
     fail_when_degraded: bool
     dry_run_limit: int
     run_report_path: Path | None
+    download_list_path: Path | None
     progress: str
     report: str
 

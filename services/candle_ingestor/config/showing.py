@@ -67,6 +67,7 @@ def _by_flag(config: Config, now_ms: int) -> Mapping[str, object]:
         "fail_when_degraded": run.fail_when_degraded,
         "dry_run_limit": run.dry_run_limit,
         "run_report_path": run.run_report_path,
+        "download_list_path": run.download_list_path,
         "progress": run.progress,
         "now": iso_text(now_ms),
         "symbols": config.symbols.symbols,

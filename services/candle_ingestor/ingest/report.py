@@ -6,10 +6,15 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from candle_ingestor.archives.publications import Publication, publications_of
 from candle_ingestor.errors import CandleIngestorError
 from candle_ingestor.exchanges.session import RequestCounts
 from candle_ingestor.ingest.sources.base import SourceCounts
 from candle_ingestor.model.gaps import FINAL_REASONS, Gap, GapReason
+from candle_ingestor.model.intervals import IntervalSet
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.symbol import Symbol
+from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.settle.outcome import TickerOutcome
 
 
@@ -116,6 +121,20 @@ class RunReport:
     symbols_wanted: int = 0
     is_export_wanted: bool = False
     asked: Mapping[str, RequestCounts] = field(default_factory=dict)
+
+    @property
+    def downloads(self) -> list[Publication]:
+        """The published files that have what is beyond reach, by series and time."""
+        timeframe = Timeframe.parse(self.timeframe)
+        found: dict[str, Publication] = {}
+        for source in self._sources():
+            beyond = IntervalSet(
+                gap.interval for gap in source.gaps if gap.reason is GapReason.BEYOND_REACH
+            )
+            series = Series(source.exchange, Symbol.parse(source.symbol), timeframe)
+            for each in publications_of(series, beyond):
+                found.setdefault(f"{source.exchange} {each.words}", each)
+        return list(found.values())
 
     @property
     def failed_tickers(self) -> list[TickerReport]:

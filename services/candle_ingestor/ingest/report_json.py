@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from candle_ingestor.archives.publications import Publication, publications_of
 from candle_ingestor.ingest.report import (
     RunReport,
     SourceReport,
@@ -12,7 +13,11 @@ from candle_ingestor.ingest.report import (
     candles_by_reason,
 )
 from candle_ingestor.merge.deviations import Disagreement, Exclusion
-from candle_ingestor.model.gaps import Gap
+from candle_ingestor.model.gaps import Gap, GapReason
+from candle_ingestor.model.intervals import IntervalSet
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.symbol import Symbol
+from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.model.times import iso_text
 from candle_ingestor.settle.outcome import Told
 
@@ -47,7 +52,24 @@ def report_json(report: RunReport) -> dict[str, Any]:
         "exchange_totals": {exchange: _totals(report, exchange) for exchange in report.exchanges},
         "dropped_symbols": {symbol: list(lacking) for symbol, lacking in report.dropped.items()},
         "rejected_symbols": report.rejected_symbols,
+        "downloads": [_download(each) for each in report.downloads],
         "tickers": [_ticker(report, ticker) for ticker in report.tickers],
+    }
+
+
+def _download(publication: Publication) -> dict[str, Any]:
+    missing = publication.missing
+    return {
+        "exchange": publication.series.exchange,
+        "symbol": str(publication.series.symbol),
+        "timeframe": str(publication.series.timeframe),
+        "file": publication.file,
+        "archive": publication.archive or None,
+        "page": publication.page,
+        "start": iso_text(missing.start_ms),
+        "end": iso_text(missing.end_ms),
+        "candles": publication.candles,
+        "published_from": iso_text(publication.published_from_ms),
     }
 
 
@@ -97,8 +119,13 @@ def _source(report: RunReport, ticker: TickerReport, source: SourceReport) -> di
         "retries": source.counts.retries,
         "failed_pages": source.failed_pages,
         "seconds": round(source.counts.seconds, 3),
-        **_gaps(source.gaps, report.duration_ms),
+        **_gaps(source.gaps, report.duration_ms, _series(report, source)),
     }
+
+
+def _series(report: RunReport, source: SourceReport) -> Series:
+    timeframe = Timeframe.parse(report.timeframe)
+    return Series(source.exchange, Symbol.parse(source.symbol), timeframe)
 
 
 def _exclusion(exclusion: Exclusion) -> dict[str, Any]:
@@ -119,7 +146,7 @@ def _disagreement(disagreement: Disagreement) -> dict[str, Any]:
     }
 
 
-def _gaps(gaps: list[Gap], duration_ms: int) -> dict[str, Any]:
+def _gaps(gaps: list[Gap], duration_ms: int, source: Series | None = None) -> dict[str, Any]:
     return {
         "gap_candles": candles_by_reason(gaps, duration_ms),
         "gaps": [
@@ -127,8 +154,15 @@ def _gaps(gaps: list[Gap], duration_ms: int) -> dict[str, Any]:
                 "start": iso_text(gap.interval.start_ms),
                 "end": iso_text(gap.interval.end_ms),
                 "reason": gap.reason.value,
+                **_remedy(gap, source),
             }
             for gap in gaps[:MOST_GAPS_LISTED]
         ],
         "gaps_not_listed": max(0, len(gaps) - MOST_GAPS_LISTED),
     }
+
+
+def _remedy(gap: Gap, source: Series | None) -> dict[str, list[str]]:
+    if source is None or gap.reason is not GapReason.BEYOND_REACH:
+        return {}
+    return {"files": [each.words for each in publications_of(source, IntervalSet((gap.interval,)))]}

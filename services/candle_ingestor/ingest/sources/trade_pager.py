@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -13,7 +13,7 @@ from candle_ingestor.exchanges.errors import (
     ExchangeRefusedError,
     RunEndedError,
 )
-from candle_ingestor.ingest.sources.base import Page
+from candle_ingestor.ingest.sources.base import Known, Page
 from candle_ingestor.ingest.sources.judge import asked_again_from_ms
 from candle_ingestor.ingest.sources.pager import PageRules
 from candle_ingestor.ingest.sources.trade_candles import (
@@ -27,6 +27,7 @@ from candle_ingestor.ingest.sources.trade_sift import NS_PER_MS
 from candle_ingestor.model.candles import no_candles
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
+from candle_ingestor.model.origins import Origin
 from candle_ingestor.model.series_record import Listing
 from candle_ingestor.model.timeframe import DAY_MS
 
@@ -58,11 +59,13 @@ class TradePager:
         hearing: TradeHearing,
         make_reader: Callable[[], TradeReader],
         rules: PageRules,
+        known: Known,
         page_ms: int,
     ) -> None:
         self._hearing = hearing
         self._make_reader = make_reader
         self._rules = rules
+        self._known = known
         self._timeframe = hearing.series.timeframe
         self._page_ms = max(page_ms, self._timeframe.duration_ms)
 
@@ -119,11 +122,12 @@ class TradePager:
         made = making.taken_until(done.end_ms)
         whole = IntervalSet((done,))
         rejected = making.rejected & whole
-        unlisted, listing = EMPTY, None
+        unlisted = EMPTY
+        listing: Listing | None = None
         if shown.first_ever_ms is not None:
             first_day_ms = shown.first_ever_ms - shown.first_ever_ms % DAY_MS
             unlisted = whole & IntervalSet.of(0, self._timeframe.floor_ms(first_day_ms))
-            listing = Listing(first_day_ms=first_day_ms)
+            listing = replace(self._known.listing, first_day_ms=first_day_ms)
         answered = whole - rejected - unlisted
         candles = finished(made)
         if rejected:
@@ -137,6 +141,7 @@ class TradePager:
             provisional=answered & self._not_final(done, made, shown, read_ms),
             reasons={reason: intervals for reason, intervals in reasons.items() if intervals},
             listing=listing,
+            origin=Origin.TRADES,
         )
 
     def _not_final(
@@ -164,6 +169,7 @@ class TradePager:
             EMPTY,
             reasons={GapReason.FETCH_FAILED: IntervalSet((done,))},
             failure=error,
+            origin=Origin.TRADES,
         )
 
     def _lengths_of(self, spans: IntervalSet) -> IntervalSet:

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 
 from candle_ingestor.exchanges.errors import ExchangeError, RequestRejectedError
-from candle_ingestor.exchanges.session import ExchangeSession, RequestCounts
+from candle_ingestor.exchanges.session import ExchangeSession
 from candle_ingestor.exchanges.trade_habits import TradeCursor, TradeHabits
 from candle_ingestor.ingest.sources.base import Known, Page, SourceCounts
 from candle_ingestor.ingest.sources.pager import PageRules
@@ -21,6 +21,7 @@ from candle_ingestor.ingest.sources.trade_reader import (
 )
 from candle_ingestor.ingest.sources.trade_sift import NS_PER_MS
 from candle_ingestor.model.intervals import Interval, IntervalSet
+from candle_ingestor.model.origins import Origin
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.timeframe import MINUTE_MS, Timeframe
 
@@ -28,6 +29,11 @@ log = logging.getLogger(__name__)
 
 _TRADES_PER_MINUTE = 20
 """Where nothing was measured: a busy market of a middling exchange."""
+
+_FEWEST_PAGE_CANDLES = 2
+
+_PAGES_WORTH_MEASURING = 4
+"""Of fewer usual pages, nobody need know how long they take."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +48,6 @@ class TradesEstimate:
     seconds: float
     page_trades: int
     page_ms: int
-
-
-def has_trades(session: ExchangeSession) -> bool:
-    """Whether candles can be built from trades there."""
-    return session.trade_habits is not None
 
 
 class TradeCandles:
@@ -80,12 +81,23 @@ class TradeCandles:
         return self._session.exchange
 
     @property
+    def origin(self) -> Origin:
+        return Origin.TRADES
+
+    @property
+    def is_paced(self) -> bool:
+        return True
+
+    @property
     def page_candles(self) -> int:
         """How many minutes a page of trades lasts, as measured, or else as is usual."""
         measured = [m.page_ms for m in self._memories.values() if m.page_ms is not None]
-        if not measured:
-            return max(self._habits.page_trades // _TRADES_PER_MINUTE, 1)
-        return max(sum(measured) // len(measured) // MINUTE_MS, 1)
+        page_ms = sum(measured) // len(measured) if measured else self._usual_page_ms
+        return max(page_ms // MINUTE_MS, _FEWEST_PAGE_CANDLES)
+
+    @property
+    def _usual_page_ms(self) -> int:
+        return self._habits.page_trades * MINUTE_MS // _TRADES_PER_MINUTE
 
     @property
     def refusal(self) -> ExchangeError | None:
@@ -114,37 +126,40 @@ class TradeCandles:
         hearing = self._hearing(series, counts)
 
         def make_reader() -> TradeReader:
-            if self._habits.cursor is TradeCursor.BEFORE_ID:
-                return IdReader(hearing)
-            return TimeReader(hearing)
+            return self._reader(hearing)
 
         page_ms = self.page_candles * MINUTE_MS
-        return TradePager(hearing, make_reader, self._rules, page_ms).pages(interval)
+        return TradePager(hearing, make_reader, self._rules, known, page_ms).pages(interval)
 
     async def estimate(
-        self, series: Series, intervals: IntervalSet, counts: RequestCounts
-    ) -> TradesEstimate:
+        self, series: Series, intervals: IntervalSet, counts: SourceCounts
+    ) -> TradesEstimate | None:
         """What the intervals would take, by one page of trades from the middle of them.
+
+        None where they are so short that it is not worth a request.
 
         Raises:
             ExchangeError: if the page cannot be had.
             RunEndedError: when the run ended before.
         """
-        hearing = self._hearing(series, SourceCounts())
+        if intervals.duration_ms < _PAGES_WORTH_MEASURING * self._usual_page_ms:
+            return None
         middle_ms = _middle_ms(intervals)
-        if self._habits.cursor is TradeCursor.BEFORE_ID:
-            shown = (await IdReader(hearing).first(middle_ms)).trades
-        else:
-            shown = (await TimeReader(hearing).first(middle_ms)).trades
-        counts.requests += hearing.counts.requests
-        counts.retries += hearing.counts.retries
+        hearing = self._hearing(series, counts)
+        shown = (await self._reader(hearing).first(middle_ms)).trades
         page_ms = max(self._now_ms() - middle_ms, 1)
         if not shown.is_empty():
             page_ms = max(int(shown["time_ns"][-1]) // NS_PER_MS - middle_ms, 1)
-        hearing.memory.page_ms = page_ms * self._habits.page_trades // max(shown.height, 1)
-        requests = sum(-(-each.duration_ms // hearing.memory.page_ms) for each in intervals)
+        whole_page_ms = page_ms * self._habits.page_trades // max(shown.height, 1)
+        hearing.memory.page_ms = whole_page_ms
+        requests = sum(-(-each.duration_ms // whole_page_ms) for each in intervals)
         seconds = requests * self._session.seconds_per_request
         return TradesEstimate(requests, seconds, shown.height, page_ms)
+
+    def _reader(self, hearing: TradeHearing) -> TradeReader:
+        if self._habits.cursor is TradeCursor.BEFORE_ID:
+            return IdReader(hearing)
+        return TimeReader(hearing)
 
     def _hearing(self, series: Series, counts: SourceCounts) -> TradeHearing:
         memory = self._memories.setdefault(series, TradeMemory())

@@ -45,15 +45,16 @@ class RequestsLog:
         """Note a candle request that arrives now, with the fault that hits it."""
         with self._lock:
             self._logs[exchange].candle_requests += 1
-        self._add_arrived(exchange, url, fault)
+        self.note_arrival(exchange, url, fault)
 
     def add_trade_request(self, exchange: str, url: str, fault: str | None) -> None:
         """The same of a request for trades."""
         with self._lock:
             self._logs[exchange].trade_requests += 1
-        self._add_arrived(exchange, url, fault)
+        self.note_arrival(exchange, url, fault)
 
-    def _add_arrived(self, exchange: str, url: str, fault: str | None) -> None:
+    def note_arrival(self, exchange: str, url: str, fault: str | None) -> None:
+        """What both have in common."""
         with self._lock:
             log = self._logs[exchange]
             if fault is not None:

@@ -316,8 +316,8 @@ def write_recording(tmp_path: Path) -> Callable[[str, Iterable[str]], None]:
 def at_candle_request() -> Callable[[ExchangeSimulator, int, Callable[[], None]], threading.Event]:
     """`at_candle_request(simulator, number, act)`: acts when the number-th request arrives.
 
-    Counts those for candles and for trades from 1 over all exchanges, from now on. The request is answered after `act` returns;
-    the event is set when it has.
+    Counts those for candles and for trades from 1 over all exchanges, from now on.
+    The request is answered after `act` returns; the event is set when it has.
     """
 
     def hook(simulator: ExchangeSimulator, number: int, act: Callable[[], None]) -> threading.Event:

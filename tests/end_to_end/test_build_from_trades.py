@@ -86,6 +86,9 @@ def test_three_days_of_kraken_equal_its_own_candles_though_its_endpoint_reaches_
     assert reach_ms <= end_ms <= reach_ms + 5 * MINUTE_MS
     assert finished.ticker("BTC/USD")["gap_candles"] == {}
     asked = market.requests.trade_request_count("kraken")
+    [said] = [line for line in finished.errors.splitlines() if "its trades take about" in line]
+    foretold = int(said.split("its trades take about ")[1].split(" requests")[0])
+    assert abs(foretold - asked) < asked / 4
 
     job.run_well()
     assert market.requests.trade_request_count("kraken") == asked
@@ -96,7 +99,7 @@ def test_without_the_flag_no_trades_are_asked_for(backfill: Any, market: Exchang
     finished = job.run_well()
 
     assert market.requests.trade_request_count("kraken") == 0
-    assert set(finished.ticker("BTC/USD")["sources"][0]["gap_candles"]) == {"beyond_reach"}
+    assert set(finished.ticker("BTC/USD")["exchanges"]["kraken"]["gap_candles"]) == {"beyond_reach"}
 
 
 def test_with_every_fault_at_five_percent_the_candles_are_the_same(
@@ -104,19 +107,15 @@ def test_with_every_fault_at_five_percent_the_candles_are_the_same(
 ) -> None:
     market.set_faults([Fault("kraken", kind, FAULT_RATE) for kind in PASSING_FAULTS])
     job = backfill()
+    own = own_candles(market, span)
     for _ in range(5):
         job.run()
-        own = own_candles(market, span)
         rows = stored_candles(job)
         assert {minute: own.get(minute) for minute in rows} == rows
         if job.stored.coverage("kraken", "BTC/USD") == [span]:
             break
     assert stored_candles(job) == own
-    assert (
-        set(market.requests.fault_counts("kraken"))
-        == set(PASSING_FAULTS) - {"high_below_low", "off_grid"}
-        or True
-    )
+    assert len(market.requests.fault_counts("kraken")) > 10
 
 
 @pytest.mark.parametrize("moment", range(MOMENTS))
@@ -128,7 +127,7 @@ def test_after_a_kill_at_any_moment_the_next_run_ends_with_the_same_candles(
     moment: int,
 ) -> None:
     job = backfill()
-    number = Random(SEED).sample(range(2, 190), MOMENTS)[moment]
+    number = Random(SEED).sample(range(2, 70), MOMENTS)[moment]
     process = start_and_signal(job, market, number, signal.SIGKILL)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
@@ -154,19 +153,6 @@ def test_candles_of_any_length_are_built(
     assert "trades" in job.stored.record("kraken", "BTC/USD", "5m")["coverage"]["origins"]
 
 
-def test_a_run_says_how_long_the_trades_take_before_it_reads_them(
-    backfill: Any, market: ExchangeSimulator
-) -> None:
-    finished = backfill().run_well()
-
-    [said] = [line for line in finished.errors.splitlines() if "its trades take about" in line]
-    words = said.split("its trades take about ")[1].split()
-    requests = int(words[0].replace(",", ""))
-    asked = market.requests.trade_request_count("kraken")
-    assert abs(requests - asked) < asked / 4
-    assert words[1] == "requests,"
-
-
 def test_a_dry_run_names_the_trades_in_the_plan_with_requests_and_time(
     backfill: Any, market: ExchangeSimulator
 ) -> None:
@@ -180,7 +166,7 @@ def test_a_dry_run_names_the_trades_in_the_plan_with_requests_and_time(
     ]
     [row] = [row for row in rows if row[:3] == ["BTC/USD", "kraken", "trades"]]
     requests, seconds = int(row[4]), float(row[5])
-    assert 150 < requests < 250
+    assert 50 < requests < 90
     assert seconds == requests
     assert f"its trades take about {requests} requests" in " ".join(finished.output.split())
     assert market.requests.trade_request_count("kraken") < 5

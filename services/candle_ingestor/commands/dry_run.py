@@ -285,12 +285,12 @@ def _print_plan(
     for number, each in enumerate(tickers):
         for series in each.asked:
             for source, intervals in works[series].routes:
-                requests = 0
+                requests, seconds = 0, 0.0
                 if source.origin is Origin.TRADES and series in estimates:
-                    requests = estimates[series].requests
+                    requests, seconds = estimates[series].requests, estimates[series].seconds
                 elif source.is_paced:
                     requests = estimated_requests(intervals, series.timeframe, source.page_candles)
-                seconds = requests * source.seconds_per_request()
+                    seconds = requests * source.seconds_per_request()
                 total = seconds_by_exchange.get(series.exchange, 0.0) + seconds
                 seconds_by_exchange[series.exchange] = total
                 if number < config.run.dry_run_limit:

@@ -13,9 +13,9 @@ import polars as pl
 
 from candle_ingestor.exchanges.errors import MalformedAnswerError
 from candle_ingestor.ingest.sources.judge import EMPTY_ANSWERS_NEEDED, MOST_ASKS
-from candle_ingestor.ingest.sources.trade_reader import TradeHearing, TradePage
+from candle_ingestor.ingest.sources.trade_reader import SilentMarketError, TradeHearing, TradePage
 from candle_ingestor.ingest.sources.trade_sift import NS_PER_MS
-from candle_ingestor.model.intervals import EMPTY, IntervalSet
+from candle_ingestor.model.intervals import IntervalSet
 
 _MOST_PROBES = 100
 _SAME_ENDS_NEEDED = 2
@@ -64,11 +64,9 @@ class IdReader:
             if newest.highest[1] < start_ns:
                 return TradePage(newest.trades.clear().drop("number"), asked_ms)
         heard, is_first_ever = await self._around(start_ns)
-        before = heard.trades.filter(pl.col("time_ns") < start_ns)
         trades = heard.trades.filter(pl.col("time_ns") >= start_ns)
         self._last_id = heard.highest[0]
         if trades.is_empty():
-            self._last_id = int(before["number"][-1])
             return await self.more()
         first_ms = int(trades["time_ns"][0]) // NS_PER_MS if is_first_ever else None
         return TradePage(trades.drop("number"), None, heard.rejected_spans, first_ms)
@@ -116,50 +114,49 @@ class IdReader:
         raise self._not_believed(f"the trades after id {self._last_id}")
 
     async def _around(self, start_ns: int) -> tuple[_Heard, bool]:
-        """An answer with a trade before a time, or which begins with the first trade of all.
+        """An answer with a trade before a time near it, or else the first trades of all.
 
-        Also tells whether it is the latter. Where both are in it, it shows trades from the time on.
+        Also tells whether it is the latter.
         """
         known = self.hearing.memory.known
-        low = max(((i, t) for i, t in known.items() if t < start_ns), default=(0, None))
+        before = [(i, t) for i, t in known.items() if t < start_ns]
+        low: tuple[int, int | None] = max(before, default=(0, None))
         high = min((i, t) for i, t in known.items() if t >= start_ns)
         page_trades = self.hearing.habits.page_trades
         for number in range(_MOST_PROBES):
             before_id = _probe(low, high, start_ns, page_trades, is_halving=number % 2 == 1)
             heard = await self._proven(before_id)
+            if heard.trades.is_empty() and before_id >= high[0]:
+                self._last_id = high[0]
+                return await self._with_last(high[0] + page_trades), True
             if heard.trades.is_empty():
-                if before_id >= high[0]:
-                    first = await self._proven(high[0] + page_trades)
-                    return first, True
                 low = (before_id, None)
             elif heard.lowest[1] >= start_ns:
                 high = min(high, heard.lowest)
-                if before_id >= high[0] + page_trades and high[0] <= low[0] + 1:
-                    return heard, True
-            elif heard.highest[1] >= start_ns or heard.highest[0] + 1 >= high[0]:
+            elif heard.highest[1] >= start_ns or before_id >= high[0]:
                 return heard, False
             else:
-                low = max(low, heard.highest, key=lambda pair: pair[0])
-                if low[0] + 1 >= high[0]:
-                    return heard, False
+                low = heard.highest
+            if not heard.trades.is_empty():
+                known.update((heard.lowest, heard.highest))
         raise self._not_believed(f"the first trade from {start_ns} ns on")
 
     async def _newest(self) -> _Heard:
-        """The newest trades, the last of which was shown twice."""
+        """The newest trades, as the later of two answers shows them."""
         best: _Heard | None = None
         times_heard = 0
-        for _ in range(2 * MOST_ASKS):
+        for _ in range(MOST_ASKS):
             heard = await self._hear(None)
             if heard.trades.is_empty():
                 continue
+            times_heard += 1
             if best is None or heard.highest > best.highest:
-                # In a busy market the newest trade is another one each time.
-                is_later = best is not None
-                best, times_heard = heard, 2 if is_later else 1
-            elif heard.highest == best.highest:
-                times_heard += 1
+                best = heard
             if times_heard >= _SAME_ENDS_NEEDED:
+                self.hearing.memory.known.update((best.lowest, best.highest))
                 return best
+        if best is None:
+            raise SilentMarketError(f"{self.hearing.series}: shows no trade, however often asked")
         raise self._not_believed("the newest trades")
 
     async def _proven(self, before_id: int) -> _Heard:
@@ -177,10 +174,7 @@ class IdReader:
             .drop_nulls("number")
             .sort("number")
         )
-        heard = _Heard(trades, sifted.rejected_spans if sifted.rejected else EMPTY)
-        if not trades.is_empty():
-            self.hearing.memory.known.update((heard.lowest, heard.highest))
-        return heard
+        return _Heard(trades, sifted.rejected_spans)
 
     def _not_believed(self, what: str) -> MalformedAnswerError:
         return MalformedAnswerError(

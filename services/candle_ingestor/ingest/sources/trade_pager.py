@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -22,7 +23,12 @@ from candle_ingestor.ingest.sources.trade_candles import (
     joined,
     made_of,
 )
-from candle_ingestor.ingest.sources.trade_reader import TradeHearing, TradePage, TradeReader
+from candle_ingestor.ingest.sources.trade_reader import (
+    SilentMarketError,
+    TradeHearing,
+    TradePage,
+    TradeReader,
+)
 from candle_ingestor.ingest.sources.trade_sift import NS_PER_MS
 from candle_ingestor.model.candles import no_candles
 from candle_ingestor.model.gaps import GapReason
@@ -75,13 +81,14 @@ class TradePager:
         while next_ms < interval.end_ms and not self._is_to_stop():
             wanted = Interval(next_ms, interval.end_ms)
             try:
-                async for page in self._reading(wanted):
-                    next_ms = page.done.end_ms
-                    yield page
+                async with aclosing(self._reading(wanted)) as pages:
+                    async for page in pages:
+                        next_ms = page.done.end_ms
+                        yield page
                 return
             except RunEndedError:
                 return
-            except ExchangeRefusedError as error:
+            except (ExchangeRefusedError, SilentMarketError) as error:
                 yield self._failed(Interval(next_ms, interval.end_ms), error)
                 return
             except ExchangeError as error:
@@ -98,7 +105,8 @@ class TradePager:
         read_ms = self._hearing.now_ms()
         shown = await reader.first(wanted.start_ms)
         while True:
-            making.candles = joined(making.candles, made_of(shown.trades, self._timeframe))
+            trades = shown.trades.filter(pl.col("time_ns") >= wanted.start_ms * NS_PER_MS)
+            making.candles = joined(making.candles, made_of(trades, self._timeframe))
             making.rejected = making.rejected | self._lengths_of(shown.rejected_spans)
             proven_ms = min(self._proven_end_ms(shown, next_ms), wanted.end_ms)
             if proven_ms > next_ms:

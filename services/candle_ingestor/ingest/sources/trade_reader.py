@@ -63,6 +63,10 @@ class TradePage:
     first_ever_ms: int | None = None
 
 
+class SilentMarketError(MalformedAnswerError):
+    """A market shows no trade at all, of whatever time."""
+
+
 @dataclass
 class TradeMemory:
     """What was learnt of a market's trades in this run, by all of its tasks.
@@ -70,7 +74,7 @@ class TradeMemory:
     Attributes:
         first_ever_ns: the time of the first trade of its whole history, once that was asked for.
         page_ms: how long the trades of a page last, once that was measured.
-        known: ids that were shown, with their times in ns, ascending.
+        known: some ids that were shown, with their times in ns.
     """
 
     first_ever_ns: int | None = None
@@ -137,7 +141,7 @@ class TradeReader(Protocol):
     """Reads trades upward. All raise ExchangeError and RunEndedError."""
 
     async def first(self, start_ms: int) -> TradePage:
-        """The trades from a time on; before the first of them there was none since then."""
+        """The trades from a time on, some earlier ones perhaps before them, and none left out."""
 
     async def more(self) -> TradePage:
         """Those that follow what was read last."""
@@ -209,7 +213,7 @@ class TimeReader:
         """Whoever is silent about everything, as in a maintenance, is not believed."""
         first_ns = await self._first_ever_ns()
         if first_ns is None or first_ns >= start_ms * NS_PER_MS:
-            raise MalformedAnswerError(
+            raise SilentMarketError(
                 f"{self.hearing.series}: an empty answer is not believed, since no other trade is "
                 "shown either"
             )

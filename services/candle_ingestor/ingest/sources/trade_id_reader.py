@@ -136,7 +136,8 @@ class IdReader:
             elif heard.highest[1] >= start_ns or before_id >= high[0]:
                 return heard, False
             else:
-                low = heard.highest
+                # Ids may have a gap there.
+                low = (max(heard.highest[0], before_id - 1), heard.highest[1])
             if not heard.trades.is_empty():
                 known.update((heard.lowest, heard.highest))
         raise self._not_believed(f"the first trade from {start_ns} ns on")

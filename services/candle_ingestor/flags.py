@@ -220,6 +220,12 @@ _group(
         "revise it.",
         lower_bound=0,
     ),
+    flags.DEFINE_bool(
+        "build_from_trades",
+        False,
+        "Build candles that an exchange's candle endpoint does not reach from its trades. It takes "
+        "many requests; a dry run says how many, and for how long.",
+    ),
 )
 _group(
     "Archives",

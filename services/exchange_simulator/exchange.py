@@ -6,7 +6,13 @@ from decimal import Decimal
 
 from exchange_simulator.candles import DAY_MS
 from exchange_simulator.config import SimulatorConfig
-from exchange_simulator.dialects.base import CandleRequest, Dialect, Listing
+from exchange_simulator.dialects.base import (
+    CandleRequest,
+    Dialect,
+    Listing,
+    TradeRequest,
+    TradeRow,
+)
 from exchange_simulator.markets import Market, parse_symbol
 from exchange_simulator.recordings import (
     MOST_AMOUNT_DIGITS,
@@ -16,6 +22,7 @@ from exchange_simulator.recordings import (
 )
 from exchange_simulator.series import EncodedRows, Series, SeriesCaches
 from exchange_simulator.synthetic import SyntheticPrices, SyntheticSource
+from exchange_simulator.trades import TradeTape
 from exchange_simulator.traits import EXCHANGE_TRAITS, asset_traits
 
 __all__ = ["SimulatedExchange", "TrueCandle", "recorded_exchange", "synthetic_exchange"]
@@ -37,11 +44,16 @@ class SimulatedExchange:
     """A dialect with its markets and their series; `series` lacks what trades no candles."""
 
     def __init__(
-        self, dialect: Dialect, markets: Sequence[Market], series: Mapping[str, Series]
+        self,
+        dialect: Dialect,
+        markets: Sequence[Market],
+        series: Mapping[str, Series],
+        tapes: Mapping[str, TradeTape],
     ) -> None:
         self.dialect = dialect
         self.markets = tuple(markets)
         self._series = series
+        self._tapes = tapes
         self._by_id = {
             market_id: market for market in markets for market_id in dialect.market_ids(market)
         }
@@ -56,6 +68,20 @@ class SimulatedExchange:
         if series is None:
             return EncodedRows((), ())
         return series.select(request.selection, now_ms)
+
+    def trades(self, request: TradeRequest, now_ms: int) -> list[TradeRow]:
+        """The trades a request is answered with, ascending."""
+        symbol = request.market.symbol
+        if symbol not in self._tapes:
+            return []
+        tape = self._tapes[symbol]
+        if request.since_ns is not None:
+            found = tape.after(request.since_ns, request.limit, now_ms)
+        else:
+            found = tape.before_id(request.before_id, request.limit, now_ms)
+        texts = self._series[symbol].format_trades(found.price, found.amount)
+        rows = zip(found.time_ns, texts.open, texts.volume, found.id, strict=True)
+        return [TradeRow._make(row) for row in rows]
 
     def true_candles(
         self, symbol: str, timeframe_ms: int, start_ms: int, end_ms: int
@@ -125,7 +151,8 @@ def synthetic_exchange(
             sends_idle_bars=dialect.sends_idle_bars,
         )
     others = [market for market in dialect.other_markets if market.symbol not in series]
-    return SimulatedExchange(dialect, [*markets, *others], series)
+    tapes = _tapes(series, prices.seed, caches)
+    return SimulatedExchange(dialect, [*markets, *others], series, tapes)
 
 
 def recorded_exchange(
@@ -149,4 +176,10 @@ def recorded_exchange(
             caches,
             sends_idle_bars=dialect.sends_idle_bars,
         )
-    return SimulatedExchange(dialect, markets, series)
+    return SimulatedExchange(dialect, markets, series, _tapes(series, 0, caches))
+
+
+def _tapes(series: Mapping[str, Series], seed: int, caches: SeriesCaches) -> dict[str, TradeTape]:
+    return {
+        symbol: TradeTape(each.name, seed, each, caches.trades) for symbol, each in series.items()
+    }

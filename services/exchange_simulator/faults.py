@@ -17,6 +17,7 @@ __all__ = [
     "FAULT_KINDS",
     "HTTP_STATUS_FAULTS",
     "ROW_FAULTS",
+    "TRADE_PAGE_FAULTS",
     "Fault",
     "FaultPlan",
     "RowFault",
@@ -69,10 +70,9 @@ class Fault:
                 f"unknown exchange {self.exchange!r} in a fault; known: "
                 f"{ALL_EXCHANGES}, {', '.join(DIALECTS)}"
             )
-        if self.kind not in FAULT_KINDS:
-            raise ValueError(
-                f"unknown kind of fault {self.kind!r}; known: {', '.join(FAULT_KINDS)}"
-            )
+        known = (*FAULT_KINDS, *TRADE_PAGE_FAULTS)
+        if self.kind not in known:
+            raise ValueError(f"unknown kind of fault {self.kind!r}; known: {', '.join(known)}")
         if not 0.0 <= self.rate <= 1.0:
             raise ValueError(f"the rate of a fault is from 0 to 1, not {self.rate!r}")
 
@@ -121,7 +121,7 @@ class _NumberText(str):
     __slots__ = ()
 
 
-def _change_row(row: str, change: Callable[[Any], None]) -> str:
+def change_row(row: str, change: Callable[[Any], None]) -> str:
     parsed = json.loads(row, parse_float=_NumberText, parse_int=_NumberText)
     change(parsed)
     return _row_text(parsed)
@@ -141,29 +141,29 @@ def _like(original: Any, text: str) -> str:
     return _NumberText(text) if isinstance(original, _NumberText) else text
 
 
-def _some(rows: Rows, random: Random) -> list[int]:
+def some_of(rows: Rows, random: Random) -> list[int]:
     return sorted(random.sample(range(len(rows)), min(len(rows), random.randint(1, 3))))
 
 
-def _doubled_rows(rows: Rows, _shape: RowShape, random: Random) -> Rows:
-    for index in reversed(_some(rows, random)):
+def doubled_rows(rows: Rows, _shape: object, random: Random) -> Rows:
+    for index in reversed(some_of(rows, random)):
         rows.insert(index, rows[index])
     return rows
 
 
-def _shuffled_rows(rows: Rows, _shape: RowShape, random: Random) -> Rows:
+def shuffled_rows(rows: Rows, _shape: object, random: Random) -> Rows:
     shuffled = random.sample(rows, len(rows))
     return shuffled if shuffled != rows else rows[::-1]
 
 
 def _null_fields(rows: Rows, shape: RowShape, random: Random) -> Rows:
-    for index in _some(rows, random):
+    for index in some_of(rows, random):
         field = random.choice(shape.fields[1:])
 
         def put_null(row: Any, field: int | str = field) -> None:
             row[field] = None
 
-        rows[index] = _change_row(rows[index], put_null)
+        rows[index] = change_row(rows[index], put_null)
     return rows
 
 
@@ -172,8 +172,8 @@ def _high_below_low(rows: Rows, shape: RowShape, random: Random) -> Rows:
         high, low = row[shape.fields.high], row[shape.fields.low]
         row[shape.fields.high] = _like(high, f"{Decimal(low) * Decimal('0.99'):f}")
 
-    for index in _some(rows, random):
-        rows[index] = _change_row(rows[index], lower_high)
+    for index in some_of(rows, random):
+        rows[index] = change_row(rows[index], lower_high)
     return rows
 
 
@@ -186,25 +186,28 @@ def _off_grid(rows: Rows, shape: RowShape, random: Random) -> Rows:
         row[shape.fields.time] = _like(time, str(int(time) + step))
 
     index = random.randrange(len(rows))
-    rows[index] = _change_row(rows[index], move)
+    rows[index] = change_row(rows[index], move)
     return rows
 
 
-def _empty_page(_rows: Rows, _shape: RowShape, _random: Random) -> Rows:
+def empty_page(_rows: Rows, _shape: object, _random: Random) -> Rows:
     return []
 
 
 ROW_FAULTS: Mapping[str, RowFault] = MappingProxyType(
     {
-        "doubled_rows": _doubled_rows,
-        "shuffled_rows": _shuffled_rows,
+        "doubled_rows": doubled_rows,
+        "shuffled_rows": shuffled_rows,
         "null_fields": _null_fields,
         "high_below_low": _high_below_low,
         "off_grid": _off_grid,
-        "empty_page": _empty_page,
+        "empty_page": empty_page,
     }
 )
 """Each takes a page of at least one row."""
+
+TRADE_PAGE_FAULTS = ("short_head", "short_tail", "wrong_price")
+"""What hits requests for trades only, beside the row faults that a trade can have."""
 
 FAULT_KINDS = (
     *HTTP_STATUS_FAULTS,

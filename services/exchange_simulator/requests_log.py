@@ -11,7 +11,7 @@ MOST_TIMES = 100_000
 
 
 class ArrivedRequest(NamedTuple):
-    """One candle request: when it arrived by the machine's clocks, and what came of it."""
+    """A request for candles or trades: when it arrived by the machine's clocks, its outcome."""
 
     monotonic_seconds: float
     wall_ms: int
@@ -22,6 +22,7 @@ class ArrivedRequest(NamedTuple):
 class _ExchangeLog:
     def __init__(self) -> None:
         self.candle_requests = 0
+        self.trade_requests = 0
         self.other_requests = 0
         self.faults: Counter[str] = Counter()
         self.arrived: deque[ArrivedRequest] = deque(maxlen=MOST_TIMES)
@@ -43,8 +44,19 @@ class RequestsLog:
     def add_candle_request(self, exchange: str, url: str, fault: str | None) -> None:
         """Note a candle request that arrives now, with the fault that hits it."""
         with self._lock:
+            self._logs[exchange].candle_requests += 1
+        self.note_arrival(exchange, url, fault)
+
+    def add_trade_request(self, exchange: str, url: str, fault: str | None) -> None:
+        """The same of a request for trades."""
+        with self._lock:
+            self._logs[exchange].trade_requests += 1
+        self.note_arrival(exchange, url, fault)
+
+    def note_arrival(self, exchange: str, url: str, fault: str | None) -> None:
+        """What both have in common."""
+        with self._lock:
             log = self._logs[exchange]
-            log.candle_requests += 1
             if fault is not None:
                 log.faults[fault] += 1
             log.arrived.append(
@@ -57,7 +69,7 @@ class RequestsLog:
             self._logs[exchange].other_requests += 1
 
     def candle_requests(self, exchange: str) -> list[ArrivedRequest]:
-        """The newest candle requests of an exchange (at most 100,000), oldest first."""
+        """The newest requests for candles or trades (at most 100,000), oldest first."""
         with self._lock:
             return list(self._logs[exchange].arrived)
 
@@ -65,6 +77,11 @@ class RequestsLog:
         """All candle requests of an exchange."""
         with self._lock:
             return self._logs[exchange].candle_requests
+
+    def trade_request_count(self, exchange: str) -> int:
+        """All requests of an exchange for trades."""
+        with self._lock:
+            return self._logs[exchange].trade_requests
 
     def other_request_count(self, exchange: str) -> int:
         """All other requests (markets, currencies, time, unknown paths) of an exchange."""
@@ -82,6 +99,7 @@ class RequestsLog:
             return {
                 exchange: {
                     "candle_requests": log.candle_requests,
+                    "trade_requests": log.trade_requests,
                     "other_requests": log.other_requests,
                     "faults": dict(log.faults),
                     "arrived": [request._asdict() for request in log.arrived],

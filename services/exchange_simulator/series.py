@@ -3,7 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from exchange_simulator.cache import RowBudgetCache
 from exchange_simulator.candles import (
@@ -53,11 +53,12 @@ class SeriesCaches:
 
     columns: RowBudgetCache[Columns]
     encoded: RowBudgetCache[EncodedRows]
+    trades: RowBudgetCache[Any]  # TradeColumns, which are made of candles
 
     @classmethod
     def of_default_size(cls) -> "SeriesCaches":
         """About 100 MB when full."""
-        return cls(RowBudgetCache(200_000), RowBudgetCache(300_000))
+        return cls(RowBudgetCache(200_000), RowBudgetCache(300_000), RowBudgetCache(500_000))
 
 
 class Series:
@@ -72,7 +73,7 @@ class Series:
         *,
         sends_idle_bars: bool,
     ) -> None:
-        self._name = name
+        self.name = name
         self._source = source
         self._encode_rows = encode_rows
         self._caches = caches
@@ -81,6 +82,26 @@ class Series:
     def serves(self, timeframe_ms: int) -> bool:
         """Whether the timeframe aggregates from the base one and divides a day."""
         return timeframe_ms % self._source.timeframe_ms == 0 and DAY_MS % timeframe_ms == 0
+
+    @property
+    def base_timeframe_ms(self) -> int:
+        """The timeframe that all others aggregate from."""
+        return self._source.timeframe_ms
+
+    def bounds_ms(self, now_ms: int) -> tuple[int, int]:
+        """From when to when something may have been traded by now."""
+        source = self._source
+        if source.last_ms is None:
+            return source.first_ms, now_ms
+        return source.first_ms, min(now_ms, source.last_ms + source.timeframe_ms)
+
+    def base_candles(self, day: int) -> Iterator[Candle]:
+        """The final candles of a UTC day in the base timeframe, as scaled integers."""
+        return self._columns(day).between(day * DAY_MS, (day + 1) * DAY_MS)
+
+    def format_trades(self, price: Sequence[int], amount: Sequence[int]) -> TextColumns:
+        """Prices and amounts in wire text, as `open` and `volume`."""
+        return self._source.format(Columns(price, price, price, price, price, amount))
 
     def select(self, selection: Selection, now_ms: int) -> EncodedRows:
         """The rows of a selection as the exchange shows them at `now_ms`, ascending."""
@@ -136,7 +157,7 @@ class Series:
         self, timeframe_ms: int, day: int, first_ms: int, last_ms: int, edge_ms: int
     ) -> EncodedRows:
         encoded = self._caches.encoded.get_or_make(
-            (self._name, timeframe_ms, day), lambda: self._encode_day(timeframe_ms, day)
+            (self.name, timeframe_ms, day), lambda: self._encode_day(timeframe_ms, day)
         )
         low = bisect_left(encoded.open_ms, first_ms)
         high = min(bisect_right(encoded.open_ms, last_ms), bisect_left(encoded.open_ms, edge_ms))
@@ -152,9 +173,7 @@ class Series:
         return self._source.format(aggregate(self._columns(day), timeframe_ms))
 
     def _columns(self, day: int) -> Columns:
-        return self._caches.columns.get_or_make(
-            (self._name, day), lambda: self._source.columns(day)
-        )
+        return self._caches.columns.get_or_make((self.name, day), lambda: self._source.columns(day))
 
     def _live_rows(
         self, timeframe_ms: int, first_ms: int, last_ms: int, now_ms: int

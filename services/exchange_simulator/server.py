@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from aiohttp import web
 
 from exchange_simulator.clock import SimulatorClock
-from exchange_simulator.dialects.base import ApiError
+from exchange_simulator.dialects.base import ApiError, TradesEndpoint
 from exchange_simulator.exchange import SimulatedExchange
 from exchange_simulator.faults import (
     HTTP_STATUS_FAULTS,
@@ -18,6 +18,7 @@ from exchange_simulator.faults import (
     RowShape,
 )
 from exchange_simulator.requests_log import RequestsLog
+from exchange_simulator.trade_faults import TRADE_FAULTS
 
 __all__ = ["SimulatorServer"]
 
@@ -42,7 +43,7 @@ class SimulatorServer:
         self._exchanges = exchanges
         self._clock = clock
         self._requests = requests
-        self._candle_requests_ever = dict.fromkeys(exchanges, 0)
+        self._requests_ever = dict.fromkeys(exchanges, 0)
         self._stopping = asyncio.Event()
 
     def application(self) -> web.Application:
@@ -114,6 +115,10 @@ class SimulatorServer:
         match = exchange.dialect.candle_path.fullmatch(path)
         if match is not None and request.method == "GET":
             return await self._candles(request, exchange, match.groupdict().get("market"))
+        trades = exchange.dialect.trades
+        match = None if trades is None else trades.path.fullmatch(path)
+        if trades is not None and match is not None and request.method == "GET":
+            return await self._trades(request, exchange, trades, match.groupdict().get("market"))
         self._requests.add_other_request(exchange.dialect.exchange)
         endpoint = exchange.dialect.endpoints.get(path)
         if endpoint is None:
@@ -123,11 +128,43 @@ class SimulatorServer:
     async def _candles(
         self, request: web.Request, exchange: SimulatedExchange, path_market: str | None
     ) -> web.StreamResponse:
+        number, fault = self._drawn(exchange)
+        self._requests.add_candle_request(exchange.dialect.exchange, request.path_qs, fault)
+
+        def page() -> str:
+            return self._page(request, exchange, path_market, fault, number)
+
+        return await self._answer(request, exchange, fault, page)
+
+    async def _trades(
+        self,
+        request: web.Request,
+        exchange: SimulatedExchange,
+        endpoint: TradesEndpoint,
+        path_market: str | None,
+    ) -> web.StreamResponse:
+        number, fault = self._drawn(exchange)
+        self._requests.add_trade_request(exchange.dialect.exchange, request.path_qs, fault)
+
+        def page() -> str:
+            return self._trades_page(request, exchange, endpoint, path_market, fault, number)
+
+        return await self._answer(request, exchange, fault, page)
+
+    def _drawn(self, exchange: SimulatedExchange) -> tuple[int, str | None]:
+        """The number of a request for candles or trades, and the fault that hits it."""
         name = exchange.dialect.exchange
-        number = self._candle_requests_ever[name]
-        self._candle_requests_ever[name] = number + 1
-        fault = self.faults.draw(name, number)
-        self._requests.add_candle_request(name, request.path_qs, fault)
+        number = self._requests_ever[name]
+        self._requests_ever[name] = number + 1
+        return number, self.faults.draw(name, number)
+
+    async def _answer(
+        self,
+        request: web.Request,
+        exchange: SimulatedExchange,
+        fault: str | None,
+        page: Callable[[], str],
+    ) -> web.StreamResponse:
         status = HTTP_STATUS_FAULTS.get(fault or "")
         if status is not None:
             response = _json(json.dumps(exchange.dialect.refusal(status)), status)
@@ -139,7 +176,7 @@ class SimulatorServer:
         if fault == "stall":
             return await self._stall(request)
         try:
-            text = self._page(request, exchange, path_market, fault, number)
+            text = page()
         except ApiError as error:
             return _json(error.text, error.status)
         if fault == "cut_json":
@@ -172,6 +209,25 @@ class SimulatorServer:
                 self.faults.random(dialect.exchange, number),
             )
         return dialect.encode_page(candles, rows, texts, now_ms)
+
+    def _trades_page(
+        self,
+        request: web.Request,
+        exchange: SimulatedExchange,
+        endpoint: TradesEndpoint,
+        path_market: str | None,
+        fault: str | None,
+        number: int,
+    ) -> str:
+        now_ms = self._clock.now_ms()
+        asked = endpoint.decode(path_market, request.query, exchange.listing(now_ms))
+        trades = exchange.trades(asked, now_ms)
+        texts = endpoint.encode_rows(trades)
+        spoil = TRADE_FAULTS.get(fault or "")
+        if spoil is not None and texts:
+            random = self.faults.random(exchange.dialect.exchange, number)
+            texts = spoil(texts, endpoint.row_fields, random)
+        return endpoint.encode_page(asked, trades, texts, now_ms)
 
     async def _stall(self, request: web.Request) -> web.Response:
         """No answer until the client gives up (then this is cancelled) or the server stops."""

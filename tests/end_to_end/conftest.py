@@ -316,13 +316,13 @@ def write_recording(tmp_path: Path) -> Callable[[str, Iterable[str]], None]:
 def at_candle_request() -> Callable[[ExchangeSimulator, int, Callable[[], None]], threading.Event]:
     """`at_candle_request(simulator, number, act)`: acts when the number-th request arrives.
 
-    Counts from 1 over all exchanges, from now on. The request is answered after `act` returns;
-    the event is set when it has.
+    Counts those for candles and for trades from 1 over all exchanges, from now on.
+    The request is answered after `act` returns; the event is set when it has.
     """
 
     def hook(simulator: ExchangeSimulator, number: int, act: Callable[[], None]) -> threading.Event:
         log = simulator.requests
-        note = type(log).add_candle_request
+        note = type(log).note_arrival
         seen = 0
         is_done = threading.Event()
 
@@ -334,7 +334,7 @@ def at_candle_request() -> Callable[[ExchangeSimulator, int, Callable[[], None]]
                 act()
                 is_done.set()
 
-        log.add_candle_request = noting  # type: ignore[method-assign]
+        log.note_arrival = noting  # type: ignore[method-assign]
         return is_done
 
     return hook

@@ -94,6 +94,7 @@ async def test_requests_are_counted_and_timed_until_reset(
     assert set(log) == set(DIALECTS)
     assert log["bitstamp"] == {
         "candle_requests": 0,
+        "trade_requests": 0,
         "other_requests": 0,
         "faults": {},
         "arrived": [],

@@ -35,8 +35,11 @@ from candle_ingestor.ingest.plan import estimated_requests
 from candle_ingestor.ingest.preparing import RunTicker, make_tickers, plan_works
 from candle_ingestor.ingest.sources.factory import SourceParts, Sources, sources_of
 from candle_ingestor.ingest.sources.sift import sift
+from candle_ingestor.ingest.sources.trades_source import TradesEstimate
+from candle_ingestor.ingest.trades_estimate import estimate_words, measured_trades
 from candle_ingestor.ingest.window import earliest_wanted_ms
 from candle_ingestor.ingest.work import SeriesWork
+from candle_ingestor.model.origins import Origin
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.texts import counted
@@ -153,6 +156,7 @@ async def _check_exchanges(
                 clock.now_ms,
                 config.candles.settle_seconds,
                 config.candles.refetch_last_candles,
+                config.candles.builds_from_trades,
             )
         )
         markets = await _check_markets(config, sessions, sources, checks)
@@ -175,7 +179,10 @@ async def _check_exchanges(
                         session = by_exchange[series.exchange]
                         await _check_candles(config, clock, session, series, checks)
             works = plan_works(tickers, records, sources)
-            _print_plan(config, tickers, works, checks.console)
+            estimates = await measured_trades(works.values())
+            _print_plan(config, tickers, works, estimates, checks.console)
+            for words in estimate_words(estimates):
+                checks.noted(words)
             reach_candles = {session.exchange: session.habits.reach_candles for session in sessions}
             _print_outlook(outlooks_of(tickers, works, records, markets, reach_candles), checks)
     finally:
@@ -266,7 +273,11 @@ def _print_outlook(outlooks: list[Outlook], checks: Checks) -> None:
 
 
 def _print_plan(
-    config: Config, tickers: list[RunTicker], works: Mapping[Series, SeriesWork], console: Console
+    config: Config,
+    tickers: list[RunTicker],
+    works: Mapping[Series, SeriesWork],
+    estimates: Mapping[Series, TradesEstimate],
+    console: Console,
 ) -> None:
     heads = ("symbol", "exchange", "from", "missing candles", "requests", "seconds")
     table = Table(*heads, title="Plan")
@@ -274,10 +285,12 @@ def _print_plan(
     for number, each in enumerate(tickers):
         for series in each.asked:
             for source, intervals in works[series].routes:
-                requests = 0
-                if source.is_paced:
+                requests, seconds = 0, 0.0
+                if source.origin is Origin.TRADES and series in estimates:
+                    requests, seconds = estimates[series].requests, estimates[series].seconds
+                elif source.is_paced:
                     requests = estimated_requests(intervals, series.timeframe, source.page_candles)
-                seconds = requests * source.seconds_per_request()
+                    seconds = requests * source.seconds_per_request()
                 total = seconds_by_exchange.get(series.exchange, 0.0) + seconds
                 seconds_by_exchange[series.exchange] = total
                 if number < config.run.dry_run_limit:

@@ -30,6 +30,7 @@ from candle_ingestor.exchanges.settings import (
     keys_from_environment,
     read_settings_file,
 )
+from candle_ingestor.exchanges.trade_habits import TRADE_HABITS
 from candle_ingestor.model.merge_rules import HighLow, MergeRules
 from candle_ingestor.model.texts import quoted
 from candle_ingestor.model.timeframe import DAY_MS, Timeframe
@@ -118,7 +119,7 @@ def config_from_flags(
         archives=archives_from_flags(values, known, paths),
         origins=origins,
         raw={name: getattr(values, name) for name in origins if name not in SECRETS},
-        warnings=(*renamed, *_passed_over(values, origins)),
+        warnings=(*renamed, *_passed_over(values, origins), *_without_trades(values, exchanges)),
         ignored_secrets=(values.tiingo_api_key,) if values.tiingo_api_key else (),
     )
 
@@ -157,6 +158,7 @@ def _candles(values: FlagValues) -> CandlesConfig:
         catch_up_initial_ms=round(values.catch_up_initial_days * DAY_MS),
         settle_seconds=values.settle_seconds,
         refetch_last_candles=values.refetch_last_candles,
+        builds_from_trades=values.build_from_trades,
     )
 
 
@@ -211,6 +213,16 @@ def _passed_over(values: FlagValues, origins: Origins) -> list[str]:
         if named:
             said.append(f"{', '.join(named)}: without effect, since --store=sqlite is given")
     return said
+
+
+def _without_trades(values: FlagValues, exchanges: tuple[str, ...]) -> list[str]:
+    if not values.build_from_trades or any(each in TRADE_HABITS for each in exchanges):
+        return []
+    said = (
+        "--build_from_trades is without effect: candles can be built from the trades of "
+        f"{', '.join(TRADE_HABITS)}, and --exchanges names none of them"
+    )
+    return [said]
 
 
 def _exchange_settings(

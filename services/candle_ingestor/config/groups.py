@@ -85,6 +85,7 @@ class CandlesConfig:
         catch_up_initial_ms: how far back catch-up goes.
         settle_seconds: how long after its close a candle is believed.
         refetch_last_candles: for how many of its lengths after its close a candle is provisional.
+        builds_from_trades: whether candles that an endpoint does not reach are built from trades.
     """
 
     timeframe: Timeframe
@@ -93,6 +94,7 @@ class CandlesConfig:
     catch_up_initial_ms: int
     settle_seconds: float
     refetch_last_candles: int
+    builds_from_trades: bool
 
     def resolved(self, now_ms: int) -> tuple[int | None, int | None]:
         """Start and excluded end of the backfill in UTC ms, for a run that starts at `now_ms`.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from candle_ingestor.exchanges.habits import ExchangeHabits
 from candle_ingestor.exchanges.rows import RawRows
+from candle_ingestor.exchanges.trade_habits import TradeHabits
+from candle_ingestor.exchanges.trades import RawTrades
 from candle_ingestor.model.timeframe import Timeframe
 
 
@@ -43,3 +45,18 @@ class CandleClient(Protocol):
         """One page, every row as the exchange sent it. Raises: ExchangeError."""
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class TradeClient(Protocol):
+    """An exchange that can be asked for trades."""
+
+    @property
+    def trade_habits(self) -> TradeHabits | None:
+        """How it answers; None where its trades are not to be had."""
+
+    async def fetch_trades(self, market_symbol: str, cursor: int | None, limit: int) -> RawTrades:
+        """One page from the cursor, or the newest trades; every row as the exchange sent it.
+
+        `cursor` is as `trade_habits.cursor` says. Raises: ExchangeError.
+        """

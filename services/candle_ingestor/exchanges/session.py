@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from candle_ingestor.exchanges.client import CandleClient
+from candle_ingestor.exchanges.client import CandleClient, TradeClient
 from candle_ingestor.exchanges.errors import (
     ExchangeRefusedError,
     RateLimitedError,
+    RequestRejectedError,
     RunEndedError,
     TransientExchangeError,
     words_without,
@@ -22,6 +23,8 @@ from candle_ingestor.exchanges.errors import (
 from candle_ingestor.exchanges.habits import ExchangeHabits
 from candle_ingestor.exchanges.retry import RetryPolicy
 from candle_ingestor.exchanges.rows import RawRows
+from candle_ingestor.exchanges.trade_habits import TradeHabits
+from candle_ingestor.exchanges.trades import RawTrades
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.model.times import iso_text
 from candle_ingestor.operations.stopping import StopSignal
@@ -140,6 +143,28 @@ class ExchangeSession:
         rows = await self._asking(ask, counts)
         self.has_shown_rows = self.has_shown_rows or not rows.frame.is_empty()
         return rows
+
+    @property
+    def trade_habits(self) -> TradeHabits | None:
+        """How it answers requests for trades; None where they are not to be had."""
+        return self.client.trade_habits if isinstance(self.client, TradeClient) else None
+
+    async def fetch_trades(
+        self, market_symbol: str, cursor: int | None, limit: int, counts: RequestCounts
+    ) -> RawTrades:
+        """One page of trades, as TradeClient has it; counts and raises like `fetch_candles`."""
+        client = self.client
+        if not isinstance(client, TradeClient):
+            raise RequestRejectedError(f"{self.exchange}: it has no trades to ask for")
+
+        async def ask() -> RawTrades:
+            trades = await client.fetch_trades(market_symbol, cursor, limit)
+            log.debug(
+                "%s %s: %d trades from %s", self.exchange, market_symbol, len(trades.raw), cursor
+            )
+            return trades
+
+        return await self._asking(ask, counts)
 
     async def fetch_markets(self, counts: RequestCounts) -> list[dict[str, Any]]:
         """The exchange's active spot markets, asked for like candles; raises the same."""

@@ -40,6 +40,11 @@ from candle_ingestor.ingest.report import RunReport, TickerReport
 from candle_ingestor.ingest.report_json import report_json
 from candle_ingestor.ingest.sources.factory import SourceParts, Sources, sources_of
 from candle_ingestor.ingest.store_thread import StoreThread
+from candle_ingestor.ingest.trades_estimate import (
+    estimate_words,
+    measured_trades,
+    reads_trades,
+)
 from candle_ingestor.ingest.work import SeriesWork
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.series import Series
@@ -171,6 +176,7 @@ class _Run:
         wanted = {each.ticker: self._wanted(each) for each in self.tickers}
         try:
             await on_store(self._take_newest)
+            await self._measure_trades()
             await fetcher.fetch(self.works.values())
             await merging.finish()
             await asyncio.gather(on_store(settle, settling, wanted), self.parts.when_fetched())
@@ -238,6 +244,12 @@ class _Run:
         if since_ms is not None:
             self.ledger.take_newest(series_of(self.tickers), since_ms)
 
+    async def _measure_trades(self) -> None:
+        if reads_trades(self.works.values()):
+            self.parts.progress.begin("Measuring how many trades there are")
+            for words in estimate_words(await measured_trades(self.works.values())):
+                log.info("%s", words)
+
     def _tell_outlook(self, records: Records, markets: Markets) -> None:
         reach_candles = {s.exchange: s.habits.reach_candles for s in self.sessions}
         told = outlook_words(outlooks_of(self.tickers, self.works, records, markets, reach_candles))
@@ -279,6 +291,7 @@ class _Run:
                 self.parts.clock.now_ms,
                 candles.settle_seconds,
                 candles.refetch_last_candles,
+                candles.builds_from_trades,
             )
         )
 

@@ -18,6 +18,9 @@ __all__ = [
     "Listing",
     "Query",
     "RowFields",
+    "TradeRequest",
+    "TradeRow",
+    "TradesEndpoint",
     "integer_parameter",
     "page_of",
 ]
@@ -65,6 +68,40 @@ class CandleRequest:
     timeframe_name: str
 
 
+class TradeRow(NamedTuple):
+    """One trade with its price and amount in wire text."""
+
+    time_ns: int
+    price: str
+    amount: str
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class TradeRequest:
+    """A request for trades understood: of one market, at most `limit` of them.
+
+    With `since_ns` the first ones later than that, else the last ones before `before_id`, else
+    the last of all.
+    """
+
+    market: Market
+    limit: int
+    since_ns: int | None = None
+    before_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TradesEndpoint:
+    """How an exchange answers requests for trades; like the same fields of a Dialect."""
+
+    path: re.Pattern[str]
+    decode: Callable[[str | None, Query, Listing], TradeRequest]
+    encode_rows: Callable[[Sequence[TradeRow]], list[str]]  # in the order they are sent
+    encode_page: Callable[[TradeRequest, Sequence[TradeRow], Sequence[str], int], str]
+    row_fields: Mapping[str, int | str]  # of time, price and amount
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """One exchange's wire format and habits.
@@ -91,6 +128,7 @@ class Dialect:
     endpoints: Mapping[str, Callable[[Listing], Json]]
     refusal: Callable[[int], Json]
     other_markets: Sequence[Market] = ()  # listed beside the traded ones: halted, perpetual
+    trades: TradesEndpoint | None = None  # None: it answers none here
 
 
 def page_of(rows: Sequence[str]) -> str:

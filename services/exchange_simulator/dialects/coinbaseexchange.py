@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from exchange_simulator.candles import MINUTE_MS
@@ -13,6 +14,10 @@ from exchange_simulator.dialects.base import (
     Listing,
     Query,
     RowFields,
+    TradeRequest,
+    TradeRow,
+    TradesEndpoint,
+    integer_parameter,
     page_of,
 )
 from exchange_simulator.markets import Market, unique_currencies
@@ -23,6 +28,7 @@ from exchange_simulator.sources import TextColumns
 __all__ = ["COINBASEEXCHANGE"]
 
 PAGE_LIMIT = 300
+TRADES_LIMIT = 1000
 TIMEFRAMES = {str(minutes * 60): minutes * MINUTE_MS for minutes in (1, 5, 15, 60, 360, 1440)}
 
 
@@ -81,6 +87,40 @@ def _encode_page(
     return page_of(texts)
 
 
+def _decode_trades(path_market: str | None, query: Query, listing: Listing) -> TradeRequest:
+    market = listing.by_id.get(path_market or "")
+    if market is None:
+        raise _error(404, "NotFound")
+    limit = integer_parameter(query, "limit", _invalid)
+    before_id = integer_parameter(query, "after", _invalid)
+    if limit is None or limit > TRADES_LIMIT:
+        limit = TRADES_LIMIT
+    if limit < 1:
+        raise _invalid("limit")
+    return TradeRequest(market, limit, before_id=before_id)
+
+
+def _encode_trades(trades: Sequence[TradeRow]) -> list[str]:
+    return [
+        f'{{"trade_id":{trade.id},"side":"{("buy", "sell")[trade.id % 2]}",'
+        f'"size":"{Decimal(trade.amount):f}","price":"{Decimal(trade.price):f}","time":"{_trade_time(trade.time_ns)}"}}'
+        for trade in reversed(trades)
+    ]
+
+
+def _trade_time(time_ns: int) -> str:
+    """To the microsecond, as rows show it."""
+    seconds, nanoseconds = divmod(time_ns, 10**9)
+    start = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{start}.{nanoseconds // 1000:06d}Z"
+
+
+def _encode_trades_page(
+    _request: TradeRequest, _trades: Sequence[TradeRow], texts: Sequence[str], _now_ms: int
+) -> str:
+    return page_of(texts)
+
+
 def _products(listing: Listing) -> list[dict[str, Any]]:
     return [
         {
@@ -131,6 +171,10 @@ def _time(listing: Listing) -> dict[str, Any]:
     return {"iso": iso, "epoch": listing.now_ms / 1000}
 
 
+def _invalid(name: str) -> ApiError:
+    return _error(400, f"Invalid {name}")
+
+
 def _error(status: int, message: str) -> ApiError:
     return ApiError(status, {"message": message})
 
@@ -164,4 +208,11 @@ COINBASEEXCHANGE = Dialect(
     endpoints={"/products": _products, "/currencies": _currencies, "/time": _time},
     refusal=_refusal,
     other_markets=(Market("REP", "USD", 2, 6, active=False),),
+    trades=TradesEndpoint(
+        path=re.compile(r"/products/(?P<market>[^/]+)/trades"),
+        decode=_decode_trades,
+        encode_rows=_encode_trades,
+        encode_page=_encode_trades_page,
+        row_fields={"price": "price", "amount": "size", "time": "time"},
+    ),
 )

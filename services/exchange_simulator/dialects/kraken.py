@@ -12,6 +12,9 @@ from exchange_simulator.dialects.base import (
     Listing,
     Query,
     RowFields,
+    TradeRequest,
+    TradeRow,
+    TradesEndpoint,
     integer_parameter,
     page_of,
 )
@@ -19,10 +22,13 @@ from exchange_simulator.markets import Market, unique_currencies
 from exchange_simulator.number_text import fixed_texts
 from exchange_simulator.series import EncodedRows, Selection
 from exchange_simulator.sources import TextColumns
+from exchange_simulator.trades import trade_count
 
 __all__ = ["KRAKEN"]
 
 REACH_CANDLES = 720
+TRADES_LIMIT = 1000
+_FIRST_NANOSECONDS = 10**12  # a smaller `since` counts seconds
 TIMEFRAMES = {str(minutes): minutes * MINUTE_MS for minutes in (1, 5, 15, 30, 60, 240, 1440)}
 
 _OLD_NAMES = {"BTC": "XBT", "DOGE": "XDG"}
@@ -52,12 +58,7 @@ def _market_ids(market: Market) -> Sequence[str]:
 
 def _decode(_path_market: str | None, query: Query, listing: Listing) -> CandleRequest:
     name = query.get("interval", "1")
-    pair = query.get("pair")
-    if not pair:
-        raise _invalid_arguments()
-    market = listing.by_id.get(pair)
-    if market is None:
-        raise _error("EQuery:Unknown asset pair")
+    market = _market(query, listing)
     timeframe_ms = TIMEFRAMES.get(name)
     if timeframe_ms is None or not listing.serves(market, timeframe_ms):
         raise _invalid_arguments()
@@ -69,13 +70,23 @@ def _decode(_path_market: str | None, query: Query, listing: Listing) -> CandleR
     return CandleRequest(market, Selection(timeframe_ms, first_ms), name)
 
 
-def _encode_rows(rows: TextColumns, _timeframe_ms: int) -> list[str]:
+def _market(query: Query, listing: Listing) -> Market:
+    pair = query.get("pair")
+    if not pair:
+        raise _invalid_arguments()
+    market = listing.by_id.get(pair)
+    if market is None:
+        raise _error("EQuery:Unknown asset pair")
+    return market
+
+
+def _encode_rows(rows: TextColumns, timeframe_ms: int) -> list[str]:
     encoded = []
     for time, first, high, low, close, volume in zip(
         rows.open_ms, rows.open, rows.high, rows.low, rows.close, rows.volume, strict=True
     ):
         middle = f"{(float(high) + float(low)) / 2:.{len(close.partition('.')[2])}f}"
-        trades = 1 + time // MINUTE_MS * 7919 % 97
+        trades = trade_count(time, timeframe_ms)
         encoded.append(
             f'[{time // 1000},"{first}","{high}","{low}","{close}","{middle}","{volume}",{trades}]'
         )
@@ -90,6 +101,42 @@ def _encode_page(
     committed_ms = now_ms // timeframe_ms * timeframe_ms - timeframe_ms
     closed = [time_ms for time_ms in rows.open_ms[-2:] if time_ms <= committed_ms]
     last = (closed[-1] if closed else committed_ms) // 1000
+    pair = _market_ids(request.market)[0]
+    return f'{{"error":[],"result":{{"{pair}":{page_of(texts)},"last":"{last}"}}}}'
+
+
+def _decode_trades(_path_market: str | None, query: Query, listing: Listing) -> TradeRequest:
+    market = _market(query, listing)
+    limit = integer_parameter(query, "count", _invalid_arguments)
+    since = integer_parameter(query, "since", _invalid_arguments)
+    if limit is None:
+        limit = TRADES_LIMIT
+    if not 1 <= limit <= TRADES_LIMIT:
+        raise _invalid_arguments()
+    if since is not None and since < _FIRST_NANOSECONDS:
+        since *= 10**9
+    return TradeRequest(market, limit, since_ns=since)
+
+
+def _encode_trades(trades: Sequence[TradeRow]) -> list[str]:
+    return [
+        f'["{trade.price}","{trade.amount}",{_seconds(trade.time_ns)},'
+        f'"{"bs"[trade.id % 2]}","{"ml"[trade.id % 3 % 2]}","",{trade.id}]'
+        for trade in trades
+    ]
+
+
+def _seconds(time_ns: int) -> str:
+    """A time as rows show it: without its last two digits."""
+    seconds, nanoseconds = divmod(time_ns, 10**9)
+    return f"{seconds}.{nanoseconds // 100:07d}"
+
+
+def _encode_trades_page(
+    request: TradeRequest, trades: Sequence[TradeRow], texts: Sequence[str], now_ms: int
+) -> str:
+    # `last` is the time of the last trade shown: what to pass as `since` next time.
+    last = trades[-1].time_ns if trades else request.since_ns or now_ms * 1_000_000
     pair = _market_ids(request.market)[0]
     return f'{{"error":[],"result":{{"{pair}":{page_of(texts)},"last":"{last}"}}}}'
 
@@ -195,4 +242,11 @@ KRAKEN = Dialect(
     },
     refusal=_refusal,
     other_markets=(Market("XMR", "USD", 2, 8, active=False),),
+    trades=TradesEndpoint(
+        path=re.compile(r"/0/public/Trades"),
+        decode=_decode_trades,
+        encode_rows=_encode_trades,
+        encode_page=_encode_trades_page,
+        row_fields={"price": 0, "amount": 1, "time": 2},
+    ),
 )

@@ -7,13 +7,17 @@ and hands on every row with its raw form.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import ccxt.async_support as ccxt_async
 
 from candle_ingestor.exchanges.ccxt.causes import network_cause
 from candle_ingestor.exchanges.ccxt.rows import read_rows
+from candle_ingestor.exchanges.ccxt.trade_rows import read_trades
 from candle_ingestor.exchanges.errors import (
     SHOWN_CHARACTERS,
     ExchangeError,
@@ -25,6 +29,7 @@ from candle_ingestor.exchanges.errors import (
     ServerFaultError,
 )
 from candle_ingestor.exchanges.habits import HABITS
+from candle_ingestor.exchanges.trade_habits import TRADE_HABITS
 from candle_ingestor.model.texts import shortened
 from candle_ingestor.operations.retry_after import retry_after_seconds
 
@@ -32,6 +37,19 @@ REFUSALS = frozenset({401, 403, 418, 451})
 RATE_LIMITED = 429
 FIRST_FAULT = 400
 FIRST_SERVER_FAULT = 500
+
+
+_has_number_texts: ContextVar[bool] = ContextVar("has_number_texts", default=False)
+
+
+@contextmanager
+def number_texts() -> Iterator[None]:
+    """Within it, numbers of an answer are the texts that the exchange wrote."""
+    token = _has_number_texts.set(True)
+    try:
+        yield
+    finally:
+        _has_number_texts.reset(token)
 
 
 def strict_class(exchange: str) -> type[Any]:
@@ -68,6 +86,17 @@ def strict_class(exchange: str) -> type[Any]:
             if not isinstance(ohlcvs, list):
                 raise MalformedAnswerError(f"{self.id}: candles are no list: {_cut(str(ohlcvs))}")
             return read_rows(ohlcvs, layout, lambda row: self.parse_ohlcv(row, market))
+
+        def on_json_response(self, response_body: str) -> Any:
+            if _has_number_texts.get():
+                return json.loads(response_body, parse_float=str, parse_int=str)
+            return super().on_json_response(response_body)
+
+        def parse_trades(self, trades: Any, market: Any = None, *_: Any, **__: Any) -> Any:
+            if not isinstance(trades, list):
+                raise MalformedAnswerError(f"{self.id}: trades are no list: {_cut(str(trades))}")
+            trade_layout = TRADE_HABITS[self.id].layout
+            return read_trades(trades, trade_layout, lambda row: self.parse_trade(row, market))
 
     return StrictExchange
 

@@ -8,12 +8,22 @@ from urllib.parse import urlsplit
 
 import ccxt.async_support as ccxt_async
 
-from candle_ingestor.exchanges.ccxt.answers import as_exchange_error, strict_class
-from candle_ingestor.exchanges.errors import ExchangeError, MalformedAnswerError
+from candle_ingestor.exchanges.ccxt.answers import (
+    as_exchange_error,
+    number_texts,
+    strict_class,
+)
+from candle_ingestor.exchanges.errors import (
+    ExchangeError,
+    MalformedAnswerError,
+    RequestRejectedError,
+)
 from candle_ingestor.exchanges.habits import habits_of
 from candle_ingestor.exchanges.proxies import Proxies
 from candle_ingestor.exchanges.rows import RawRows
 from candle_ingestor.exchanges.settings import ExchangeSettings
+from candle_ingestor.exchanges.trade_habits import TRADE_HABITS, TradeCursor
+from candle_ingestor.exchanges.trades import RawTrades, no_trades
 from candle_ingestor.model.timeframe import MINUTE_MS, Timeframe
 
 
@@ -47,6 +57,7 @@ class CcxtClient:
         self._set_pace(settings, extra_delay_seconds)
         self.exchange = exchange
         self.habits = habits_of(exchange, _page_limit(self._client))
+        self.trade_habits = TRADE_HABITS.get(exchange)
         self.timeframes: Sequence[str] = tuple(self._client.timeframes or ())
         self.address = settings.base_url or "default"
 
@@ -90,6 +101,24 @@ class CcxtClient:
             raise MalformedAnswerError(f"{self.exchange}: ccxt answers candles in an unknown way")
         return answer
 
+    async def fetch_trades(self, market_symbol: str, cursor: int | None, limit: int) -> RawTrades:
+        if self.trade_habits is None:
+            raise RequestRejectedError(f"{self.exchange}: nobody has described its trades here")
+        since_ms, parameters = _beginning(self.trade_habits.cursor, cursor)
+        try:
+            with number_texts():
+                answer = await self._client.fetch_trades(
+                    market_symbol, since=since_ms, limit=limit, params=parameters
+                )
+        except Exception as error:
+            raise self._translated(error) from error
+        if isinstance(answer, RawTrades):
+            return answer
+        if answer:
+            raise MalformedAnswerError(f"{self.exchange}: ccxt answers trades in an unknown way")
+        # ccxt reads no rows where there are none.
+        return RawTrades(no_trades(), ())
+
     async def close(self) -> None:
         # ccxt waits a while for its connections each time it is closed.
         if not self._client.closed_by_user:
@@ -109,6 +138,15 @@ class CcxtClient:
         self._client.rateLimit = delay_ms
         self._client.tokenBucket = None
         self._client.init_rest_rate_limiter()
+
+
+def _beginning(kind: TradeCursor, cursor: int | None) -> tuple[int | None, dict[str, str]]:
+    """Where trades begin, as ccxt's `since` and the exchange's own parameters."""
+    if cursor is None:
+        return None, {}
+    if kind is TradeCursor.FROM_MS:
+        return cursor, {}
+    return None, {"since" if kind is TradeCursor.AFTER_NS else "after": str(cursor)}
 
 
 def _moved(addresses: Any, base_url: str) -> Any:

@@ -9,6 +9,7 @@ from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.exchanges.session import ExchangeSession
 from candle_ingestor.ingest.sources.base import CandleSource, FurtherSource
 from candle_ingestor.ingest.sources.ccxt_source import CcxtCandles
+from candle_ingestor.ingest.sources.trades_source import TradeCandles
 from candle_ingestor.model.origins import Origin, Origins
 from candle_ingestor.model.series import Series
 
@@ -21,12 +22,14 @@ class SourceParts:
         sessions: of the exchanges that are asked, in flag order.
         now_ms: the clock.
         settle_seconds, refetch_last_candles: those of rules T1 and T2.
+        builds_from_trades: whether candles that an endpoint does not reach are built from trades.
     """
 
     sessions: Sequence[ExchangeSession]
     now_ms: Callable[[], int]
     settle_seconds: float
     refetch_last_candles: int
+    builds_from_trades: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,20 @@ def make_source(kind: str, exchange: str, parts: SourceParts) -> CandleSource:
 def sources_of(parts: SourceParts) -> dict[str, Sources]:
     """The sources of each exchange that is asked, in flag order."""
     return {
-        s.exchange: Sources(make_source(Origin.ENDPOINT, s.exchange, parts)) for s in parts.sessions
+        s.exchange: Sources(
+            make_source(Origin.ENDPOINT, s.exchange, parts), _further_sources(s, parts)
+        )
+        for s in parts.sessions
     }
+
+
+def _further_sources(session: ExchangeSession, parts: SourceParts) -> dict[Origin, FurtherSource]:
+    further: dict[Origin, FurtherSource] = {}
+    if parts.builds_from_trades and session.trade_habits is not None:
+        further[Origin.TRADES] = TradeCandles(
+            session, parts.now_ms, parts.settle_seconds, parts.refetch_last_candles
+        )
+    return further
 
 
 def _candle_endpoint(exchange: str, parts: SourceParts) -> CandleSource:

@@ -1,0 +1,258 @@
+"""Pages one market's trades upward from a time, and has every silence proven (rule C2).
+
+An answer is a run of consecutive trades, and may be cut short at either end:
+
+- Its head: the first answer of a reading is heard until two begin with the same earliest trade.
+  Each further request begins at the last trade shown, and the answer must show it again, with all
+  others of its time.
+- Its tail: the next request begins at its last trade.
+- Nothing but known trades: said twice, it is the end of the feed. Nothing at all: said three times.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import polars as pl
+
+from candle_ingestor.exchanges.errors import MalformedAnswerError
+from candle_ingestor.exchanges.rows import shown_raw
+from candle_ingestor.exchanges.session import ExchangeSession
+from candle_ingestor.exchanges.trade_habits import TradeCursor, TradeHabits
+from candle_ingestor.ingest.sources.base import SourceCounts
+from candle_ingestor.ingest.sources.judge import (
+    EMPTY_ANSWERS_NEEDED,
+    MOST_ASKS,
+    MOST_ASKS_OF_HEAD,
+    SAME_HEADS_NEEDED,
+)
+from candle_ingestor.ingest.sources.sift import RejectedRow
+from candle_ingestor.ingest.sources.trade_sift import (
+    NS_PER_MS,
+    SIFTED_TRADES,
+    SiftedTrades,
+    sift_trades,
+)
+from candle_ingestor.model.intervals import EMPTY, IntervalSet
+from candle_ingestor.model.series import Series
+
+log = logging.getLogger(__name__)
+
+_MOST_REJECTED_ROWS_LOGGED = 5
+_NOTHING_NEW_NEEDED = 2
+
+
+@dataclass(frozen=True)
+class TradePage:
+    """Consecutive trades that were not shown before.
+
+    Attributes:
+        trades: columns SIFTED_TRADES, ascending.
+        silent_until_ms: where nothing follows them, the time up to which that is known.
+        rejected_spans: the points of time that rejected rows may belong to.
+        first_ever_ms: the time of the first trade of the market's whole history, where that is
+            the first of these.
+    """
+
+    trades: pl.DataFrame
+    silent_until_ms: int | None = None
+    rejected_spans: IntervalSet = EMPTY
+    first_ever_ms: int | None = None
+
+
+class SilentMarketError(MalformedAnswerError):
+    """A market shows no trade at all, of whatever time."""
+
+
+@dataclass
+class TradeMemory:
+    """What was learnt of a market's trades in this run, by all of its tasks.
+
+    Attributes:
+        first_ever_ns: the time of the first trade of its whole history, once that was asked for.
+        page_ms: how long the trades of a page last, once that was measured.
+        known: some ids that were shown, with their times in ns.
+    """
+
+    first_ever_ns: int | None = None
+    page_ms: int | None = None
+    known: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass
+class TradeHearing:
+    """Asks for trades of one market; `counts` grows by what it costs."""
+
+    session: ExchangeSession
+    series: Series
+    habits: TradeHabits
+    now_ms: Callable[[], int]
+    counts: SourceCounts
+    memory: TradeMemory
+
+    async def hear(self, cursor: int | None) -> SiftedTrades:
+        """What one answer shows.
+
+        An answer with rejected rows is asked for again, and taken when it was the same each time.
+        So is one that cannot be read: a page that fails would cost the candle that it ends in, and
+        of long candles all pages before it.
+
+        Raises:
+            ExchangeError: if there is no answer that can be read, or it is another one each time.
+            RunEndedError: when the run ended before.
+        """
+        last: SiftedTrades | None = None
+        for number in range(1, MOST_ASKS + 1):
+            try:
+                rows = await self.session.fetch_trades(
+                    str(self.series.symbol), cursor, self.habits.page_trades, self.counts
+                )
+            except MalformedAnswerError as error:
+                if number == MOST_ASKS:
+                    raise
+                log.warning("%s: asks for trades again: %s", self.series, error)
+                continue
+            heard = sift_trades(rows)
+            if not heard.rejected:
+                return heard
+            if last is not None and last.rejected == heard.rejected:
+                self._report(heard.rejected)
+                return heard
+            last = heard
+        shown = "" if last is None else shown_raw(last.rejected[0].raw)
+        raise MalformedAnswerError(
+            f"{self.series}: answers trades with rows that are none, and other ones each time it "
+            f"is asked; the last one was {shown}"
+        )
+
+    def _report(self, rows: tuple[RejectedRow, ...]) -> None:
+        self.counts.rejected += len(rows)
+        for row in rows[:_MOST_REJECTED_ROWS_LOGGED]:
+            log.warning("%s: rejected a trade, %s: %s", self.series, row.why, shown_raw(row.raw))
+        if len(rows) > _MOST_REJECTED_ROWS_LOGGED:
+            more = len(rows) - _MOST_REJECTED_ROWS_LOGGED
+            log.warning("%s: rejected %d more rows of the same answer", self.series, more)
+
+
+class TradeReader(Protocol):
+    """Reads trades upward. All raise ExchangeError and RunEndedError."""
+
+    async def first(self, start_ms: int) -> TradePage:
+        """The trades from a time on, some earlier ones perhaps before them, and none left out."""
+
+    async def more(self) -> TradePage:
+        """Those that follow what was read last."""
+
+
+@dataclass
+class TimeReader:
+    """Reads where a request begins at a time.
+
+    Trades of one time may be split by the end of an answer. So each request begins a little before
+    the last time shown, and leaves out what was shown already.
+    """
+
+    hearing: TradeHearing
+    _last: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SIFTED_TRADES))
+    """What was shown of the last time."""
+
+    async def first(self, start_ms: int) -> TradePage:
+        asked_ms = self.hearing.now_ms()
+        heard = await self._proven_head(self._cursor(start_ms * NS_PER_MS))
+        trades = heard.trades.filter(pl.col("time_ns") >= start_ms * NS_PER_MS)
+        if trades.is_empty():
+            await self._require_history(start_ms)
+            return TradePage(trades, asked_ms, heard.rejected_spans)
+        self._keep_last(trades)
+        first_ms = int(trades["time_ns"][0]) // NS_PER_MS
+        is_silent = first_ms - start_ms >= self.hearing.series.timeframe.duration_ms
+        is_first = is_silent and await self._first_ever_ns() == trades["time_ns"][0]
+        first_ever_ms = first_ms if is_first else None
+        return TradePage(trades, None, heard.rejected_spans, first_ever_ms)
+
+    async def more(self) -> TradePage:
+        last_ns = int(self._last["time_ns"][0])
+        asked_ms = self.hearing.now_ms()
+        times_nothing = 0
+        for _ in range(MOST_ASKS):
+            heard = await self.hearing.hear(self._cursor(last_ns))
+            shown = heard.trades.filter(pl.col("time_ns") >= last_ns)
+            if not self._last["key"].is_in(shown["key"].implode()).all():
+                times_nothing = 0
+                continue
+            trades = shown.filter(~pl.col("key").is_in(self._last["key"].implode()))
+            if not trades.is_empty():
+                self._keep_last(trades)
+                return TradePage(trades, None, heard.rejected_spans)
+            if heard.row_count >= self.hearing.habits.page_trades:
+                raise MalformedAnswerError(
+                    f"{self.hearing.series}: the cursor of its trades does not advance, since a "
+                    f"whole answer shows nothing after {last_ns} ns"
+                )
+            times_nothing += 1
+            if times_nothing >= _NOTHING_NEW_NEEDED and not heard.rejected:
+                return TradePage(trades, asked_ms)
+        raise MalformedAnswerError(
+            f"{self.hearing.series}: asked {MOST_ASKS} times for the trades after {last_ns} ns, "
+            "and no answer can be believed"
+        )
+
+    async def _first_ever_ns(self) -> int | None:
+        """The time of the first trade of the market's whole history; None where none is shown."""
+        memory = self.hearing.memory
+        if memory.first_ever_ns is None:
+            heard = await self._proven_head(0)
+            if not heard.trades.is_empty():
+                memory.first_ever_ns = int(heard.trades["time_ns"][0])
+        return memory.first_ever_ns
+
+    async def _require_history(self, start_ms: int) -> None:
+        """Whoever is silent about everything, as in a maintenance, is not believed."""
+        first_ns = await self._first_ever_ns()
+        if first_ns is None or first_ns >= start_ms * NS_PER_MS:
+            raise SilentMarketError(
+                f"{self.hearing.series}: an empty answer is not believed, since no other trade is "
+                "shown either"
+            )
+
+    async def _proven_head(self, cursor: int) -> SiftedTrades:
+        best: SiftedTrades | None = None
+        times_heard = times_empty = 0
+        for _ in range(MOST_ASKS_OF_HEAD):
+            heard = await self.hearing.hear(cursor)
+            if heard.trades.is_empty():
+                times_empty += 1
+                if best is None and times_empty >= EMPTY_ANSWERS_NEEDED and not heard.rejected:
+                    return heard
+                continue
+            times_empty = 0
+            if best is None or _first(heard) < _first(best):
+                best, times_heard = heard, 1
+            elif _first(heard) == _first(best):
+                times_heard += 1
+            if times_heard >= SAME_HEADS_NEEDED:
+                return best
+        raise MalformedAnswerError(
+            f"{self.hearing.series}: asked {MOST_ASKS_OF_HEAD} times for the same trades, and "
+            "another first one came each time"
+        )
+
+    def _cursor(self, time_ns: int) -> int:
+        """Where a request begins that shows all trades of a time."""
+        if self.hearing.habits.cursor is TradeCursor.FROM_MS:
+            return time_ns // NS_PER_MS
+        return time_ns - self.hearing.habits.time_step_ns - 1
+
+    def _keep_last(self, trades: pl.DataFrame) -> None:
+        last_ns = int(trades["time_ns"][-1])
+        new = trades.filter(pl.col("time_ns") == last_ns)
+        # All of a time at once, where it began in an earlier answer.
+        self._last = pl.concat([self._last.filter(pl.col("time_ns") == last_ns), new])
+
+
+def _first(heard: SiftedTrades) -> tuple[int, str]:
+    time_ns, key = heard.trades.select("time_ns", "key").row(0)
+    return time_ns, key

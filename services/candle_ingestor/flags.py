@@ -230,6 +230,12 @@ _group(
 _group(
     "Archives",
     flags.DEFINE_string(
+        "archive_dir",
+        None,
+        "A folder of history files of exchanges. A run takes from them what the exchange's candle "
+        "endpoint no longer reaches.",
+    ),
+    flags.DEFINE_string(
         "archive_columns",
         None,
         "What the columns of CSV files in a form of their own are, in their order: "

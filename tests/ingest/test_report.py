@@ -129,6 +129,7 @@ def test_the_report_as_json_has_this_shape() -> None:
         },
         "dropped_symbols": {"ETH/USD": ["kraken"]},
         "rejected_symbols": ["'x' is no pair"],
+        "downloads": [],
         "tickers": [
             {
                 "symbol": "BTC/USD",
@@ -174,6 +175,35 @@ def test_the_report_as_json_has_this_shape() -> None:
             }
         ],
     }
+
+
+def test_what_is_beyond_reach_names_the_file_that_has_it() -> None:
+    ticker = ticker_report()
+    ticker.sources[0].gaps = [
+        gap(0, 5, GapReason.BEYOND_REACH),
+        gap(6, 7),
+        gap(8, 9, GapReason.BEYOND_REACH),
+    ]
+
+    told = report_json(run_report(ticker))
+
+    file = "XBTUSDT_1.csv of Kraken_OHLCVT_Q4_2023.zip"
+    gaps = told["tickers"][0]["exchanges"]["kraken"]["gaps"]
+    assert [each.get("files") for each in gaps] == [[file], None, [file]]
+    assert told["downloads"] == [
+        {
+            "exchange": "kraken",
+            "symbol": "BTC/USDT",
+            "timeframe": "1m",
+            "file": "XBTUSDT_1.csv",
+            "archive": "Kraken_OHLCVT_Q4_2023.zip",
+            "page": "https://support.kraken.com/articles/360047124832",
+            "start": "2023-11-14T22:13:20Z",
+            "end": "2023-11-14T22:22:20Z",
+            "candles": 6,
+            "published_from": "2024-01-01T00:00:00Z",
+        }
+    ]
 
 
 def listed(start: str, end: str, reason: str) -> dict[str, str]:

@@ -33,7 +33,7 @@ from candle_ingestor.ingest.choosing import (
 from candle_ingestor.ingest.outlook import WHAT_TO_DO, Outlook, outlook_words, outlooks_of
 from candle_ingestor.ingest.plan import estimated_requests
 from candle_ingestor.ingest.preparing import RunTicker, make_tickers, plan_works
-from candle_ingestor.ingest.sources.factory import SourceParts, Sources, sources_of
+from candle_ingestor.ingest.sources.factory import Sources, source_parts, sources_of
 from candle_ingestor.ingest.sources.sift import sift
 from candle_ingestor.ingest.sources.trades_source import TradesEstimate
 from candle_ingestor.ingest.trades_estimate import estimate_words, measured_trades
@@ -150,15 +150,7 @@ async def _check_exchanges(
     stop = StopSignal()
     sessions = [ExchangeSession(c, RetryPolicy(), stop) for c in make_clients(config.exchanges)]
     try:
-        sources = sources_of(
-            SourceParts(
-                sessions,
-                clock.now_ms,
-                config.candles.settle_seconds,
-                config.candles.refetch_last_candles,
-                config.candles.builds_from_trades,
-            )
-        )
+        sources = sources_of(source_parts(config, sessions, clock.now_ms))
         markets = await _check_markets(config, sessions, sources, checks)
         if all(listed is None for listed in markets.values()):
             checks.skipped(

@@ -87,7 +87,7 @@ _USED_BY_GROUP: Mapping[str, tuple[str, ...]] = {
     "Symbols": _ALL,
     "Exchanges": _FETCHING,
     "Candles": _FETCHING,
-    "Archives": ("import",),
+    "Archives": ("ingest", "import"),
     "Merging": ("ingest", "merge", "demo"),
     "Store": _ALL,
     "Export": ("ingest", "export", "import", "demo"),
@@ -96,6 +96,8 @@ _USED_BY_GROUP: Mapping[str, tuple[str, ...]] = {
 
 _USED_BY_FLAG: Mapping[str, tuple[str, ...]] = {
     "config": _ALL,
+    "archive_dir": ("ingest",),
+    "prefer": ("import",),
     "run_mode": ("ingest", "import"),
     "max_run_seconds": _ALL,
     "report": (*_FETCHING, "import"),

@@ -31,6 +31,7 @@ def archives_from_flags(
         skips_bad_rows=values.skip_bad_rows,
         prefers_archive=values.prefer == "archive",
         paths=tuple(map(Path, paths)),
+        folder=None if values.archive_dir is None else Path(values.archive_dir),
     )
 
 

@@ -147,12 +147,14 @@ class ArchivesConfig:
         naming: what the user says of files.
         skips_bad_rows: whether a file with bad rows is used for the rest.
         prefers_archive: whether a file's candle replaces one of the exchange's endpoint.
+        folder: where a run looks for files of what an endpoint does not reach.
     """
 
     naming: Naming
     skips_bad_rows: bool
     prefers_archive: bool
     paths: tuple[Path, ...] = ()
+    folder: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ from candle_ingestor.ingest.preparing import (
 )
 from candle_ingestor.ingest.report import RunReport, TickerReport
 from candle_ingestor.ingest.report_json import report_json
-from candle_ingestor.ingest.sources.factory import SourceParts, Sources, sources_of
+from candle_ingestor.ingest.sources.factory import Sources, source_parts, sources_of
 from candle_ingestor.ingest.store_thread import StoreThread
 from candle_ingestor.ingest.trades_estimate import (
     estimate_words,
@@ -284,16 +284,7 @@ class _Run:
         return self.parts.store.is_local and not is_paced
 
     def _sources(self) -> dict[str, Sources]:
-        candles = self.config.candles
-        return sources_of(
-            SourceParts(
-                self.sessions,
-                self.parts.clock.now_ms,
-                candles.settle_seconds,
-                candles.refetch_last_candles,
-                candles.builds_from_trades,
-            )
-        )
+        return sources_of(source_parts(self.config, self.sessions, self.parts.clock.now_ms))
 
     def _report_tickers(self) -> None:
         reports = [

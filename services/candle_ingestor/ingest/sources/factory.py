@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from candle_ingestor.config import Config
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.exchanges.session import ExchangeSession
+from candle_ingestor.ingest.sources.archive_source import ArchiveCandles, ArchiveIndex
 from candle_ingestor.ingest.sources.base import CandleSource, FurtherSource
 from candle_ingestor.ingest.sources.ccxt_source import CcxtCandles
 from candle_ingestor.ingest.sources.trades_source import TradeCandles
@@ -23,6 +25,7 @@ class SourceParts:
         now_ms: the clock.
         settle_seconds, refetch_last_candles: those of rules T1 and T2.
         builds_from_trades: whether candles that an endpoint does not reach are built from trades.
+        archives: exchanges' history files, which go before trades; None without any.
     """
 
     sessions: Sequence[ExchangeSession]
@@ -30,6 +33,35 @@ class SourceParts:
     settle_seconds: float
     refetch_last_candles: int
     builds_from_trades: bool = False
+    archives: ArchiveIndex | None = None
+
+
+def source_parts(
+    config: Config, sessions: Sequence[ExchangeSession], now_ms: Callable[[], int]
+) -> SourceParts:
+    """What the configuration says that sources are made from.
+
+    Raises:
+        ConfigurationError: if the folder of archives cannot be looked into.
+    """
+    candles, archives = config.candles, config.archives
+    index = None
+    if archives.folder is not None:
+        index = ArchiveIndex.of_folder(
+            archives.folder,
+            archives.naming,
+            now_ms,
+            candles.settle_seconds,
+            skips_bad_rows=archives.skips_bad_rows,
+        )
+    return SourceParts(
+        sessions,
+        now_ms,
+        candles.settle_seconds,
+        candles.refetch_last_candles,
+        candles.builds_from_trades,
+        index,
+    )
 
 
 @dataclass(frozen=True)
@@ -72,6 +104,9 @@ def sources_of(parts: SourceParts) -> dict[str, Sources]:
 
 def _further_sources(session: ExchangeSession, parts: SourceParts) -> dict[Origin, FurtherSource]:
     further: dict[Origin, FurtherSource] = {}
+    if parts.archives is not None:
+        is_to_stop = session.stop.is_set
+        further[Origin.ARCHIVE] = ArchiveCandles(session.exchange, parts.archives, is_to_stop)
     if parts.builds_from_trades and session.trade_habits is not None:
         further[Origin.TRADES] = TradeCandles(
             session, parts.now_ms, parts.settle_seconds, parts.refetch_last_candles

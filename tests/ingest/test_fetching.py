@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ from candle_ingestor.ingest.work import SeriesWork
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, Interval
-from candle_ingestor.model.origins import Origin
+from candle_ingestor.model.origins import Origin, Origins
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import SeriesRecord
 from candle_ingestor.model.symbol import Symbol
@@ -63,7 +64,7 @@ class Run:
             source = self.sources[series.exchange]
             source.is_to_stop = self.stop.is_set
             further = self.further.get(series.exchange, {})
-            offers = {origin: each.offers(series) for origin, each in further.items()}
+            offers = partial(_offers, further, series)
             reach_ms = None if self.reach_start is None else ms(self.reach_start)
             plan = plan_series(self.window, self.ledger.record(series), MINUTE, reach_ms, offers)
             report = SourceReport(series.exchange, str(series.symbol))
@@ -94,6 +95,10 @@ class Run:
             await self.keeper.abandon()
             await self.merging.abandon()
             raise
+
+
+def _offers(further: dict[Origin, ScriptedSource], series: Series) -> Origins:
+    return {origin: each.offers(series) for origin, each in further.items()}
 
 
 @pytest.fixture

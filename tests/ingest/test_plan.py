@@ -211,7 +211,7 @@ OFFERS = st.dictionaries(st.sampled_from([Origin.ARCHIVE, Origin.TRADES]), SPANS
 def test_what_the_endpoint_does_not_reach_goes_to_the_first_source_that_offers_it() -> None:
     offers = {Origin.ARCHIVE: span(10, 30), Origin.TRADES: span(20, 70)}
 
-    made = plan_series(window(0, 100), NOTHING_KNOWN, MINUTE, ms(60), offers)
+    made = plan_series(window(0, 100), NOTHING_KNOWN, MINUTE, ms(60), lambda: offers)
 
     assert made.elsewhere == {Origin.ARCHIVE: span(10, 30), Origin.TRADES: span(30, 60)}
     assert made.to_ask == span(60, 100)
@@ -257,7 +257,7 @@ WINDOWS = st.builds(
 def test_a_plan_accounts_for_everything_wanted_exactly_once(
     wished: Window, record: SeriesRecord, reach_ms: int | None, offers: Origins
 ) -> None:
-    made = plan_series(wished, record, MINUTE, reach_ms, offers)
+    made = plan_series(wished, record, MINUTE, reach_ms, lambda: offers)
 
     wanted = IntervalSet((made.wanted,)) - record.covered
     again = record.provisional & IntervalSet.of(0, wished.end_ms)

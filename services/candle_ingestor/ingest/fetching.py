@@ -74,7 +74,8 @@ class Fetcher:
             raise _first(errors) from None
 
     async def _fetch_lane(self, tasks: Sequence[_Task]) -> None:
-        await _some_at_once(tasks, self._guarded)
+        is_paced = any(task.source.is_paced for task in tasks)
+        await _some_at_once(tasks, self._guarded, REQUESTS_AT_ONCE if is_paced else 1)
         await self.keeper.flush()
 
     async def _guarded(self, task: _Task) -> None:
@@ -156,7 +157,9 @@ def _tasks(work: SeriesWork, source: CandleSource, intervals: IntervalSet) -> li
     return [_Task(work, source, piece) for piece in pieces]
 
 
-async def _some_at_once(items: Iterable[Item], run: Callable[[Item], Awaitable[None]]) -> None:
+async def _some_at_once(
+    items: Iterable[Item], run: Callable[[Item], Awaitable[None]], at_once: int
+) -> None:
     queue = deque(items)
 
     async def drain() -> None:
@@ -164,7 +167,7 @@ async def _some_at_once(items: Iterable[Item], run: Callable[[Item], Awaitable[N
             await run(queue.popleft())
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(min(REQUESTS_AT_ONCE, len(queue))):
+        for _ in range(min(at_once, len(queue))):
             group.create_task(drain())
 
 

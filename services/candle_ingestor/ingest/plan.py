@@ -5,17 +5,14 @@ Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 
 from candle_ingestor.model.gaps import GapReason, Reasons
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
 from candle_ingestor.model.origins import Origins
 from candle_ingestor.model.series_record import SeriesRecord
 from candle_ingestor.model.timeframe import Timeframe
-
-NO_OFFERS: Origins = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -88,12 +85,12 @@ def plan_series(
     record: SeriesRecord,
     timeframe: Timeframe,
     reach_start_ms: int | None,
-    offers: Origins = NO_OFFERS,
+    offers: Callable[[], Origins] = dict,
 ) -> SeriesPlan:
     """What to fetch of a series, by what its record says, and from which source.
 
-    `reach_start_ms` is the candle endpoint's. `offers` are what further sources have, in the order
-    in which they are taken.
+    `reach_start_ms` is the candle endpoint's. `offers` tells what further sources have, in
+    the order in which they are taken; it is asked only where something is beyond reach.
     """
     wanted = wanted_interval(window, record, timeframe)
     until_end = IntervalSet.of(0, window.end_ms)
@@ -107,7 +104,7 @@ def plan_series(
     to_ask = missing - unlisted - beyond
     beyond = beyond - unlisted - record.covered
     elsewhere = {}
-    for origin, offered in offers.items():
+    for origin, offered in offers().items() if beyond else ():
         elsewhere[origin] = beyond & offered
         beyond = beyond - offered
     catch_up = EMPTY

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from candle_ingestor.config import Config
 from candle_ingestor.exchanges.availability import MarketChoice
@@ -130,7 +131,7 @@ def plan_works(
                 _record(records, series),
                 series.timeframe,
                 sources[series.exchange].endpoint.reach_start_ms(series.timeframe),
-                sources[series.exchange].offers(series),
+                partial(sources[series.exchange].offers, series),
             ),
             SourceReport(series.exchange, str(series.symbol)),
             sources[series.exchange].further,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import threading
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +30,7 @@ from candle_ingestor.model.timeframe import Timeframe
 
 log = logging.getLogger(__name__)
 
-PAGE_CANDLES = 100_000
+PAGE_CANDLES = 50_000
 """What a run asks for at once is many of these, since a file is read from its beginning."""
 
 
@@ -48,6 +50,7 @@ class ArchiveIndex:
     files: Mapping[Series, Sequence[tuple[CandleFile, Described]]]
     problems: dict[str, str] = field(default_factory=dict)
     _contents: dict[str, ArchiveContent | None] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
     def of_folder(
@@ -117,9 +120,11 @@ class ArchiveIndex:
         ]
 
     def _content(self, file: CandleFile, described: Described) -> ArchiveContent | None:
-        if file.path not in self._contents:
-            self._contents[file.path] = self._judged(file, described)
-        return self._contents[file.path]
+        # Exchanges' files are read side by side.
+        with self._lock:
+            if file.path not in self._contents:
+                self._contents[file.path] = self._judged(file, described)
+            return self._contents[file.path]
 
     def _judged(self, file: CandleFile, described: Described) -> ArchiveContent | None:
         try:
@@ -180,7 +185,7 @@ class ArchiveCandles:
         one was there for it, is `fetch_failed`; the minutes of bad rows are `rejected`.
         """
         done_ms = interval.start_ms
-        pieces, rejected = self._pieces(series, interval)
+        pieces, rejected = await asyncio.to_thread(self._pieces, series, interval)
         for span, candles in pieces:
             if self.is_to_stop():
                 return

@@ -1,0 +1,137 @@
+"""--archive_dir: history files stand in for what an endpoint no longer reaches."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from archive_files import kraken_text, write_zip
+
+from exchange_simulator import ExchangeSimulator, SimulatorClock, SimulatorConfig, running_simulator
+
+SAMPLES = Path(__file__).resolve().parents[1] / "data" / "market_minutes"
+DAYS = ("2024-08-05", "2024-08-07")
+LATER = "2024-08-06T18:00:30"
+EXCHANGES = ("coinbaseexchange", "kraken")
+QUARTER = "Kraken_OHLCVT_Q3_2024.zip"
+MINUTE_MS = 60_000
+
+
+@pytest.fixture
+def market(ms_of: Any) -> Any:
+    clock = SimulatorClock(ms_of(LATER), frozen=True)
+    with running_simulator(SimulatorConfig(recordings=(SAMPLES,)), clock=clock) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def backfill(job: Any, market: ExchangeSimulator) -> Any:
+    """A job of a day and a half, of which Kraken's endpoint reaches the last twelve hours."""
+    job.use(market)
+    job.settings |= {
+        "now": market.clock.now_ms(),
+        "exchanges": ",".join(EXCHANGES),
+        "symbols": "BTC/USD",
+        "backfill_start_date": DAYS[0],
+        "run_report_path": "report.json",
+    }
+    return job
+
+
+@pytest.fixture
+def span(market: ExchangeSimulator, ms_of: Any) -> tuple[int, int]:
+    return ms_of(DAYS[0]), market.clock.now_ms() // MINUTE_MS * MINUTE_MS
+
+
+@pytest.fixture
+def write_quarter(
+    market: ExchangeSimulator, truth: Any, span: tuple[int, int]
+) -> Callable[..., Path]:
+    """`write_quarter(folder)`: Kraken's zip of the quarter, with all that it ever said."""
+
+    def write(folder: Path) -> Path:
+        candles = truth.exchange_candles(market, "kraken", "BTC/USD", *span)
+        rows = [(minute, *map(float, candle)) for minute, candle in candles.items()]
+        folder.mkdir(parents=True, exist_ok=True)
+        return write_zip(folder / QUARTER, {"XBTUSD_1.csv": kraken_text(rows)})
+
+    return write
+
+
+def test_a_run_takes_from_files_what_the_endpoint_does_not_reach(
+    backfill: Any,
+    market: ExchangeSimulator,
+    truth: Any,
+    span: tuple[int, int],
+    write_quarter: Callable[..., Path],
+) -> None:
+    write_quarter(backfill.folder / "history")
+    backfill.settings["archive_dir"] = "history"
+
+    planned = backfill.run_well(run_mode="dry", run_report_path=None)
+    plan = [line for line in planned.output.splitlines() if " kraken " in line]
+    assert any("candle endpoint" in line for line in plan)
+    assert any("archive" in line for line in plan)
+
+    finished = backfill.run_well()
+
+    series = {e: truth.exchange_candles(market, e, "BTC/USD", *span) for e in EXCHANGES}
+    truth.assert_stored(backfill.stored.merged("BTC/USD"), truth.merged(series))
+    assert finished.ticker("BTC/USD")["exchanges"]["kraken"]["gap_candles"] == {}
+    assert finished.report["downloads"] == []
+    [[start_ms, end_ms]] = backfill.stored.record("kraken", "BTC/USD")["coverage"]["origins"][
+        "archive"
+    ]
+    assert start_ms == span[0]
+    assert span[1] - 721 * MINUTE_MS <= end_ms <= span[1] - 710 * MINUTE_MS
+
+    before = backfill.stored.contents()
+    again = backfill.run_well()
+    assert again.ticker("BTC/USD")["exchanges"]["kraken"]["candles"] == 0
+    assert backfill.stored.contents() == before
+
+
+def test_without_files_the_gap_names_the_one_to_get_and_getting_it_fills_the_gap(
+    backfill: Any, truth: Any, span: tuple[int, int], write_quarter: Callable[..., Path]
+) -> None:
+    backfill.settings["download_list_path"] = "downloads.csv"
+    first = backfill.run_well()
+
+    with (backfill.folder / "downloads.csv").open() as file:
+        [wanted] = csv.DictReader(file)
+    assert (wanted["exchange"], wanted["file"], wanted["archive"]) == (
+        "kraken",
+        "XBTUSD_1.csv",
+        QUARTER,
+    )
+    missing = first.ticker("BTC/USD")["exchanges"]["kraken"]["gap_candles"]
+    assert missing == {"beyond_reach": int(wanted["candles"])}
+    assert f"XBTUSD_1.csv of {QUARTER}" in first.output
+
+    write_quarter(backfill.folder / "history")
+    second = backfill.run_well(archive_dir="history")
+
+    assert second.ticker("BTC/USD")["exchanges"]["kraken"]["gap_candles"] == {}
+    assert (backfill.folder / "downloads.csv").read_text().count("\n") == 1
+
+
+def test_a_damaged_file_fails_the_ticker_and_is_named(backfill: Any) -> None:
+    history = backfill.folder / "history"
+    history.mkdir()
+    write_zip(history / QUARTER, {"XBTUSD_1.csv": "1722816000,1,2\n"})
+
+    finished = backfill.run(archive_dir="history")
+
+    assert finished.exit_code == 1
+    assert f"history/{QUARTER}: none of its rows is a candle" in finished.errors
+    gaps = finished.ticker("BTC/USD")["exchanges"]["kraken"]["gap_candles"]
+    assert list(gaps) == ["fetch_failed"]
+
+
+def test_a_folder_that_is_not_there_ends_with_2(backfill: Any) -> None:
+    finished = backfill.run(archive_dir="nowhere")
+
+    assert finished.exit_code == 2
+    assert "nowhere is not there" in finished.errors
+    assert "Traceback" not in finished.errors

@@ -5,6 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import StrEnum
+
+
+class VolumeUnit(StrEnum):
+    """What the volume of a spot candle counts, as ccxt hands it on."""
+
+    BASE = "base"
+    QUOTE = "quote"
+    CONTRACTS = "contracts"
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,7 @@ class ExchangeHabits:
         request_parameters: passed to ccxt with every request for candles.
         row_layout: where its rows have their fields; None leaves them to ccxt, row by row.
         opened_year: no market has a candle from before its first of January.
+        volume_unit: what the volume that ccxt reads from a row counts.
     """
 
     exchange: str
@@ -46,6 +56,7 @@ class ExchangeHabits:
     request_parameters: Mapping[str, int | str] = field(default_factory=dict)
     row_layout: RowLayout | None = None
     opened_year: int = 2009
+    volume_unit: VolumeUnit = VolumeUnit.BASE
 
     @property
     def opened_ms(self) -> int:

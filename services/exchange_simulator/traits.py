@@ -73,6 +73,10 @@ EXCHANGE_TRAITS: Mapping[str, ExchangeTraits] = MappingProxyType(
         "kraken": ExchangeTraits(-0.5, 2.0, 1.0, 2.0, 30_000, 8, {}, {"BTC": 1}, _ALL_LISTED),
         "bitstamp": ExchangeTraits(-1.0, 2.5, 0.5, 4.0, 0, 8, {}, {"BTC": 0, "ETH": 1}, _NO_USDT),
         "cryptocom": ExchangeTraits(1.0, 2.0, 0.8, 3.0, 0, 2, _BINANCE_AMOUNTS, {}, _ALL_LISTED),
+        "gate": ExchangeTraits(-0.8, 2.0, 1.5, 0.8, 0, 2, _BINANCE_AMOUNTS, {}, _NO_USD),
+        "bitfinex": ExchangeTraits(0.8, 2.0, 0.7, 2.0, 0, 8, {}, {"BTC": 0, "ETH": 1}, _ALL_LISTED),
+        "mexc": ExchangeTraits(-0.3, 2.5, 1.8, 0.5, 0, 2, _BINANCE_AMOUNTS, {}, _NO_USD),
+        "gemini": ExchangeTraits(0.3, 2.0, 0.3, 1.0, 0, 8, {}, {}, _ALL_LISTED),
     }
 )
 """In the order that outages and bad prints go round by."""

@@ -86,8 +86,9 @@ class Wire:
     def url(self, start_ms: int, end_ms: int, minutes: int = 1, market: str | None = None) -> str:
         """Candles opening in `[start_ms, end_ms)`."""
         name = self.market if market is None else market
-        query = self.parameters(name, self.timeframes.get(minutes, str(minutes)), start_ms, end_ms)
-        return f"{self.path.format(market=name)}?{urlencode(query)}"
+        timeframe = self.timeframes.get(minutes, str(minutes))
+        query = self.parameters(name, timeframe, start_ms, end_ms)
+        return f"{self.path.format(market=name, timeframe=timeframe)}?{urlencode(query)}"
 
     def candles(self, text: str) -> list[tuple[int, str, str, str, str, str]]:
         """Rows in the order sent: open time in ms and the numbers as written."""
@@ -179,7 +180,64 @@ WIRES = {
         ("t", "o", "h", "l", "c", "v"),
         1,
     ),
+    "gate": Wire(
+        "/api/v4/spot/candlesticks",
+        "BTC_USDT",
+        {1: "1m", 5: "5m", 60: "1h", 1440: "1d"},
+        lambda market, name, start, end: {
+            "currency_pair": market,
+            "interval": name,
+            "from": start // 1000,
+            "to": end // 1000 - 1,
+        },
+        lambda answer: answer,
+        (0, 5, 3, 4, 2, 6),
+        1000,
+    ),
+    "bitfinex": Wire(
+        "/v2/candles/trade:{timeframe}:{market}/hist",
+        "tBTCUSD",
+        {1: "1m", 5: "5m", 60: "1h", 1440: "1D"},
+        lambda _market, _name, start, end: {
+            "start": start,
+            "end": end - 1,
+            "limit": 10_000,
+            "sort": 1,
+        },
+        lambda answer: answer,
+        (0, 1, 3, 4, 2, 5),
+        1,
+    ),
+    "mexc": Wire(
+        "/api/v3/klines",
+        "BTCUSDT",
+        {1: "1m", 5: "5m", 60: "60m", 1440: "1d"},
+        lambda market, name, start, end: {
+            "symbol": market,
+            "interval": name,
+            "startTime": start,
+            "endTime": end,
+            "limit": 500,
+        },
+        lambda answer: answer,
+        (0, 1, 2, 3, 4, 5),
+        1,
+    ),
+    "gemini": Wire(
+        "/v2/candles/{market}/{timeframe}",
+        "btcusd",
+        {1: "1m", 5: "5m", 60: "1hr", 1440: "1day"},
+        lambda _market, _name, _start, _end: {},
+        lambda answer: answer,
+        (0, 1, 2, 3, 4, 5),
+        1,
+    ),
 }
+
+
+QUOTED_IN_USD = frozenset(
+    {"bitfinex", "bitstamp", "coinbaseexchange", "cryptocom", "gemini", "kraken"}
+)
 
 
 @pytest.fixture(params=sorted(WIRES))
@@ -196,7 +254,7 @@ def wires() -> dict[str, Wire]:
 @pytest.fixture
 def symbol(exchange: str) -> str:
     """Bitcoin as the exchange lists it."""
-    return "BTC/USDT" if exchange.startswith("binance") else "BTC/USD"
+    return "BTC/USD" if exchange in QUOTED_IN_USD else "BTC/USDT"
 
 
 @pytest.fixture

@@ -70,8 +70,8 @@ class Dialect:
     """One exchange's wire format and habits.
 
     `candle_path` matches the path (without the exchange prefix) of candle requests; its group
-    `market`, where it has one, holds the market's id. `decode` reads such a request and raises
-    ApiError as the exchange would. `endpoints` are the other paths. `refusal` is the body that
+    `market`, where it has one, holds the market's id, and what else of the request the path names.
+    `decode` reads both and raises ApiError as the exchange would. `endpoints` are the other paths. `refusal` is the body that
     goes with an HTTP error status.
     """
 

@@ -20,6 +20,7 @@ from real_influxdb import NO_SERVER, influx_server
 from simulated import MINUTE_MS, Simulator, simulator
 
 from candle_ingestor.exchanges.habits import HABITS
+from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
 from exchange_simulator import DIALECTS
 
@@ -90,7 +91,7 @@ def pace_table() -> list[str]:
         page_candles = HABITS[exchange].page_candles
         in_a_beat = (BEAT_SECONDS - few.run_seconds) / seconds
         year_minutes = seconds / requests * YEAR_MINUTES / page_candles / 60
-        year = "not to be had" if HABITS[exchange].reach_candles else f"{year_minutes:.1f}"
+        year = "not to be had" if HABITS[exchange].reach_in(Timeframe(1)) else f"{year_minutes:.1f}"
         lines.append(
             f"| {exchange} | {page_candles:,} | {seconds / requests:.3f} | {requests:.1f} "
             f"| {_rounded(in_a_beat):,} | {year} |"

@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import ccxt.async_support as ccxt_async
 import pytest
 
 from candle_ingestor.exchanges.ccxt.client import CcxtClient
 from candle_ingestor.exchanges.habits import HABITS, ExchangeHabits, habits_of
 from candle_ingestor.exchanges.settings import ExchangeSettings
+from candle_ingestor.model.timeframe import Timeframe
 from exchange_simulator import DIALECTS
 
 
@@ -18,7 +21,9 @@ async def test_every_row_describes_an_exchange_that_ccxt_asks_for_spot_candles(
     assert client.has["fetchOHLCV"] is True
     assert client.has["spot"] is not False
     assert stated is None or 2 < habits.page_candles <= stated
-    assert habits.reach_candles is None or habits.reach_candles >= 2
+    for reach in (habits.reach_candles, *habits.reach_by_timeframe.values()):
+        assert reach is None or reach >= 2
+    assert set(habits.reach_by_timeframe) <= set(client.timeframes)
     assert 2009 <= habits.opened_year <= 2020
 
 
@@ -50,3 +55,11 @@ async def test_a_client_of_an_undescribed_exchange_takes_the_page_size_ccxt_stat
         assert "1m" in client.timeframes
     finally:
         await client.close()
+
+
+def test_a_reach_may_differ_by_timeframe() -> None:
+    kraken = HABITS["kraken"]
+    other = replace(kraken, reach_by_timeframe={"5m": 2016, "1d": None})
+
+    assert [kraken.reach_in(Timeframe(minutes)) for minutes in (1, 5, 1440)] == [720, 720, 720]
+    assert [other.reach_in(Timeframe(minutes)) for minutes in (1, 5, 1440)] == [720, 2016, None]

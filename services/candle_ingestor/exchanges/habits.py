@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from candle_ingestor.model.timeframe import Timeframe
+
 
 class VolumeUnit(StrEnum):
     """What the volume of a spot candle counts, as ccxt hands it on."""
@@ -41,6 +43,7 @@ class ExchangeHabits:
         page_candles: the most candles asked for in one request.
         reach_candles: how many candles back from the one in progress, itself included, an answer
             goes; None where the whole history is answered.
+        reach_by_timeframe: the same of those timeframes that differ, as `str(timeframe)` names them.
         is_reach_known: False for an exchange nobody has described here: silence before the first
             candle that it shows may then be the edge of its reach rather than a time without trade.
         request_parameters: passed to ccxt with every request for candles.
@@ -52,11 +55,16 @@ class ExchangeHabits:
     exchange: str
     page_candles: int
     reach_candles: int | None = None
+    reach_by_timeframe: Mapping[str, int | None] = field(default_factory=dict)
     is_reach_known: bool = True
     request_parameters: Mapping[str, int | str] = field(default_factory=dict)
     row_layout: RowLayout | None = None
     opened_year: int = 2009
     volume_unit: VolumeUnit = VolumeUnit.BASE
+
+    def reach_in(self, timeframe: Timeframe) -> int | None:
+        """How many candles of that length are answered; None where the whole history is."""
+        return self.reach_by_timeframe.get(str(timeframe), self.reach_candles)
 
     @property
     def opened_ms(self) -> int:

@@ -11,6 +11,7 @@ import aiohttp
 import ccxt.async_support as ccxt_async
 import pytest
 from aiohttp import web
+from exchange_facts import FACTS
 
 from candle_ingestor.errors import CandleIngestorError
 from candle_ingestor.exchanges.ccxt.answers import (
@@ -177,7 +178,7 @@ async def test_every_fault_of_every_exchange_is_told_by_its_kind(
                 *(
                     error_of(
                         client,
-                        "BTC/USDT" if exchange == "binance" else "BTC/USD",
+                        f"BTC/{FACTS[exchange].quote}",
                         now_ms - 90 * MINUTE_MS,
                     )
                     for exchange, client in clients.items()

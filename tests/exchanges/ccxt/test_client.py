@@ -11,6 +11,7 @@ import ccxt.async_support as ccxt_async
 import pytest
 from aiohttp import web
 from certificates import Certificates
+from exchange_facts import FACTS
 from forward_proxy import running_proxy
 
 from candle_ingestor.exchanges.ccxt.client import CcxtClient
@@ -184,7 +185,7 @@ async def test_the_configured_pace_is_the_one_told(
 async def gaps_of(
     simulator: ExchangeSimulator, client: CcxtClient, now_ms: int, requests: int
 ) -> list[float]:
-    symbol = "BTC/USDT" if client.exchange == "binance" else "BTC/USD"
+    symbol = f"BTC/{FACTS[client.exchange].quote}"
     await client.fetch_markets()
     simulator.requests.reset()
     await asyncio.gather(

@@ -55,7 +55,7 @@ class CcxtCandles:
         return self._session.seconds_per_request
 
     def reach_start_ms(self, timeframe: Timeframe) -> int | None:
-        reach_candles = self._session.habits.reach_candles
+        reach_candles = self._session.habits.reach_in(timeframe)
         return reach_start_ms(reach_candles, timeframe, self._now_ms())
 
     def pages(

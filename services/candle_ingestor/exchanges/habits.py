@@ -75,7 +75,10 @@ class ExchangeHabits:
 _ROWS = (
     ExchangeHabits("binance", 1000, row_layout=_MS_FIRST, opened_year=2017),
     ExchangeHabits("binanceus", 1000, row_layout=_MS_FIRST, opened_year=2019),
-    ExchangeHabits("bitfinex", 10_000),
+    # No row for a minute without trade; ccxt asks for the oldest from the start on.
+    ExchangeHabits(
+        "bitfinex", 10_000, row_layout=RowLayout((0, 1, 3, 4, 2, 5), 1), opened_year=2012
+    ),
     ExchangeHabits(
         "bitstamp",
         1000,
@@ -98,16 +101,33 @@ _ROWS = (
         row_layout=RowLayout(("t", "o", "h", "l", "c", "v"), 1),
         opened_year=2019,
     ),
-    ExchangeHabits("gate", 1000, reach_candles=10_000),
-    # Its reach differs by timeframe; this is the longest.
-    ExchangeHabits("gemini", 1440, reach_candles=1440, is_reach_known=False),
+    # It refuses a range of more than 1000 candles, ends included, or one that begins more than
+    # 10,000 candles ago. Quote volume comes before base volume.
+    ExchangeHabits(
+        "gate",
+        1000,
+        reach_candles=10_000,
+        row_layout=RowLayout((0, 5, 3, 4, 2, 6), 1000),
+        opened_year=2013,
+    ),
+    # It takes no range, and answers all that it has, newest first: a day of minutes. How far the
+    # other timeframes reach is stated nowhere.
+    ExchangeHabits(
+        "gemini",
+        1440,
+        reach_by_timeframe={"1m": 1440},
+        is_reach_known=False,
+        row_layout=_MS_FIRST,
+        opened_year=2015,
+    ),
     ExchangeHabits(
         "kraken", 720, reach_candles=720, row_layout=RowLayout((0, 1, 2, 3, 4, 6), 1000)
     ),
     # The newest 1500 of a range whose end ccxt puts one candle later than wanted.
     ExchangeHabits("kucoin", 1499),
-    # ccxt asks for 500 candles of time, whatever the limit.
-    ExchangeHabits("mexc", 500, is_reach_known=False),
+    # ccxt asks for 500 candles of time, whatever the limit; the end of a range is excluded. How far
+    # back it reaches is stated nowhere.
+    ExchangeHabits("mexc", 500, is_reach_known=False, row_layout=_MS_FIRST, opened_year=2018),
     ExchangeHabits("okx", 300),
 )
 

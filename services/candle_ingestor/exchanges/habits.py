@@ -49,7 +49,9 @@ class ExchangeHabits:
         request_parameters: passed to ccxt with every request for candles.
         row_layout: where its rows have their fields; None leaves them to ccxt, row by row.
         opened_year: no market has a candle from before its first of January.
-        volume_unit: what the volume that ccxt reads from a row counts.
+        volume_unit: what the volume that ccxt reads from a row counts. Where it is no base volume,
+            the row layout says where a row has that; without one there is none.
+        flaw: why its candles are of no use, as words that follow its name.
     """
 
     exchange: str
@@ -61,6 +63,12 @@ class ExchangeHabits:
     row_layout: RowLayout | None = None
     opened_year: int = 2009
     volume_unit: VolumeUnit = VolumeUnit.BASE
+    flaw: str | None = None
+
+    @property
+    def has_base_volumes(self) -> bool:
+        """Whether the volumes of its candles count the base currency, as merging needs (M3)."""
+        return self.volume_unit is VolumeUnit.BASE or self.row_layout is not None
 
     def reach_in(self, timeframe: Timeframe) -> int | None:
         """How many candles of that length are answered; None where the whole history is."""
@@ -85,7 +93,14 @@ _ROWS = (
         row_layout=RowLayout(("timestamp", "open", "high", "low", "close", "volume"), 1000),
         opened_year=2011,
     ),
+    ExchangeHabits("btse", 300, is_reach_known=False, volume_unit=VolumeUnit.QUOTE),
     ExchangeHabits("bybit", 1000),
+    ExchangeHabits(
+        "cex",
+        100,
+        is_reach_known=False,
+        flaw="has candles of the best bid or of the best ask, not of trades",
+    ),
     ExchangeHabits(
         "coinbaseexchange",
         300,
@@ -128,7 +143,19 @@ _ROWS = (
     # ccxt asks for 500 candles of time, whatever the limit; the end of a range is excluded. How far
     # back it reaches is stated nowhere.
     ExchangeHabits("mexc", 500, is_reach_known=False, row_layout=_MS_FIRST, opened_year=2018),
+    ExchangeHabits(
+        "ndax",
+        100,
+        is_reach_known=False,
+        flaw="has candles that ccxt gives the time of their end, so that each is one candle late",
+    ),
     ExchangeHabits("okx", 300),
+    ExchangeHabits(
+        "zebpay",
+        100,
+        is_reach_known=False,
+        flaw="is asked by ccxt only for a range with both its ends, and the job names one",
+    ),
 )
 
 HABITS: Mapping[str, ExchangeHabits] = {row.exchange: row for row in _ROWS}

@@ -73,6 +73,10 @@ EXCHANGE_TRAITS: Mapping[str, ExchangeTraits] = MappingProxyType(
         "kraken": ExchangeTraits(-0.5, 2.0, 1.0, 2.0, 30_000, 8, {}, {"BTC": 1}, _ALL_LISTED),
         "bitstamp": ExchangeTraits(-1.0, 2.5, 0.5, 4.0, 0, 8, {}, {"BTC": 0, "ETH": 1}, _NO_USDT),
         "cryptocom": ExchangeTraits(1.0, 2.0, 0.8, 3.0, 0, 2, _BINANCE_AMOUNTS, {}, _ALL_LISTED),
+        "htx": ExchangeTraits(-1.5, 2.0, 1.5, 1.5, 0, 6, {}, {}, _NO_USD),
+        "kucoin": ExchangeTraits(0.8, 2.0, 0.9, 2.0, 0, 8, {}, {"BTC": 1}, _NO_USD),
+        "okx": ExchangeTraits(0.3, 1.5, 3.0, 0.8, 0, 8, {}, {"BTC": 1}, _NO_USD),
+        "bybit": ExchangeTraits(-0.3, 1.5, 2.5, 0.9, 0, 6, {}, {}, _NO_USD),
     }
 )
 """In the order that outages and bad prints go round by."""

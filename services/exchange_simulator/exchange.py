@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from exchange_simulator.candles import DAY_MS
 from exchange_simulator.config import SimulatorConfig
-from exchange_simulator.dialects.base import CandleRequest, Dialect, Listing
+from exchange_simulator.dialects.base import CandleRequest, Dialect, Listing, Query
 from exchange_simulator.markets import Market, parse_symbol
 from exchange_simulator.recordings import (
     MOST_AMOUNT_DIGITS,
@@ -46,9 +46,9 @@ class SimulatedExchange:
             market_id: market for market in markets for market_id in dialect.market_ids(market)
         }
 
-    def listing(self, now_ms: int) -> Listing:
+    def listing(self, now_ms: int, query: Query) -> Listing:
         """What endpoints and request decoding may know."""
-        return Listing(self.markets, self._by_id, self._serves, now_ms)
+        return Listing(self.markets, self._by_id, self._serves, now_ms, query)
 
     def rows(self, request: CandleRequest, now_ms: int) -> EncodedRows:
         """The rows a request is answered with, ascending."""

@@ -283,12 +283,11 @@ async def test_an_unknown_path_is_not_found(
 
 def test_the_timeframes_offered_are_those_of_ccxt_up_to_a_day(exchange: str) -> None:
     client = getattr(ccxt, exchange)()
+    renamed = FACTS[exchange].renamed_timeframes
     of_spot = (client.options.get("timeframes") or {}).get("spot") or client.timeframes
     known = {
-        str(name)
+        renamed.get(str(name), str(name))
         for timeframe, name in of_spot.items()
         if 60 <= client.parse_timeframe(timeframe) <= 86_400
     }
-    if exchange == "kraken":
-        known = {str(int(name)) for name in known}
     assert set(DIALECTS[exchange].timeframes) == known

@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from exchange_facts import FACTS
 
 from exchange_simulator import (
     ExchangeSimulator,
@@ -39,21 +40,6 @@ SIMULATED = (
 
 PRICES = ["23133.2,23146.4,23133.2,23146.0", "23146,23152.3,2.31447e4,23144.70", "1,1,1,1"]
 VOLUMES = ["0.26833389999999996", "6e-05", "0.0", "1E+2", "12"]
-FILE_NAMES = {
-    "binance": "binance_BTC-USDT",
-    "binanceus": "binanceus_BTC-USDT",
-    "bitfinex": "bitfinex_BTC-USD",
-    "bitstamp": "bitstamp_BTC-USD",
-    "coinbaseexchange": "coinbase_BTC-USD",
-    "cryptocom": "cryptocom_BTC-USD",
-    "gate": "gate_BTC-USDT",
-    "gemini": "gemini_BTC-USD",
-    "kraken": "kraken_BTC-USD",
-    "mexc": "mexc_BTC-USDT",
-}
-NUMBERS_ARE_NUMBERS = {"bitfinex", "coinbaseexchange", "gemini"}
-STATED_PRECISION = {"bitfinex": (5, 8), "gemini": (None, None)}
-"""Of exchanges that do not state each market's own."""
 
 
 def csv_rows(count: int, step_ms: int = MINUTE_MS, start_ms: int = START_MS) -> list[str]:
@@ -88,7 +74,7 @@ async def test_every_recorded_digit_goes_on_the_wire_as_it_stands(
     exchange: str,
 ) -> None:
     rows = csv_rows(100)
-    write_recording(tmp_path / f"{FILE_NAMES[exchange]}.csv.gz", rows)
+    write_recording(tmp_path / f"{exchange}_BTC-{FACTS[exchange].wire_quote}.csv.gz", rows)
     simulator = await start_simulator(
         recordings=(tmp_path,), now_ms=START_MS + 100 * MINUTE_MS + 12_345
     )
@@ -97,10 +83,7 @@ async def test_every_recorded_digit_goes_on_the_wire_as_it_stands(
         text = await answer.text()
     served = wires[exchange].candles(text)
     assert sorted(served) == [wire_tuple(row) for row in rows]
-    numbers_are_strings = isinstance(wires[exchange].rows(json.loads(text))[0], dict) or (
-        '"0.26833389999999996"' in text
-    )
-    assert numbers_are_strings == (exchange not in NUMBERS_ARE_NUMBERS)
+    assert ('"0.26833389999999996"' in text) == (not FACTS[exchange].sends_numbers)
 
 
 async def test_rows_that_a_recording_lacks_are_not_filled(
@@ -116,14 +99,15 @@ async def test_rows_that_a_recording_lacks_are_not_filled(
 async def test_only_the_recorded_markets_are_listed_with_the_files_finest_digits(
     tmp_path: Path, write_recording: Any, start_simulator: Any, connect: Any, exchange: str
 ) -> None:
-    write_recording(tmp_path / f"{FILE_NAMES[exchange]}.csv.gz", csv_rows(60))
+    write_recording(tmp_path / f"{exchange}_BTC-{FACTS[exchange].wire_quote}.csv.gz", csv_rows(60))
     simulator = await start_simulator(recordings=(tmp_path,))
     markets = await connect(simulator, exchange).load_markets()
-    symbol = FILE_NAMES[exchange].split("_")[1].replace("-", "/")
-    assert list(markets) == [symbol]
+    symbol = f"BTC/{FACTS[exchange].wire_quote}"
+    assert [name for name, market in markets.items() if market["spot"]] == [symbol]
     precision = markets[symbol]["precision"]
     # Neither the last 0 of 23144.70 nor the volume's float noise is precision.
-    stated = STATED_PRECISION.get(exchange, (0.1, 1e-8))
+    facts = FACTS[exchange]
+    stated = (0.1, 1e-8) if facts.states_steps else facts.bitcoin_steps
     assert (precision["price"], precision["amount"]) == stated
 
 
@@ -137,7 +121,10 @@ async def test_longer_candles_come_exactly_from_the_recorded_ones(
 ) -> None:
     start_ms = START_MS // DAY_MS * DAY_MS
     rows = [wire_tuple(row) for row in csv_rows(200, start_ms=start_ms)]
-    write_recording(tmp_path / f"{FILE_NAMES[exchange]}.csv.gz", csv_rows(200, start_ms=start_ms))
+    write_recording(
+        tmp_path / f"{exchange}_BTC-{FACTS[exchange].wire_quote}.csv.gz",
+        csv_rows(200, start_ms=start_ms),
+    )
     simulator = await start_simulator(recordings=(tmp_path,), now_ms=start_ms + 12 * HOUR_MS)
     url = wires[exchange].url(start_ms, start_ms + 4 * HOUR_MS, minutes=60)
     async with http.get(simulator.base_url(exchange) + url) as answer:
@@ -159,7 +146,10 @@ async def test_a_timeframe_shorter_than_the_recordings_is_the_exchanges_error(
     wires: dict[str, Any],
     exchange: str,
 ) -> None:
-    write_recording(tmp_path / f"{FILE_NAMES[exchange]}.csv.gz", csv_rows(60, step_ms=HOUR_MS))
+    write_recording(
+        tmp_path / f"{exchange}_BTC-{FACTS[exchange].wire_quote}.csv.gz",
+        csv_rows(60, step_ms=HOUR_MS),
+    )
     now_ms = START_MS + 100 * HOUR_MS
     simulator = await start_simulator(recordings=(tmp_path,), now_ms=now_ms)
     wire = wires[exchange]
@@ -167,8 +157,7 @@ async def test_a_timeframe_shorter_than_the_recordings_is_the_exchanges_error(
         simulator.base_url(exchange) + wire.url(START_MS, START_MS + HOUR_MS, minutes=5)
     ) as answer:
         text = await answer.text()
-    words = ("interval", "granularity", "timeframe", "time frame", "step", "EGeneral")
-    assert any(word in text for word in words)
+    assert FACTS[exchange].timeframe_words in text
     async with http.get(
         simulator.base_url(exchange) + wire.url(START_MS, START_MS + 4 * HOUR_MS, minutes=60)
     ) as answer:

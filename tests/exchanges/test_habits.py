@@ -44,7 +44,7 @@ def test_an_exchange_that_nobody_described_is_asked_cautiously() -> None:
     assert habits_of("kraken", 5) is HABITS["kraken"]
 
 
-@pytest.mark.parametrize("exchange", ["bitvavo", "htx", "upbit", "whitebit", "coinbase"])
+@pytest.mark.parametrize("exchange", ["bitvavo", "bitget", "upbit", "whitebit", "coinbase"])
 async def test_a_client_of_an_undescribed_exchange_takes_the_page_size_ccxt_states(
     exchange: str,
 ) -> None:

@@ -68,7 +68,10 @@ class ExchangeFacts:
         bitcoin_steps: price tick and amount step of bitcoin, as ccxt tells them; None for what
             it does not.
         unknown_symbol: status and a part of the text for a market that it does not know.
+        timeframe_words: a part of the answer to a timeframe that it does not offer.
         quotes: of the simulator's default symbols, those it lists.
+        states_steps: whether it states them of each market.
+        sends_numbers: whether prices and volumes are JSON numbers rather than texts.
         is_descending: whether the newest row comes first.
         reach_rows: how many minutes back it answers, the one in progress included.
         lists_halted: whether markets that are not traded are listed, and marked so.
@@ -76,6 +79,7 @@ class ExchangeFacts:
         has_server_time: whether ccxt knows how to ask for its time.
         bad_number_status: for a parameter that should be a number and is none.
         unknown_timeframe: what ccxt makes of the answer to a timeframe that it does not offer.
+        renamed_timeframes: of the names that ccxt has, those that it sends in another form.
         ccxt_errors: what ccxt alone makes of the HTTP errors 429 and 503.
     """
 
@@ -84,7 +88,10 @@ class ExchangeFacts:
     sends_idle_bars: bool
     bitcoin_steps: tuple[float | None, float | None]
     unknown_symbol: tuple[int, str]
+    timeframe_words: str
     quotes: frozenset[str] = frozenset({"USD", "USDT"})
+    states_steps: bool = True
+    sends_numbers: bool = False
     is_descending: bool = False
     reach_rows: int | None = None
     lists_halted: bool = True
@@ -92,6 +99,7 @@ class ExchangeFacts:
     has_server_time: bool = True
     bad_number_status: int = 400
     unknown_timeframe: type[ccxt.BaseError] = ccxt.BadRequest
+    renamed_timeframes: Mapping[str, str] = field(default_factory=dict)
     ccxt_errors: Mapping[str, tuple[type[ccxt.BaseError], ...]] = field(
         default_factory=lambda: {
             "429": (ccxt.DDoSProtection, ccxt.RateLimitExceeded),
@@ -103,6 +111,11 @@ class ExchangeFacts:
     def quote(self) -> str:
         """The quote currency that it is tested with."""
         return "USD" if "USD" in self.quotes else "USDT"
+
+    @property
+    def wire_quote(self) -> str:
+        """That of the market of `wire`."""
+        return "USDT" if self.wire.market.upper().endswith("USDT") else "USD"
 
 
 _USDT_ONLY = frozenset({"USDT"})
@@ -133,9 +146,22 @@ _BINANCE = Wire(
 
 FACTS: Mapping[str, ExchangeFacts] = {
     "binance": ExchangeFacts(
-        _BINANCE, 1000, True, (0.01, 1e-5), (400, '"code": -1121'), quotes=_USDT_ONLY
+        _BINANCE,
+        1000,
+        True,
+        (0.01, 1e-5),
+        (400, '"code": -1121'),
+        "Invalid interval",
+        quotes=_USDT_ONLY,
     ),
-    "binanceus": ExchangeFacts(_BINANCE, 1000, True, (0.01, 1e-5), (400, '"code": -1121')),
+    "binanceus": ExchangeFacts(
+        _BINANCE,
+        1000,
+        True,
+        (0.01, 1e-5),
+        (400, '"code": -1121'),
+        "Invalid interval",
+    ),
     "bitstamp": ExchangeFacts(
         Wire(
             "/api/v2/ohlc/{market}/",
@@ -156,6 +182,7 @@ FACTS: Mapping[str, ExchangeFacts] = {
         False,
         (1.0, 1e-8),
         (404, "Market not found"),
+        "Invalid step",
         quotes=frozenset({"USD"}),
         has_perpetual=True,
         has_server_time=False,
@@ -181,6 +208,8 @@ FACTS: Mapping[str, ExchangeFacts] = {
         False,
         (0.01, 1e-8),
         (404, '"NotFound"'),
+        "Unsupported granularity",
+        sends_numbers=True,
         is_descending=True,
         unknown_timeframe=ccxt.ExchangeError,
     ),
@@ -205,8 +234,121 @@ FACTS: Mapping[str, ExchangeFacts] = {
         True,
         (0.01, 1e-5),
         (400, '"code": 40004'),
+        "Invalid timeframe",
         has_perpetual=True,
         has_server_time=False,
+        ccxt_errors=_ANY_ERROR,
+    ),
+    "bybit": ExchangeFacts(
+        Wire(
+            "/v5/market/kline",
+            "BTCUSDT",
+            {1: "1", 5: "5", 60: "60", DAY_MINUTES: "D"},
+            lambda market, name, start, end: {
+                "category": "spot",
+                "symbol": market,
+                "interval": name,
+                "start": start,
+                "end": end - 1,
+                "limit": 1000,
+            },
+            lambda answer: answer["result"]["list"],
+            (0, 1, 2, 3, 4, 5),
+            1,
+            "start",
+        ),
+        1000,
+        True,
+        (0.01, 1e-6),
+        (200, '"retCode": 10001'),
+        "Invalid period",
+        quotes=_USDT_ONLY,
+        is_descending=True,
+        has_perpetual=True,
+        bad_number_status=200,
+        ccxt_errors=_ANY_ERROR,
+    ),
+    "htx": ExchangeFacts(
+        Wire(
+            "/market/history/candles",
+            "btcusdt",
+            {1: "1min", 5: "5min", 60: "60min", DAY_MINUTES: "1day"},
+            lambda market, name, start, end: {
+                "symbol": market,
+                "period": name,
+                "from": start // 1000,
+                "to": end // 1000 - 1,
+                "size": 1000,
+            },
+            lambda answer: answer["data"],
+            ("id", "open", "high", "low", "close", "amount"),
+            1000,
+            "from",
+        ),
+        1000,
+        True,
+        (0.01, 1e-6),
+        (200, '"invalid symbol"'),
+        "invalid period",
+        quotes=_USDT_ONLY,
+        sends_numbers=True,
+        is_descending=True,
+        has_perpetual=True,
+        bad_number_status=200,
+        unknown_timeframe=ccxt.ExchangeError,
+        ccxt_errors=_ANY_ERROR,
+    ),
+    "kucoin": ExchangeFacts(
+        Wire(
+            "/api/v1/market/candles",
+            "BTC-USDT",
+            {1: "1min", 5: "5min", 60: "1hour", DAY_MINUTES: "1day"},
+            lambda market, name, start, end: {
+                "symbol": market,
+                "type": name,
+                "startAt": start // 1000,
+                "endAt": end // 1000 - 1,
+            },
+            lambda answer: answer["data"],
+            (0, 1, 3, 4, 2, 5),
+            1000,
+            "startAt",
+        ),
+        1500,
+        False,
+        (0.1, 1e-8),
+        (400, '"code": "400100"'),
+        "Incorrect candlestick type",
+        quotes=_USDT_ONLY,
+        is_descending=True,
+        ccxt_errors=_ANY_ERROR,
+    ),
+    "okx": ExchangeFacts(
+        Wire(
+            "/api/v5/market/history-candles",
+            "BTC-USDT",
+            {1: "1m", 5: "5m", 60: "1H", DAY_MINUTES: "1Dutc"},
+            lambda market, name, start, end: {
+                "instId": market,
+                "bar": name,
+                "before": start - 1,
+                "after": end,
+                "limit": 300,
+            },
+            lambda answer: answer["data"],
+            (0, 1, 2, 3, 4, 5),
+            1,
+            "before",
+        ),
+        300,
+        True,
+        (0.1, 1e-8),
+        (200, '"code": "51001"'),
+        "Parameter bar error",
+        quotes=_USDT_ONLY,
+        is_descending=True,
+        has_perpetual=True,
+        renamed_timeframes={"6H": "6Hutc", "12H": "12Hutc", "1D": "1Dutc"},
         ccxt_errors=_ANY_ERROR,
     ),
     "kraken": ExchangeFacts(
@@ -228,6 +370,7 @@ FACTS: Mapping[str, ExchangeFacts] = {
         False,
         (0.1, 1e-8),
         (200, "EQuery:Unknown asset pair"),
+        "EGeneral:Invalid arguments",
         reach_rows=720,
         bad_number_status=200,
     ),
@@ -251,6 +394,7 @@ FACTS: Mapping[str, ExchangeFacts] = {
         True,
         (0.01, 1e-5),
         (400, "INVALID_CURRENCY_PAIR"),
+        "`interval`",
         quotes=_USDT_ONLY,
         reach_rows=10_000,
     ),
@@ -275,6 +419,9 @@ FACTS: Mapping[str, ExchangeFacts] = {
         # Significant digits and decimals, the same for every market.
         (5, 8),
         (500, "symbol: invalid"),
+        "time_interval: invalid",
+        states_steps=False,
+        sends_numbers=True,
         lists_halted=False,
         has_perpetual=True,
         has_server_time=False,
@@ -302,6 +449,7 @@ FACTS: Mapping[str, ExchangeFacts] = {
         True,
         (0.01, 1e-5),
         (400, "Invalid symbol."),
+        "Invalid interval.",
         quotes=_USDT_ONLY,
         ccxt_errors=_ANY_ERROR,
     ),
@@ -320,6 +468,9 @@ FACTS: Mapping[str, ExchangeFacts] = {
         True,
         (None, None),
         (400, "InvalidSymbol"),
+        "not a valid time frame",
+        states_steps=False,
+        sends_numbers=True,
         is_descending=True,
         reach_rows=1440,
         lists_halted=False,

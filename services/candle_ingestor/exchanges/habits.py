@@ -43,7 +43,7 @@ class ExchangeHabits:
         page_candles: the most candles asked for in one request.
         reach_candles: how many candles back from the one in progress, itself included, an answer
             goes; None where the whole history is answered.
-        reach_by_timeframe: the same of those timeframes that differ, as `str(timeframe)` names them.
+        reach_by_timeframe: the same of those timeframes that differ, by `str(timeframe)`.
         is_reach_known: False for an exchange nobody has described here: silence before the first
             candle that it shows may then be the edge of its reach rather than a time without trade.
         request_parameters: passed to ccxt with every request for candles.
@@ -94,7 +94,8 @@ _ROWS = (
         opened_year=2011,
     ),
     ExchangeHabits("btse", 300, is_reach_known=False, volume_unit=VolumeUnit.QUOTE),
-    ExchangeHabits("bybit", 1000),
+    # From a start on, its oldest candles first, whatever came before the first of them.
+    ExchangeHabits("bybit", 1000, row_layout=_MS_FIRST, opened_year=2018),
     ExchangeHabits(
         "cex",
         100,
@@ -135,11 +136,20 @@ _ROWS = (
         row_layout=_MS_FIRST,
         opened_year=2015,
     ),
+    # Who asks for more than 1000 gets none. Its days open at 16:00 UTC.
+    ExchangeHabits(
+        "htx",
+        1000,
+        row_layout=RowLayout(("id", "open", "high", "low", "close", "amount"), 1000),
+        opened_year=2013,
+    ),
     ExchangeHabits(
         "kraken", 720, reach_candles=720, row_layout=RowLayout((0, 1, 2, 3, 4, 6), 1000)
     ),
     # The newest 1500 of a range whose end ccxt puts one candle later than wanted.
-    ExchangeHabits("kucoin", 1499),
+    ExchangeHabits(
+        "kucoin", 1499, row_layout=RowLayout((0, 1, 3, 4, 2, 5), 1000), opened_year=2017
+    ),
     # ccxt asks for 500 candles of time, whatever the limit; the end of a range is excluded. How far
     # back it reaches is stated nowhere.
     ExchangeHabits("mexc", 500, is_reach_known=False, row_layout=_MS_FIRST, opened_year=2018),
@@ -149,7 +159,8 @@ _ROWS = (
         is_reach_known=False,
         flaw="has candles that ccxt gives the time of their end, so that each is one candle late",
     ),
-    ExchangeHabits("okx", 300),
+    # Its path of recent candles reaches 1440 back; before that ccxt asks the one of older candles.
+    ExchangeHabits("okx", 300, row_layout=_MS_FIRST, opened_year=2017),
     ExchangeHabits(
         "zebpay",
         100,

@@ -184,22 +184,24 @@ async def test_the_unfinished_candle_is_the_last_row_and_still_changes(
 
 async def test_no_unfinished_candle_before_its_first_trade_but_flat_bars(
     simulator: ExchangeSimulator,
-    http: aiohttp.ClientSession,
+    connect: Connect,
     exchange: str,
+    symbol: str,
     facts: ExchangeFacts,
     now_ms: int,
 ) -> None:
     open_ms = now_ms // MINUTE_MS * MINUTE_MS
     simulator.clock.set(open_ms)
-    url = facts.wire.url(open_ms - 5 * MINUTE_MS, open_ms + MINUTE_MS)
-    async with http.get(simulator.base_url(exchange) + url) as answer:
-        newest = max(facts.wire.candles(await answer.text()))
+    client = connect(simulator, exchange)
+    # Where a range ends now and its end is excluded, the client must be a little ahead.
+    client.milliseconds = lambda: open_ms + 1
+    last = (await client.fetch_ohlcv(symbol, "1m", open_ms - 5 * MINUTE_MS, 10))[-1]
     if facts.sends_idle_bars:
-        assert newest[0] == open_ms
-        assert newest[1] == newest[2] == newest[3] == newest[4]
-        assert float(newest[5]) == 0
+        assert last[0] == open_ms
+        assert last[1] == last[2] == last[3] == last[4]
+        assert last[5] == 0
     else:
-        assert newest[0] < open_ms
+        assert last[0] < open_ms
 
 
 async def test_nothing_newer_than_now_and_older_than_the_listing_is_served(

@@ -69,6 +69,7 @@ class ExchangeFacts:
         sends_numbers: whether prices and volumes are JSON numbers rather than texts.
         is_descending: whether the newest row comes first.
         reach_rows: how many minutes back it answers, the one in progress included.
+        knows_range_ends: whether a request can say where its range ends.
         has_perpetual: whether ccxt finds a perpetual among its markets.
         has_server_time: whether ccxt knows how to ask for its time.
         bad_number_status: for a parameter that should be a number and is none.
@@ -87,6 +88,7 @@ class ExchangeFacts:
     sends_numbers: bool = False
     is_descending: bool = False
     reach_rows: int | None = None
+    knows_range_ends: bool = True
     has_perpetual: bool = False
     has_server_time: bool = True
     bad_number_status: int = 400
@@ -364,6 +366,7 @@ FACTS: Mapping[str, ExchangeFacts] = {
         (200, "EQuery:Unknown asset pair"),
         "EGeneral:Invalid arguments",
         reach_rows=720,
+        knows_range_ends=False,
         bad_number_status=200,
     ),
 }

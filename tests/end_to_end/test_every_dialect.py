@@ -15,6 +15,7 @@ DAYS = 2
 MINUTES_SINCE = 30
 """From the end of the backfill to now, so that nothing of it is provisional."""
 RATE = 0.05
+DAYS_OF_HISTORY = 30
 MOST_RUNS = 20
 SHORT_TIMEFRAMES = (1, 5, 15, 30, 60)
 
@@ -48,6 +49,8 @@ def test_two_days_with_all_faults_end_in_each_exchanges_own_candles(
         exchanges=exchanges,
         faults=tuple(Fault("all", kind, RATE) for kind in FAULT_KINDS),
         seed=1,
+        # The search for a listing reads the days since then, which are made of minutes.
+        synthetic_days=DAYS_OF_HISTORY,
     )
     job.use(simulator)
     has_gaps = True

@@ -69,7 +69,8 @@ async def test_longer_candles_equal_an_exact_computation_from_minutes(
     minutes: int,
 ) -> None:
     step_ms = minutes * MINUTE_MS
-    start_ms = (now_ms // step_ms - 4) * step_ms
+    shift_ms = FACTS[exchange].day_opens_at_ms if step_ms == DAY_MS else 0
+    start_ms = (now_ms // step_ms - 4) * step_ms + shift_ms
     rows = await connect(simulator, exchange).fetch_ohlcv(symbol, timeframe, start_ms, 3)
     expected = []
     for open_ms in range(start_ms, start_ms + 3 * step_ms, step_ms):

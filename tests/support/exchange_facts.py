@@ -68,6 +68,7 @@ class ExchangeFacts:
         quotes: of the simulator's default symbols, those it lists.
         sends_numbers: whether prices and volumes are JSON numbers rather than texts.
         is_descending: whether the newest row comes first.
+        day_opens_at_ms: when its candles of a day open, after midnight UTC.
         reach_rows: how many minutes back it answers, the one in progress included.
         knows_range_ends: whether a request can say where its range ends.
         has_perpetual: whether ccxt finds a perpetual among its markets.
@@ -87,6 +88,7 @@ class ExchangeFacts:
     quotes: frozenset[str] = frozenset({"USD", "USDT"})
     sends_numbers: bool = False
     is_descending: bool = False
+    day_opens_at_ms: int = 0
     reach_rows: int | None = None
     knows_range_ends: bool = True
     has_perpetual: bool = False
@@ -289,6 +291,7 @@ FACTS: Mapping[str, ExchangeFacts] = {
         is_descending=True,
         has_perpetual=True,
         bad_number_status=200,
+        day_opens_at_ms=16 * 3_600_000,
         unknown_timeframe=ccxt.ExchangeError,
         ccxt_errors=_ANY_ERROR,
     ),

@@ -49,7 +49,8 @@ class CcxtCandles:
 
     @property
     def timeframes(self) -> Sequence[str]:
-        return self._session.timeframes
+        off_grid = self._session.habits.off_grid_timeframes
+        return tuple(name for name in self._session.timeframes if name not in off_grid)
 
     def seconds_per_request(self) -> float:
         return self._session.seconds_per_request

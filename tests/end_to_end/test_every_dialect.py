@@ -86,5 +86,20 @@ def test_two_days_with_all_faults_end_in_each_exchanges_own_candles(
         assert simulator.requests.fault_counts(exchange), "a fault that hits nobody proves nothing"
 
 
+def test_days_that_open_at_another_hour_are_refused(
+    job: Any, simulate: Any, ms_of: Callable[[str], int]
+) -> None:
+    job.use(simulate(now_ms=ms_of("2024-05-04"), exchanges=("htx",)))
+    finished = job.run(
+        now=ms_of("2024-05-04"),
+        symbols="BTC/USDT",
+        exchanges="htx",
+        candle_granularity_minutes=1440,
+        backfill_start_date="2024-05-02",
+    )
+    assert finished.exit_code == 2
+    assert "htx has no 1d candles" in finished.complaint
+
+
 def test_no_dialect_is_left_out() -> None:
     assert {exchange for group in GROUPS.values() for exchange in group} == set(DIALECTS)

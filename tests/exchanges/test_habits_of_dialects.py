@@ -108,3 +108,5 @@ async def test_within_its_reach_an_exchange_shows_its_oldest_candles(
 def test_what_the_habits_say_of_the_reach_is_what_the_exchange_documents(exchange: str) -> None:
     assert HABITS[exchange].reach_in(Timeframe(1)) == FACTS[exchange].reach_rows
     assert HABITS[exchange].page_candles <= FACTS[exchange].page_rows
+    days_are_off = FACTS[exchange].day_opens_at_ms != 0
+    assert HABITS[exchange].off_grid_timeframes == ({"1d"} if days_are_off else set())

@@ -123,6 +123,7 @@ def synthetic_exchange(
             dialect.encode_rows,
             caches,
             sends_idle_bars=dialect.sends_idle_bars,
+            day_opens_at_ms=dialect.day_opens_at_ms,
         )
     others = [market for market in dialect.other_markets if market.symbol not in series]
     return SimulatedExchange(dialect, [*markets, *others], series)
@@ -148,5 +149,6 @@ def recorded_exchange(
             dialect.encode_rows,
             caches,
             sends_idle_bars=dialect.sends_idle_bars,
+            day_opens_at_ms=dialect.day_opens_at_ms,
         )
     return SimulatedExchange(dialect, markets, series)

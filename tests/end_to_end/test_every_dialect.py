@@ -15,6 +15,7 @@ DAYS = 2
 MINUTES_SINCE = 30
 """From the end of the backfill to now, so that nothing of it is provisional."""
 RATE = 0.05
+DAYS_OF_HISTORY = 30
 MOST_RUNS = 20
 SHORT_TIMEFRAMES = (1, 5, 15, 30, 60)
 
@@ -48,6 +49,8 @@ def test_two_days_with_all_faults_end_in_each_exchanges_own_candles(
         exchanges=exchanges,
         faults=tuple(Fault("all", kind, RATE) for kind in FAULT_KINDS),
         seed=1,
+        # The search for a listing reads the days since then, which are made of minutes.
+        synthetic_days=DAYS_OF_HISTORY,
     )
     job.use(simulator)
     has_gaps = True
@@ -81,6 +84,21 @@ def test_two_days_with_all_faults_end_in_each_exchanges_own_candles(
         }, exchange
         assert len(expected) > 0.9 * DAYS * MINUTES_PER_DAY / minutes
         assert simulator.requests.fault_counts(exchange), "a fault that hits nobody proves nothing"
+
+
+def test_days_that_open_at_another_hour_are_refused(
+    job: Any, simulate: Any, ms_of: Callable[[str], int]
+) -> None:
+    job.use(simulate(now_ms=ms_of("2024-05-04"), exchanges=("htx",)))
+    finished = job.run(
+        now=ms_of("2024-05-04"),
+        symbols="BTC/USDT",
+        exchanges="htx",
+        candle_granularity_minutes=1440,
+        backfill_start_date="2024-05-02",
+    )
+    assert finished.exit_code == 2
+    assert "htx has no 1d candles" in finished.complaint
 
 
 def test_no_dialect_is_left_out() -> None:

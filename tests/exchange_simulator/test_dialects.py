@@ -70,7 +70,8 @@ async def test_longer_candles_equal_an_exact_computation_from_minutes(
     minutes: int,
 ) -> None:
     step_ms = minutes * MINUTE_MS
-    start_ms = (now_ms // step_ms - 4) * step_ms
+    shift_ms = FACTS[exchange].day_opens_at_ms if step_ms == DAY_MS else 0
+    start_ms = (now_ms // step_ms - 4) * step_ms + shift_ms
     rows = await connect(simulator, exchange).fetch_ohlcv(symbol, timeframe, start_ms, 3)
     expected = []
     for open_ms in range(start_ms, start_ms + 3 * step_ms, step_ms):
@@ -120,6 +121,24 @@ async def test_a_page_holds_no_more_rows_than_the_exchange_sends(
             status, text = answer.status, await answer.text()
         if minutes == facts.page_rows or status == 200:
             assert 0.8 * facts.page_rows < len(facts.wire.candles(text)) <= facts.page_rows
+
+
+async def test_a_range_shows_the_candles_at_both_of_its_ends_and_none_before(
+    simulator: ExchangeSimulator,
+    http: aiohttp.ClientSession,
+    exchange: str,
+    facts: ExchangeFacts,
+    now_ms: int,
+) -> None:
+    symbol = f"BTC/{facts.wire_quote}"
+    hour_ms = now_ms // HOUR_MS * HOUR_MS - HOUR_MS
+    truth = simulator.true_candles(exchange, symbol, MINUTE_MS, hour_ms, hour_ms + HOUR_MS)
+    wanted = [candle.open_ms for candle in truth[10:30]]
+    url = facts.wire.url(wanted[0], wanted[-1] + MINUTE_MS)
+    async with http.get(simulator.base_url(exchange) + url) as answer:
+        shown = sorted(row[0] for row in facts.wire.candles(await answer.text()))
+    assert [time for time in shown if time <= wanted[-1]] == wanted
+    assert (shown[-1] == wanted[-1]) == facts.knows_range_ends
 
 
 async def test_rows_stand_in_the_exchanges_own_order_on_the_wire(

@@ -230,6 +230,124 @@ async def test_cryptocom_excludes_start_and_end_and_sends_the_newest_of_a_longer
     assert await ask.times("cryptocom", f"{path}&count=7{span}") == newest[192:199]
 
 
+# HTX
+
+
+async def test_htx_sends_the_oldest_from_a_start_and_else_the_newest(
+    ask: Asker, now_ms: int
+) -> None:
+    path = "/market/history/candles?symbol=btcusdt&period=1min"
+    newest = await ask.times("htx", path)
+    assert len(newest) == 150
+    assert newest[0] == now_ms // MINUTE_MS * MINUTE_MS
+    first, last = newest[100] // 1000, newest[50] // 1000
+    assert await ask.times("htx", f"{path}&from={first}&to={last}") == newest[50:101]
+    assert await ask.times("htx", f"{path}&from={first}&size=7") == newest[94:101]
+    assert await ask.times("htx", f"{path}&to={last}&size=7") == newest[50:57]
+
+
+async def test_htx_sends_nothing_to_who_asks_for_more_than_1000(ask: Asker) -> None:
+    path = "/market/history/candles?symbol=btcusdt&period=1min"
+    assert len(await ask.times("htx", f"{path}&size=1000")) == 1000
+    assert await ask.times("htx", f"{path}&size=1001") == []
+
+
+async def test_a_day_of_htx_opens_at_16_and_holds_the_minutes_from_there_on(
+    simulator: ExchangeSimulator, ask: Asker, now_ms: int
+) -> None:
+    path = "/market/history/candles?symbol=btcusdt&period=1day&size=3"
+    days = await ask.times("htx", path)
+    assert [day_ms % DAY_MS for day_ms in days] == [16 * HOUR_MS] * 3
+    day_ms = days[1]
+    day = simulator.true_candles("htx", "BTC/USDT", DAY_MS, day_ms, day_ms + 1)[0]
+    minutes = simulator.true_candles("htx", "BTC/USDT", MINUTE_MS, day_ms, day_ms + DAY_MS)
+    assert (day.open, day.close) == (minutes[0].open, minutes[-1].close)
+    assert day.volume == sum(minute.volume for minute in minutes)
+
+
+# KuCoin
+
+
+async def test_kucoin_sends_the_newest_1500_of_a_range_whose_ends_are_included(
+    ask: Asker, now_ms: int
+) -> None:
+    path = "/api/v1/market/candles?symbol=BTC-USDT&type=1min"
+    newest = await ask.times("kucoin", path)
+    assert len(newest) == 1500
+    assert newest[0] <= now_ms
+    first, last = newest[200] // 1000, newest[100] // 1000
+    assert await ask.times("kucoin", f"{path}&startAt={first}&endAt={last}") == newest[100:201]
+    long_ago = first - 2 * 86_400
+    page = await ask.times("kucoin", f"{path}&startAt={long_ago}&endAt={last}")
+    assert (len(page), page[0]) == (1500, newest[100])
+
+
+# OKX
+
+
+async def test_okx_excludes_both_ends_and_sends_the_newest_of_a_longer_range(
+    ask: Asker, now_ms: int
+) -> None:
+    path = "/api/v5/market/candles?instId=BTC-USDT"
+    assert len(await ask.times("okx", path)) == 100
+    newest = await ask.times("okx", f"{path}&limit=1000")
+    assert len(newest) == 300
+    assert newest[0] == now_ms // MINUTE_MS * MINUTE_MS
+    span = f"&before={newest[200]}&after={newest[100]}"
+    assert await ask.times("okx", f"{path}{span}&limit=300") == newest[101:200]
+    assert await ask.times("okx", f"{path}{span}&limit=7") == newest[101:108]
+    assert await ask.times("okx", f"{path}&before={newest[200]}&limit=7") == newest[:7]
+
+
+async def test_okx_has_recent_candles_on_one_path_and_all_closed_ones_on_another(
+    ask: Asker, now_ms: int
+) -> None:
+    current_ms = now_ms // MINUTE_MS * MINUTE_MS
+    oldest_ms = current_ms - 1439 * MINUTE_MS
+    span = f"?instId=BTC-USDT&limit=300&before={oldest_ms - DAY_MS}&after={{}}"
+    recent, history = "/api/v5/market/candles", "/api/v5/market/history-candles"
+    assert await ask.times("okx", recent + span.format(oldest_ms)) == []
+    reached = await ask.times("okx", recent + span.format(oldest_ms + 100 * MINUTE_MS))
+    assert reached[-1] == oldest_ms
+    assert len(await ask.times("okx", history + span.format(oldest_ms))) == 300
+    assert (await ask.times("okx", f"{history}?instId=BTC-USDT"))[0] == current_ms - MINUTE_MS
+
+
+async def test_okx_says_of_a_row_whether_it_is_finished(ask: Asker) -> None:
+    _, text = await ask.text("okx", "/api/v5/market/candles?instId=BTC-USDT&limit=3")
+    assert [row[8] for row in json.loads(text)["data"]] == ["0", "1", "1"]
+
+
+# Bybit
+
+
+async def test_bybit_sends_the_oldest_from_a_start_alone_and_else_the_newest(
+    ask: Asker, now_ms: int
+) -> None:
+    path = "/v5/market/kline?category=spot&symbol=BTCUSDT&interval=1"
+    newest = await ask.times("bybit", path)
+    assert len(newest) == 200
+    assert newest[0] == now_ms // MINUTE_MS * MINUTE_MS
+    assert len(await ask.times("bybit", f"{path}&limit=5000")) == 1000
+    span = f"&start={newest[100]}&end={newest[50]}"
+    assert await ask.times("bybit", path + span) == newest[50:101]
+    assert await ask.times("bybit", f"{path}{span}&limit=7") == newest[50:57]
+    assert await ask.times("bybit", f"{path}&start={newest[100]}&limit=7") == newest[94:101]
+
+
+async def test_bybit_shows_the_candle_that_holds_the_start(ask: Asker) -> None:
+    path = "/v5/market/kline?category=spot&symbol=BTCUSDT&interval=1"
+    newest = await ask.times("bybit", path)
+    assert (await ask.times("bybit", f"{path}&start={newest[9] + 1}&limit=2"))[-1] == newest[9]
+
+
+async def test_bybit_tells_spot_from_perpetual_by_the_category(ask: Asker) -> None:
+    path = "/v5/market/kline?symbol=BTCUSDT&interval=1"
+    assert await ask.times("bybit", path) == []
+    assert await ask.times("bybit", f"{path}&category=linear") == []
+    assert await ask.times("bybit", f"{path}&category=spot")
+
+
 async def test_a_market_without_trades_answers_an_empty_page(ask: Asker) -> None:
     path = "/exchange/v1/public/get-candlestick?instrument_name=BTCUSD-PERP&timeframe=1m"
     assert await ask.times("cryptocom", path) == []

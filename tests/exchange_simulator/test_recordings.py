@@ -322,7 +322,7 @@ async def test_a_market_file_is_served_verbatim(
 
 def answer_files() -> Iterator[Any]:
     for kind, folder in (("sample", SAMPLES), ("recorded", RECORDED)):
-        for exchange in ("binanceus", "bitstamp", "coinbaseexchange", "kraken"):
+        for exchange in FACTS:
             path = folder / "answers" / f"{exchange}.json"
             if path.exists():
                 yield pytest.param(path, id=f"{kind}-{exchange}")

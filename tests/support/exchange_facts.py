@@ -73,8 +73,10 @@ class ExchangeFacts:
         states_steps: whether it states them of each market.
         sends_numbers: whether prices and volumes are JSON numbers rather than texts.
         is_descending: whether the newest row comes first.
+        day_opens_at_ms: when its candles of a day open, after midnight UTC.
         reach_rows: how many minutes back it answers, the one in progress included.
         lists_halted: whether markets that are not traded are listed, and marked so.
+        knows_range_ends: whether a request can say where its range ends.
         has_perpetual: whether ccxt finds a perpetual among its markets.
         has_server_time: whether ccxt knows how to ask for its time.
         bad_number_status: for a parameter that should be a number and is none.
@@ -93,8 +95,10 @@ class ExchangeFacts:
     states_steps: bool = True
     sends_numbers: bool = False
     is_descending: bool = False
+    day_opens_at_ms: int = 0
     reach_rows: int | None = None
     lists_halted: bool = True
+    knows_range_ends: bool = True
     has_perpetual: bool = False
     has_server_time: bool = True
     bad_number_status: int = 400
@@ -295,6 +299,7 @@ FACTS: Mapping[str, ExchangeFacts] = {
         is_descending=True,
         has_perpetual=True,
         bad_number_status=200,
+        day_opens_at_ms=16 * 3_600_000,
         unknown_timeframe=ccxt.ExchangeError,
         ccxt_errors=_ANY_ERROR,
     ),
@@ -372,6 +377,7 @@ FACTS: Mapping[str, ExchangeFacts] = {
         (200, "EQuery:Unknown asset pair"),
         "EGeneral:Invalid arguments",
         reach_rows=720,
+        knows_range_ends=False,
         bad_number_status=200,
     ),
     "gate": ExchangeFacts(
@@ -473,6 +479,7 @@ FACTS: Mapping[str, ExchangeFacts] = {
         sends_numbers=True,
         is_descending=True,
         reach_rows=1440,
+        knows_range_ends=False,
         lists_halted=False,
         has_perpetual=True,
         has_server_time=False,

@@ -49,6 +49,8 @@ class ExchangeHabits:
         request_parameters: passed to ccxt with every request for candles.
         row_layout: where its rows have their fields; None leaves them to ccxt, row by row.
         opened_year: no market has a candle from before its first of January.
+        off_grid_timeframes: those whose candles do not open where UTC has them, as a day that
+            opens at 16:00: not to be had (rule M8).
         volume_unit: what the volume that ccxt reads from a row counts. Where it is no base volume,
             the row layout says where a row has that; without one there is none.
         flaw: why its candles are of no use, as words that follow its name.
@@ -62,6 +64,7 @@ class ExchangeHabits:
     request_parameters: Mapping[str, int | str] = field(default_factory=dict)
     row_layout: RowLayout | None = None
     opened_year: int = 2009
+    off_grid_timeframes: frozenset[str] = frozenset()
     volume_unit: VolumeUnit = VolumeUnit.BASE
     flaw: str | None = None
 
@@ -142,6 +145,7 @@ _ROWS = (
         1000,
         row_layout=RowLayout(("id", "open", "high", "low", "close", "amount"), 1000),
         opened_year=2013,
+        off_grid_timeframes=frozenset({"1d"}),
     ),
     ExchangeHabits(
         "kraken", 720, reach_candles=720, row_layout=RowLayout((0, 1, 2, 3, 4, 6), 1000)

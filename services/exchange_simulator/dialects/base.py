@@ -94,6 +94,7 @@ class Dialect:
     encode_page: Callable[[CandleRequest, EncodedRows, Sequence[str], int], str]
     endpoints: Mapping[str, Callable[[Listing], Json]]
     refusal: Callable[[int], Json]
+    day_opens_at_ms: int = 0  # when its candles of a day open, after midnight UTC
     other_markets: Sequence[Market] = ()  # listed beside the traded ones: halted, perpetual
 
 

@@ -215,5 +215,6 @@ HTX = Dialect(
         "/api/v1/contract_contract_info": _inverse_futures,
     },
     refusal=_refusal,
+    day_opens_at_ms=16 * 60 * MINUTE_MS,
     other_markets=(Market("LUNA", "USDT", 4, 4, active=False),),
 )

@@ -195,34 +195,108 @@ async def test_every_fault_of_every_exchange_is_told_by_its_kind(
         await asyncio.gather(*(client.close() for client in clients.values()))
 
 
-KRAKEN_ERRORS = {
-    "EAPI:Rate limit exceeded": RateLimitedError,
-    "EGeneral:Temporary lockout": RateLimitedError,
-    "EService:Unavailable": ServerFaultError,
-    "EService:Busy": ServerFaultError,
-    "EGeneral:Permission denied": ExchangeRefusedError,
-    "EQuery:Unknown asset pair": RequestRejectedError,
-    "EGeneral:Something never heard of": RequestRejectedError,
+def kraken_error(said: str) -> Any:
+    return {"error": [said]}
+
+
+def okx_error(said: str) -> Any:
+    return {"code": said, "msg": "words", "data": []}
+
+
+def kucoin_error(said: str) -> Any:
+    return {"code": said, "msg": "words"}
+
+
+def bybit_error(said: str) -> Any:
+    return {"retCode": int(said), "retMsg": "words", "result": {}, "retExtInfo": {}, "time": 1}
+
+
+def htx_error(said: str) -> Any:
+    return {"status": "error", "err-code": said, "err-msg": "words", "data": None}
+
+
+OWN_ERRORS: dict[str, tuple[Callable[[str], Any], dict[str, type[ExchangeError]]]] = {
+    "kraken": (
+        kraken_error,
+        {
+            "EAPI:Rate limit exceeded": RateLimitedError,
+            "EGeneral:Temporary lockout": RateLimitedError,
+            "EService:Unavailable": ServerFaultError,
+            "EService:Busy": ServerFaultError,
+            "EGeneral:Permission denied": ExchangeRefusedError,
+            "EQuery:Unknown asset pair": RequestRejectedError,
+            "EGeneral:Something never heard of": RequestRejectedError,
+        },
+    ),
+    "okx": (
+        okx_error,
+        {
+            "50011": RateLimitedError,
+            "50001": ServerFaultError,
+            "50013": ServerFaultError,
+            "50026": ServerFaultError,
+            "50110": ExchangeRefusedError,
+            "51001": RequestRejectedError,
+            "99999": RequestRejectedError,
+        },
+    ),
+    "kucoin": (
+        kucoin_error,
+        {
+            "429000": RateLimitedError,
+            "500000": ServerFaultError,
+            "400006": ExchangeRefusedError,
+            "400303": ExchangeRefusedError,
+            "400100": RequestRejectedError,
+            "999999": RequestRejectedError,
+        },
+    ),
+    "bybit": (
+        bybit_error,
+        {
+            "10006": RateLimitedError,
+            "10018": RateLimitedError,
+            "10009": ExchangeRefusedError,
+            "10024": ExchangeRefusedError,
+            "10001": RequestRejectedError,
+            "99999": RequestRejectedError,
+        },
+    ),
+    "htx": (
+        htx_error,
+        {
+            "rate-too-many-requests": RateLimitedError,
+            "gateway-internal-error": ServerFaultError,
+            "system-maintenance": ServerFaultError,
+            "api-not-support-temp-addr": ExchangeRefusedError,
+            "invalid-parameter": RequestRejectedError,
+        },
+    ),
 }
+"""By exchange: the body of an error under status 200, and what is made of each."""
 
 
+@pytest.mark.parametrize("exchange", OWN_ERRORS)
 async def test_errors_under_status_200_are_errors_too(
     start_simulator: Callable[..., Awaitable[ExchangeSimulator]],
     serve: Callable[..., Awaitable[str]],
+    exchange: str,
 ) -> None:
-    simulator = await start_simulator(exchanges=("kraken",))
+    simulator = await start_simulator(exchanges=(exchange,))
+    body_of, errors = OWN_ERRORS[exchange]
     said = ""
 
     async def answer(_: web.Request) -> web.Response:
-        return web.json_response({"error": [said]})
+        return web.json_response(body_of(said))
 
     address = await serve(answer)
-    teacher = CcxtClient("kraken", ExchangeSettings(simulator.base_url("kraken")))
-    client = CcxtClient("kraken", ExchangeSettings(address, requests_per_minute=0))
+    teacher = CcxtClient(exchange, ExchangeSettings(simulator.base_url(exchange)))
+    client = CcxtClient(exchange, ExchangeSettings(address, requests_per_minute=0))
     try:
         client.use_markets(await teacher.fetch_markets())
-        for said, expected in KRAKEN_ERRORS.items():
-            assert type(await error_of(client, "BTC/USD", 0)) is expected, said
+        for said, expected in errors.items():
+            error = await error_of(client, f"BTC/{FACTS[exchange].quote}", 0)
+            assert type(error) is expected, (said, error)
     finally:
         await asyncio.gather(client.close(), teacher.close())
 

@@ -39,6 +39,7 @@ NOW_MS = 1_709_642_090_000
 MINUTE_MS = 60_000
 END_MS = NOW_MS // MINUTE_MS * MINUTE_MS
 DAY_MS = 86_400_000
+DAYS_OF_HISTORY = 60
 REFUSALS = ("403", "418", "451")
 
 Candle = tuple[int, float, float, float, float, float]
@@ -108,7 +109,10 @@ def series_of(exchange: str, minutes: int = 1) -> Series:
 async def simulated(
     *faults: Fault, seed: int = 0, exchanges: Iterable[str] = tuple(DIALECTS)
 ) -> AsyncIterator[ExchangeSimulator]:
-    config = SimulatorConfig(seed=seed, faults=faults, exchanges=tuple(exchanges))
+    # The search for a listing reads the days since then, which are made of minutes.
+    config = SimulatorConfig(
+        seed=seed, faults=faults, exchanges=tuple(exchanges), synthetic_days=DAYS_OF_HISTORY
+    )
     clock = SimulatorClock(NOW_MS, frozen=True)
     async with ExchangeSimulator(config, clock=clock) as simulator:
         yield simulator

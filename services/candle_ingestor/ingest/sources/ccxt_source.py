@@ -11,6 +11,7 @@ from candle_ingestor.ingest.sources.hearing import Hearing, SeriesMemory
 from candle_ingestor.ingest.sources.judge import reach_start_ms
 from candle_ingestor.ingest.sources.pager import Pager, PageRules
 from candle_ingestor.model.intervals import Interval
+from candle_ingestor.model.origins import Origin
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import Listing
 from candle_ingestor.model.timeframe import Timeframe
@@ -40,6 +41,14 @@ class CcxtCandles:
         return self._session.exchange
 
     @property
+    def origin(self) -> Origin:
+        return Origin.ENDPOINT
+
+    @property
+    def is_paced(self) -> bool:
+        return True
+
+    @property
     def page_candles(self) -> int:
         return self._session.habits.page_candles
 
@@ -49,7 +58,8 @@ class CcxtCandles:
 
     @property
     def timeframes(self) -> Sequence[str]:
-        return self._session.timeframes
+        off_grid = self._session.habits.off_grid_timeframes
+        return tuple(name for name in self._session.timeframes if name not in off_grid)
 
     def seconds_per_request(self) -> float:
         return self._session.seconds_per_request

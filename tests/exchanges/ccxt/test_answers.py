@@ -166,7 +166,7 @@ async def test_every_fault_of_every_exchange_is_told_by_its_kind(
         exchange: CcxtClient(
             exchange,
             ExchangeSettings(simulator.base_url(exchange), requests_per_minute=0),
-            timeout_seconds=0.3,
+            timeout_seconds=1.0,
         )
         for exchange in DIALECTS
     }

@@ -1,5 +1,6 @@
 """What each row of habits says, against the exchange's own simulated wire."""
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -110,3 +111,29 @@ def test_what_the_habits_say_of_the_reach_is_what_the_exchange_documents(exchang
     assert HABITS[exchange].page_candles <= FACTS[exchange].page_rows
     days_are_off = FACTS[exchange].day_opens_at_ms != 0
     assert HABITS[exchange].off_grid_timeframes == ({"1d"} if days_are_off else set())
+
+
+@pytest.mark.parametrize("minutes_back", [5, 1430, 1450])
+@pytest.mark.parametrize("exchange", DIALECTS)
+async def test_by_the_machines_clock_recent_candles_are_shown_up_to_the_one_in_progress(
+    exchange: str, minutes_back: int, start_simulator: StartSimulator
+) -> None:
+    """ccxt looks at that clock to choose between paths: OKX has another one for older candles."""
+    facts = FACTS[exchange]
+    if facts.reach_rows is not None and minutes_back >= facts.reach_rows:
+        return
+    simulator = await start_simulator(exchanges=(exchange,), synthetic_days=3)
+    symbol = symbol_of(exchange)
+    now_ms = int(time.time() * 1000) // MINUTE_MS * MINUTE_MS + MINUTE_MS // 2
+    simulator.clock.set(now_ms)
+    current_ms = now_ms - MINUTE_MS // 2
+    start_ms = current_ms - minutes_back * MINUTE_MS
+    async with client_of(simulator, exchange) as client:
+        rows = await client.fetch_candles(symbol, Timeframe(1), start_ms, 100)
+
+    stop_ms = min(start_ms + 100 * MINUTE_MS, current_ms)
+    times = rows.frame["open_time_ms"].to_list()
+    truth = simulator.true_candles(exchange, symbol, MINUTE_MS, start_ms, stop_ms)
+    assert {t for t in times if start_ms <= t < stop_ms} == {candle.open_ms for candle in truth}
+    if minutes_back < 100 and facts.sends_idle_bars:
+        assert current_ms in times

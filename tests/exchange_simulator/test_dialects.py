@@ -31,18 +31,19 @@ async def test_load_markets_gives_active_spot_markets_with_their_precision(
     simulator: ExchangeSimulator, connect: Connect, exchange: str, symbol: str, facts: ExchangeFacts
 ) -> None:
     markets = await connect(simulator, exchange).load_markets()
-    tradable = {name for name, m in markets.items() if m["spot"] and m["active"]}
+    tradable = {name for name, m in markets.items() if m["spot"] and m["active"] is not False}
     bases = ("BTC", "ETH", "SOL")
     assert tradable == {f"{base}/{quote}" for base in bases for quote in facts.quotes}
     precision = markets[symbol]["precision"]
     assert (precision["price"], precision["amount"]) == facts.bitcoin_steps
 
 
-async def test_a_market_that_is_not_traded_is_listed_too(
+async def test_what_is_not_a_traded_spot_market_is_told_apart(
     simulator: ExchangeSimulator, connect: Connect, exchange: str, facts: ExchangeFacts
 ) -> None:
     markets = await connect(simulator, exchange).load_markets()
-    assert any(m["spot"] and not m["active"] for m in markets.values())
+    has_halted = any(m["spot"] and m["active"] is False for m in markets.values())
+    assert has_halted == facts.lists_halted
     has_perpetual = any(m["swap"] for m in markets.values())
     assert has_perpetual == facts.has_perpetual
 
@@ -210,9 +211,10 @@ async def test_no_unfinished_candle_before_its_first_trade_but_flat_bars(
 ) -> None:
     open_ms = now_ms // MINUTE_MS * MINUTE_MS
     simulator.clock.set(open_ms)
-    last = (
-        await connect(simulator, exchange).fetch_ohlcv(symbol, "1m", open_ms - 5 * MINUTE_MS, 10)
-    )[-1]
+    client = connect(simulator, exchange)
+    # Where a range ends now and its end is excluded, the client must be a little ahead.
+    client.milliseconds = lambda: open_ms + 1
+    last = (await client.fetch_ohlcv(symbol, "1m", open_ms - 5 * MINUTE_MS, 10))[-1]
     if facts.sends_idle_bars:
         assert last[0] == open_ms
         assert last[1] == last[2] == last[3] == last[4]
@@ -281,6 +283,8 @@ async def test_a_number_that_is_none_is_a_refusal_and_not_a_crash(
     now_ms: int,
 ) -> None:
     parameter = facts.wire.start_parameter
+    if parameter is None:
+        pytest.skip(f"{exchange} takes no number")
     url = facts.wire.url(now_ms - HOUR_MS, now_ms)
     assert f"{parameter}=" in url
     url = url.replace(f"{parameter}=", f"{parameter}=x")
@@ -301,9 +305,10 @@ async def test_an_unknown_path_is_not_found(
 def test_the_timeframes_offered_are_those_of_ccxt_up_to_a_day(exchange: str) -> None:
     client = getattr(ccxt, exchange)()
     renamed = FACTS[exchange].renamed_timeframes
+    of_spot = (client.options.get("timeframes") or {}).get("spot") or client.timeframes
     known = {
         renamed.get(str(name), str(name))
-        for timeframe, name in client.timeframes.items()
+        for timeframe, name in of_spot.items()
         if 60 <= client.parse_timeframe(timeframe) <= 86_400
     }
     assert set(DIALECTS[exchange].timeframes) == known

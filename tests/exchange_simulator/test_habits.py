@@ -356,7 +356,7 @@ async def test_a_market_without_trades_answers_an_empty_page(ask: Asker) -> None
 async def test_other_methods_and_markets_of_other_exchanges_are_not_found(
     simulator: ExchangeSimulator, http: aiohttp.ClientSession
 ) -> None:
-    async with http.get(f"{simulator.url}/gemini/v1/symbols") as answer:
+    async with http.get(f"{simulator.url}/bitso/api/v3/ticker") as answer:
         assert answer.status == 404
         assert "binance, binanceus" in (await answer.json())["message"]
     async with http.post(f"{simulator.base_url('kraken')}/0/public/OHLC") as answer:

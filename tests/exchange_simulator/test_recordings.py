@@ -106,7 +106,9 @@ async def test_only_the_recorded_markets_are_listed_with_the_files_finest_digits
     assert [name for name, market in markets.items() if market["spot"]] == [symbol]
     precision = markets[symbol]["precision"]
     # Neither the last 0 of 23144.70 nor the volume's float noise is precision.
-    assert (precision["price"], precision["amount"]) == (0.1, 1e-8)
+    facts = FACTS[exchange]
+    stated = (0.1, 1e-8) if facts.states_steps else facts.bitcoin_steps
+    assert (precision["price"], precision["amount"]) == stated
 
 
 async def test_longer_candles_come_exactly_from_the_recorded_ones(
@@ -242,7 +244,7 @@ def test_files_that_are_no_recordings_are_named(tmp_path: Path, write_recording:
     write_recording(tmp_path / "kraken_BTC-USD.csv.gz", good[:1])
     assert "1 rows" in refused(tmp_path)
     write_recording(tmp_path / "kraken_BTC-USD.csv.gz", good)
-    write_recording(tmp_path / "gemini_BTC-USD.csv.gz", good)
+    write_recording(tmp_path / "bitso_BTC-USD.csv.gz", good)
     assert "holds no recording" in refused(tmp_path, exchanges=("bitstamp",))
     (tmp_path / "bitstamp_BTC-USD.csv.gz").write_bytes(gzip.compress(b"time,open\n"))
     assert "line 1: expected the header" in refused(tmp_path)
@@ -265,10 +267,10 @@ def test_two_recordings_of_one_market_are_an_error_that_names_both(
 def test_a_recording_of_an_exchange_that_is_not_simulated_is_skipped_with_a_note(
     tmp_path: Path, write_recording: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_recording(tmp_path / "gemini_BTC-USD.csv.gz", csv_rows(5))
+    write_recording(tmp_path / "bitso_BTC-USD.csv.gz", csv_rows(5))
     write_recording(tmp_path / "kraken_BTC-USD.csv.gz", csv_rows(5))
     ExchangeSimulator(SimulatorConfig(recordings=(tmp_path,)))
-    assert "gemini_BTC-USD.csv.gz" in capsys.readouterr().err
+    assert "bitso_BTC-USD.csv.gz" in capsys.readouterr().err
 
 
 def market_files() -> Iterator[Any]:

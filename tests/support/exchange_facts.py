@@ -21,11 +21,13 @@ class Wire:
     """How to ask an exchange for candles without ccxt.
 
     Attributes:
+        path: with `{market}` and `{timeframe}` where the exchange has them in it.
         timeframes: minutes to the exchange's own name; others are named by their minutes.
         parameters: of market, timeframe name, start and end, of candles opening in `[start, end)`.
         rows: of a parsed answer.
         fields: time, open, high, low, close, volume in a row.
-        start_parameter: the name of the parameter that says where a range begins.
+        start_parameter: the name of the parameter that says where a range begins; None for an
+            exchange that takes no range.
     """
 
     path: str
@@ -35,13 +37,14 @@ class Wire:
     rows: Callable[[Any], list[Any]]
     fields: tuple[Any, ...]
     unit_ms: int
-    start_parameter: str
+    start_parameter: str | None
 
     def url(self, start_ms: int, end_ms: int, minutes: int = 1, market: str | None = None) -> str:
         """Candles opening in `[start_ms, end_ms)`."""
         name = self.market if market is None else market
-        query = self.parameters(name, self.timeframes.get(minutes, str(minutes)), start_ms, end_ms)
-        return f"{self.path.format(market=name)}?{urlencode(query)}"
+        timeframe = self.timeframes.get(minutes, str(minutes))
+        query = self.parameters(name, timeframe, start_ms, end_ms)
+        return f"{self.path.format(market=name, timeframe=timeframe)}?{urlencode(query)}"
 
     def candles(self, text: str) -> list[tuple[int, str, str, str, str, str]]:
         """Rows in the order sent: open time in ms and the numbers as written."""
@@ -62,14 +65,17 @@ class ExchangeFacts:
     Attributes:
         page_rows: the most rows of one answer.
         sends_idle_bars: whether a minute without a trade is a flat bar, or nothing.
-        bitcoin_steps: price tick and amount step of bitcoin.
+        bitcoin_steps: price tick and amount step of bitcoin, as ccxt tells them; None for what
+            it does not.
         unknown_symbol: status and a part of the text for a market that it does not know.
         timeframe_words: a part of the answer to a timeframe that it does not offer.
         quotes: of the simulator's default symbols, those it lists.
+        states_steps: whether it states them of each market.
         sends_numbers: whether prices and volumes are JSON numbers rather than texts.
         is_descending: whether the newest row comes first.
         day_opens_at_ms: when its candles of a day open, after midnight UTC.
         reach_rows: how many minutes back it answers, the one in progress included.
+        lists_halted: whether markets that are not traded are listed, and marked so.
         knows_range_ends: whether a request can say where its range ends.
         has_perpetual: whether ccxt finds a perpetual among its markets.
         has_server_time: whether ccxt knows how to ask for its time.
@@ -82,14 +88,16 @@ class ExchangeFacts:
     wire: Wire
     page_rows: int
     sends_idle_bars: bool
-    bitcoin_steps: tuple[float, float]
+    bitcoin_steps: tuple[float | None, float | None]
     unknown_symbol: tuple[int, str]
     timeframe_words: str
     quotes: frozenset[str] = frozenset({"USD", "USDT"})
+    states_steps: bool = True
     sends_numbers: bool = False
     is_descending: bool = False
     day_opens_at_ms: int = 0
     reach_rows: int | None = None
+    lists_halted: bool = True
     knows_range_ends: bool = True
     has_perpetual: bool = False
     has_server_time: bool = True
@@ -371,6 +379,112 @@ FACTS: Mapping[str, ExchangeFacts] = {
         reach_rows=720,
         knows_range_ends=False,
         bad_number_status=200,
+    ),
+    "gate": ExchangeFacts(
+        Wire(
+            "/api/v4/spot/candlesticks",
+            "BTC_USDT",
+            {1: "1m", 5: "5m", 60: "1h", DAY_MINUTES: "1d"},
+            lambda market, name, start, end: {
+                "currency_pair": market,
+                "interval": name,
+                "from": start // 1000,
+                "to": end // 1000 - 1,
+            },
+            lambda answer: answer,
+            (0, 5, 3, 4, 2, 6),
+            1000,
+            "from",
+        ),
+        1000,
+        True,
+        (0.01, 1e-5),
+        (400, "INVALID_CURRENCY_PAIR"),
+        "`interval`",
+        quotes=_USDT_ONLY,
+        reach_rows=10_000,
+    ),
+    "bitfinex": ExchangeFacts(
+        Wire(
+            "/v2/candles/trade:{timeframe}:{market}/hist",
+            "tBTCUSD",
+            {1: "1m", 5: "5m", 60: "1h", DAY_MINUTES: "1D"},
+            lambda _market, _name, start, end: {
+                "start": start,
+                "end": end - 1,
+                "limit": 10_000,
+                "sort": 1,
+            },
+            lambda answer: answer,
+            (0, 1, 3, 4, 2, 5),
+            1,
+            "start",
+        ),
+        10_000,
+        False,
+        # Significant digits and decimals, the same for every market.
+        (5, 8),
+        (500, "symbol: invalid"),
+        "time_interval: invalid",
+        states_steps=False,
+        sends_numbers=True,
+        lists_halted=False,
+        has_perpetual=True,
+        has_server_time=False,
+        bad_number_status=500,
+        ccxt_errors=_ANY_ERROR,
+    ),
+    "mexc": ExchangeFacts(
+        Wire(
+            "/api/v3/klines",
+            "BTCUSDT",
+            {1: "1m", 5: "5m", 60: "60m", DAY_MINUTES: "1d"},
+            lambda market, name, start, end: {
+                "symbol": market,
+                "interval": name,
+                "startTime": start,
+                "endTime": end,
+                "limit": 500,
+            },
+            lambda answer: answer,
+            (0, 1, 2, 3, 4, 5),
+            1,
+            "startTime",
+        ),
+        500,
+        True,
+        (0.01, 1e-5),
+        (400, "Invalid symbol."),
+        "Invalid interval.",
+        quotes=_USDT_ONLY,
+        ccxt_errors=_ANY_ERROR,
+    ),
+    "gemini": ExchangeFacts(
+        Wire(
+            "/v2/candles/{market}/{timeframe}",
+            "btcusd",
+            {1: "1m", 5: "5m", 60: "1hr", DAY_MINUTES: "1day"},
+            lambda _market, _name, _start, _end: {},
+            lambda answer: answer,
+            (0, 1, 2, 3, 4, 5),
+            1,
+            None,
+        ),
+        1440,
+        True,
+        (None, None),
+        (400, "InvalidSymbol"),
+        "not a valid time frame",
+        states_steps=False,
+        sends_numbers=True,
+        is_descending=True,
+        reach_rows=1440,
+        knows_range_ends=False,
+        lists_halted=False,
+        has_perpetual=True,
+        has_server_time=False,
+        unknown_timeframe=ccxt.ExchangeError,
+        ccxt_errors=_ANY_ERROR,
     ),
 }
 """By ccxt exchange id."""

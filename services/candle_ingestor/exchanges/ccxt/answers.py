@@ -1,8 +1,9 @@
 """Strict ccxt clients: nothing an exchange sends is dropped, cut or guessed on its way here.
 
 ccxt alone takes a cut or foreign answer for an empty one, and filters, sorts and trims candle
-rows. A minute would then look as if it had no trade. The strict class refuses what is not JSON,
-and hands on every row with its raw form.
+rows. A minute would then look as if it had no trade. Of some exchanges it fills gaps with candles
+of its own. The strict class refuses what is not JSON, and hands on every row with its raw form,
+and no other.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import ccxt.async_support as ccxt_async
 
 from candle_ingestor.exchanges.ccxt.causes import network_cause
-from candle_ingestor.exchanges.ccxt.rows import read_rows
+from candle_ingestor.exchanges.ccxt.rows import read_rows, rows_of_columns
 from candle_ingestor.exchanges.errors import (
     SHOWN_CHARACTERS,
     ExchangeError,
@@ -24,7 +25,7 @@ from candle_ingestor.exchanges.errors import (
     RequestRejectedError,
     ServerFaultError,
 )
-from candle_ingestor.exchanges.habits import HABITS
+from candle_ingestor.exchanges.habits import VolumeUnit, habits_of
 from candle_ingestor.model.texts import shortened
 from candle_ingestor.operations.retry_after import retry_after_seconds
 
@@ -37,7 +38,8 @@ FIRST_SERVER_FAULT = 500
 def strict_class(exchange: str) -> type[Any]:
     """ccxt's class of the exchange, made strict: see this module."""
     parent: Any = getattr(ccxt_async, exchange)
-    layout = HABITS[exchange].row_layout if exchange in HABITS else None
+    habits = habits_of(exchange, None)
+    layout, volume_by_layout = habits.row_layout, habits.volume_unit is not VolumeUnit.BASE
 
     class StrictExchange(parent):  # type: ignore[misc]  # ccxt is untyped here
         def handle_errors(
@@ -65,9 +67,18 @@ def strict_class(exchange: str) -> type[Any]:
             return await super().throttle(self.last_request_cost)
 
         def parse_ohlcvs(self, ohlcvs: Any, market: Any = None, *_: Any, **__: Any) -> Any:
-            if not isinstance(ohlcvs, list):
+            rows = rows_of_columns(ohlcvs) if isinstance(ohlcvs, dict) else ohlcvs
+            if not isinstance(rows, list):
                 raise MalformedAnswerError(f"{self.id}: candles are no list: {_cut(str(ohlcvs))}")
-            return read_rows(ohlcvs, layout, lambda row: self.parse_ohlcv(row, market))
+            return read_rows(
+                rows,
+                layout,
+                lambda row: self.parse_ohlcv(row, market),
+                volume_by_layout=volume_by_layout,
+            )
+
+        def insert_missing_candles(self, candles: Any, *_: Any) -> Any:
+            return candles
 
     return StrictExchange
 

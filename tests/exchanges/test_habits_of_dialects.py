@@ -8,6 +8,7 @@ import pytest
 from exchange_facts import FACTS
 
 from candle_ingestor.exchanges.ccxt.client import CcxtClient
+from candle_ingestor.exchanges.errors import RequestRejectedError
 from candle_ingestor.exchanges.habits import HABITS
 from candle_ingestor.exchanges.settings import ExchangeSettings
 from candle_ingestor.model.timeframe import Timeframe
@@ -42,13 +43,10 @@ async def test_a_full_page_shows_every_candle_of_its_time(
     symbol, page = symbol_of(exchange), HABITS[exchange].page_candles
     end_ms = now_ms // MINUTE_MS * MINUTE_MS
     async with client_of(simulator, exchange) as client:
+        reach_rows = FACTS[exchange].reach_rows
         # Its last candle is the one before the candle in progress, or is long past.
-        starts_ms = [end_ms - page * MINUTE_MS]
-        if FACTS[exchange].reach_rows is None:
-            starts_ms += [start_ms - 90 * DAY_MS for start_ms in starts_ms]
-        else:
-            starts_ms = [end_ms - (min(page, FACTS[exchange].reach_rows) - 1) * MINUTE_MS]
-        for start_ms in starts_ms:
+        newest_ms = end_ms - min(page, (reach_rows or page + 1) - 1) * MINUTE_MS
+        for start_ms in (newest_ms, newest_ms - 90 * DAY_MS)[: 1 if reach_rows else 2]:
             stop_ms = min(start_ms + page * MINUTE_MS, end_ms)
             rows = await client.fetch_candles(symbol, Timeframe(1), start_ms, page)
 
@@ -72,14 +70,19 @@ async def test_an_exchange_reaches_as_far_back_as_is_said(
     far = 11_000 if reach is None else reach + 20
     since_ms = max(current_ms - far * length_ms, listed_ms)
     async with client_of(simulator, exchange) as client:
-        rows = await client.fetch_candles(symbol_of(exchange), timeframe, since_ms, 60)
+        try:
+            rows = await client.fetch_candles(symbol_of(exchange), timeframe, since_ms, 60)
+        except RequestRejectedError:
+            # Some refuse what begins out of their reach.
+            assert reach is not None
+            return
 
     first_ms = rows.frame["open_time_ms"].min()
     few_ms = 60 * MINUTE_MS + 2 * length_ms  # An outage.
-    if reach is None:
+    if reach is None and habits.is_reach_known:
         assert isinstance(first_ms, int)
         assert since_ms <= first_ms <= since_ms + few_ms
-    else:
+    if reach is not None:
         # Of a range that begins out of its reach it shows what lies within, or nothing.
         reach_ms = current_ms - (reach - 1) * length_ms
         assert first_ms is None or (

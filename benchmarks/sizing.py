@@ -23,6 +23,7 @@ from candle_ingestor.exchanges.habits import HABITS
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
 from exchange_simulator import DIALECTS
+from exchange_simulator.traits import EXCHANGE_TRAITS
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "sizing.md"
 START_MS = 1_678_874_400_000  # 2023-03-15T10:00:00Z
@@ -101,7 +102,7 @@ def pace_table() -> list[str]:
 
 def beat(exchange: str, count: int) -> Beat:
     """A paced run for so many symbols of one exchange, five minutes after the one before."""
-    names = names_of(count, "USDT" if exchange == "binance" else "USD")
+    names = names_of(count, "USDT" if "USD" in EXCHANGE_TRAITS[exchange].unlisted_quotes else "USD")
     with market(names, [exchange], days=1) as (folder, exchanges):
         flags = flags_of(folder, minutes=60)
         cost_of_child(exchanges.job(folder, names, START_MS, *flags))

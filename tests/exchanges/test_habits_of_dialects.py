@@ -1,5 +1,6 @@
 """What each row of habits says, against the exchange's own simulated wire."""
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -42,14 +43,10 @@ async def test_a_full_page_shows_every_candle_of_its_time(
     symbol, page = symbol_of(exchange), HABITS[exchange].page_candles
     end_ms = now_ms // MINUTE_MS * MINUTE_MS
     async with client_of(simulator, exchange) as client:
+        reach_rows = FACTS[exchange].reach_rows
         # Its last candle is the one before the candle in progress, or is long past.
-        starts_ms = [end_ms - page * MINUTE_MS]
-        reach = FACTS[exchange].reach_rows
-        if reach is None:
-            starts_ms += [start_ms - 90 * DAY_MS for start_ms in starts_ms]
-        else:
-            starts_ms = [end_ms - (min(page, reach) - 1) * MINUTE_MS]
-        for start_ms in starts_ms:
+        newest_ms = end_ms - min(page, (reach_rows or page + 1) - 1) * MINUTE_MS
+        for start_ms in (newest_ms, newest_ms - 90 * DAY_MS)[: 1 if reach_rows else 2]:
             stop_ms = min(start_ms + page * MINUTE_MS, end_ms)
             rows = await client.fetch_candles(symbol, Timeframe(1), start_ms, page)
 
@@ -76,21 +73,17 @@ async def test_an_exchange_reaches_as_far_back_as_is_said(
         try:
             rows = await client.fetch_candles(symbol_of(exchange), timeframe, since_ms, 60)
         except RequestRejectedError:
+            # Some refuse what begins out of their reach.
             assert reach is not None
             return
 
     first_ms = rows.frame["open_time_ms"].min()
     few_ms = 60 * MINUTE_MS + 2 * length_ms  # An outage.
-    if reach is None and not habits.is_reach_known:
-        # It shows what it has, and nobody says how much that is.
-        assert isinstance(first_ms, int)
-    elif reach is None:
+    if reach is None and habits.is_reach_known:
         assert isinstance(first_ms, int)
         assert since_ms <= first_ms <= since_ms + few_ms
-    else:
-        # Of a range that begins out of its reach it shows what lies within, or nothing, unless it
-        # refuses it.
-        assert reach is not None
+    if reach is not None:
+        # Of a range that begins out of its reach it shows what lies within, or nothing.
         reach_ms = current_ms - (reach - 1) * length_ms
         assert first_ms is None or (
             isinstance(first_ms, int) and reach_ms <= first_ms <= reach_ms + few_ms
@@ -121,3 +114,30 @@ def test_what_the_habits_say_of_the_reach_is_what_the_exchange_documents(exchang
     assert HABITS[exchange].page_candles <= FACTS[exchange].page_rows
     days_are_off = FACTS[exchange].day_opens_at_ms != 0
     assert HABITS[exchange].off_grid_timeframes == ({"1d"} if days_are_off else set())
+
+
+@pytest.mark.parametrize("minutes_back", [5, 1430, 1450])
+@pytest.mark.parametrize("exchange", DIALECTS)
+async def test_by_the_machines_clock_recent_candles_are_shown_up_to_the_one_in_progress(
+    exchange: str, minutes_back: int, start_simulator: StartSimulator
+) -> None:
+    """ccxt looks at that clock to choose between paths: OKX has another one for older candles."""
+    facts = FACTS[exchange]
+    if facts.reach_rows is not None and minutes_back >= facts.reach_rows:
+        return
+    simulator = await start_simulator(exchanges=(exchange,))
+    symbol = symbol_of(exchange)
+    now_ms = int(time.time() * 1000) // MINUTE_MS * MINUTE_MS + MINUTE_MS // 2
+    simulator.clock.set(now_ms)
+    current_ms = now_ms - MINUTE_MS // 2
+    start_ms = current_ms - minutes_back * MINUTE_MS
+    async with client_of(simulator, exchange) as client:
+        rows = await client.fetch_candles(symbol, Timeframe(1), start_ms, 100)
+
+    stop_ms = min(start_ms + 100 * MINUTE_MS, current_ms)
+    times = rows.frame["open_time_ms"].to_list()
+    truth = simulator.true_candles(exchange, symbol, MINUTE_MS, start_ms, stop_ms)
+    assert {t for t in times if start_ms <= t < stop_ms} == {candle.open_ms for candle in truth}
+    is_out = not simulator.true_candles(exchange, symbol, MINUTE_MS, current_ms, now_ms)
+    if minutes_back < 100 and facts.sends_idle_bars and not is_out:
+        assert current_ms in times

@@ -44,10 +44,11 @@ async def test_a_full_page_shows_every_candle_of_its_time(
     async with client_of(simulator, exchange) as client:
         # Its last candle is the one before the candle in progress, or is long past.
         starts_ms = [end_ms - page * MINUTE_MS]
-        if FACTS[exchange].reach_rows is None:
+        reach = FACTS[exchange].reach_rows
+        if reach is None:
             starts_ms += [start_ms - 90 * DAY_MS for start_ms in starts_ms]
         else:
-            starts_ms = [end_ms - (min(page, FACTS[exchange].reach_rows) - 1) * MINUTE_MS]
+            starts_ms = [end_ms - (min(page, reach) - 1) * MINUTE_MS]
         for start_ms in starts_ms:
             stop_ms = min(start_ms + page * MINUTE_MS, end_ms)
             rows = await client.fetch_candles(symbol, Timeframe(1), start_ms, page)

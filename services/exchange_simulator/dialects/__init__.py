@@ -12,11 +12,10 @@ from exchange_simulator.dialects.coinbaseexchange import COINBASEEXCHANGE
 from exchange_simulator.dialects.cryptocom import CRYPTOCOM
 from exchange_simulator.dialects.gate import GATE
 from exchange_simulator.dialects.gemini import GEMINI
-from exchange_simulator.dialects.kraken import KRAKEN
-from exchange_simulator.dialects.mexc import MEXC
 from exchange_simulator.dialects.htx import HTX
 from exchange_simulator.dialects.kraken import KRAKEN
 from exchange_simulator.dialects.kucoin import KUCOIN
+from exchange_simulator.dialects.mexc import MEXC
 from exchange_simulator.dialects.okx import OKX
 
 __all__ = ["DIALECTS", "Dialect"]

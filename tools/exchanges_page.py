@@ -36,8 +36,8 @@ _HEAD = """\
 ccxt reads candles of {count} exchanges. This page is made by `make docs` from what the job knows of
 each; a test asks every one of them through a stub of its wire format.
 
-- **Described**: a row in `exchanges/habits.py` says how its candle endpoint answers. Those marked so
-  are in the [simulator](simulator.md) too, and the conformance tests run over them.
+- **Described**: a row in `exchanges/habits.py` says how its candle endpoint answers. Those marked
+  so are in the [simulator](simulator.md) too, and the conformance tests run over them.
 - **With caution**: ccxt reads its candles, and nobody has described it. It is asked for pages of
   the size that ccxt states, or of 100 candles. How far back it answers is not known, so that its
   silence is believed less: before the first candle that it shows, time is `beyond_reach`, never a

@@ -33,19 +33,19 @@ REMARKS = {
 _HEAD = """\
 # Exchanges
 
-ccxt reads candles of {count} exchanges. `make docs` writes this page from what the job knows of each;
-a test asks every one of them through a stub of its wire format.
+ccxt reads candles of {count} exchanges. This page is made by `make docs` from what the job knows of
+each; a test asks every one of them through a stub of its wire format.
 
-- **Described**: a row in `exchanges/habits.py` says how its candle endpoint answers. Those marked so
-  are in the [simulator](simulator.md) too, and every suite runs over them.
-- **With caution**: ccxt reads its candles, and nobody has described it. It is asked for the pages that
-  ccxt states, or for 100 candles. How far back it answers is not known, so that its silence is
-  believed less: before the first candle that it shows, time is `beyond_reach`, never a time without
-  trade. That its volumes count the base currency is ccxt's word.
+- **Described**: a row in `exchanges/habits.py` says how its candle endpoint answers. Those marked
+  so are in the [simulator](simulator.md) too, and the conformance tests run over them.
+- **With caution**: ccxt reads its candles, and nobody has described it. It is asked for pages of
+  the size that ccxt states, or of 100 candles. How far back it answers is not known, so that its
+  silence is believed less: before the first candle that it shows, time is `beyond_reach`, never a
+  time without trade. That its volumes count the base currency is ccxt's word.
 - **Not usable**: `--exchanges` refuses it, or it has no spot market.
 
-Candles are merged by base volume. Where an exchange's rows carry the base volume beside the one that
-ccxt reads, the row layout picks it; where they do not, the exchange is refused.
+Candles are merged by base volume. Where an exchange's rows carry the base volume beside the one
+that ccxt reads, the row layout picks it; where they do not, the exchange is refused.
 
 """
 
@@ -98,7 +98,9 @@ def _described_row(habits: ExchangeHabits) -> tuple[str, ...]:
 
 def _reach(habits: ExchangeHabits) -> str:
     if habits.reach_by_timeframe:
-        parts = [f"{reach:,} of {name}" for name, reach in habits.reach_by_timeframe.items() if reach]
+        parts = [
+            f"{reach:,} of {name}" for name, reach in habits.reach_by_timeframe.items() if reach
+        ]
         rest = "" if habits.is_reach_known else "; of others it is not known"
         return f"{', '.join(parts)}{rest}"
     if not habits.is_reach_known:

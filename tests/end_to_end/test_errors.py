@@ -29,8 +29,7 @@ BAD_FLAGS = {
     ),
     "volumes that cannot be merged": (
         ["--exchanges=kraken,btse"],
-        "--exchanges: btse counts volume in the quote currency, and its rows do not carry the base "
-        "volume that merging needs; leave btse out",
+        "its rows do not carry the base volume that merging needs; leave btse out",
     ),
     "volumes that cannot be merged, in a dry run": (
         ["--exchanges=kraken,btse", "--run_mode=dry"],

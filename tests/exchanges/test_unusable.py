@@ -22,9 +22,7 @@ def test_volumes_that_are_no_base_volumes_are_of_no_use(unit: VolumeUnit, words:
 
 
 def test_a_row_that_carries_the_base_volume_too_makes_them_of_use() -> None:
-    habits = ExchangeHabits(
-        "other", 100, volume_unit=VolumeUnit.QUOTE, row_layout=BASE_VOLUME_LAST
-    )
+    habits = ExchangeHabits("other", 100, volume_unit=VolumeUnit.QUOTE, row_layout=BASE_VOLUME_LAST)
 
     assert habits.has_base_volumes
     assert why_unusable(habits) is None

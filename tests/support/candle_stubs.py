@@ -127,7 +127,7 @@ def _columns(names: str, *keys: str, time: Time = in_ms) -> Callable[[list[Any],
     def answer(rows: list[Any], _: str) -> Any:
         values = [*zip(*rows, strict=True)] if rows else [()] * 6
         body: Any = {
-            name: [time(v) if name == names.split()[0] else v for v in column]
+            name: [time(v) if name == names.split(maxsplit=1)[0] else v for v in column]
             for name, column in zip(names.split(), values, strict=True)
         }
         for key in reversed(keys):
@@ -229,14 +229,10 @@ STUBS: Mapping[str, Stub] = {
     "coinsph": _BINANCE,
     "cryptocom": Stub(named("t o h l c v"), under("result", "data", code=0)),
     "deepcoin": Stub(listed("tohlcvq", in_text), under("data", code="0", msg="")),
-    "delta": Stub(
-        named(f"time {_WORDS}", in_seconds, texts=False), under("result", success=True)
-    ),
+    "delta": Stub(named(f"time {_WORDS}", in_seconds, texts=False), under("result", success=True)),
     "deribit": _CHART,
     "derive": Stub(
-        named(
-            "timestamp open_price high_price low_price close_price volume_contracts", in_seconds
-        ),
+        named("timestamp open_price high_price low_price close_price volume_contracts", in_seconds),
         under("result", id="1"),
     ),
     "digifinex": Stub(listed("tvchlo", in_seconds, texts=False), under("data", code=0)),

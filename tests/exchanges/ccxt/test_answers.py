@@ -166,7 +166,7 @@ async def test_every_fault_of_every_exchange_is_told_by_its_kind(
         exchange: CcxtClient(
             exchange,
             ExchangeSettings(simulator.base_url(exchange), requests_per_minute=0),
-            timeout_seconds=0.3,
+            timeout_seconds=1.0,
         )
         for exchange in DIALECTS
     }
@@ -213,6 +213,18 @@ def bybit_error(said: str) -> Any:
 
 def htx_error(said: str) -> Any:
     return {"status": "error", "err-code": said, "err-msg": "words", "data": None}
+
+
+def gate_error(said: str) -> Any:
+    return {"label": said, "message": "words"}
+
+
+def mexc_error(said: str) -> Any:
+    return {"code": int(said), "msg": "words", "_extend": None}
+
+
+def gemini_error(said: str) -> Any:
+    return {"result": "error", "reason": said, "message": "words"}
 
 
 OWN_ERRORS: dict[str, tuple[Callable[[str], Any], dict[str, type[ExchangeError]]]] = {
@@ -272,6 +284,43 @@ OWN_ERRORS: dict[str, tuple[Callable[[str], Any], dict[str, type[ExchangeError]]
             "invalid-parameter": RequestRejectedError,
         },
     ),
+    "gate": (
+        gate_error,
+        {
+            "TOO_MANY_REQUESTS": RateLimitedError,
+            "TOO_FAST": RateLimitedError,
+            "SERVER_ERROR": ServerFaultError,
+            "TOO_BUSY": ServerFaultError,
+            "IP_FORBIDDEN": ExchangeRefusedError,
+            "FORBIDDEN": ExchangeRefusedError,
+            "INVALID_CURRENCY_PAIR": RequestRejectedError,
+            "INVALID_PARAM_VALUE": RequestRejectedError,
+            "NEVER_HEARD_OF": RequestRejectedError,
+        },
+    ),
+    "mexc": (
+        mexc_error,
+        {
+            "429": RateLimitedError,
+            "510": RateLimitedError,
+            "501": ServerFaultError,
+            "503": ServerFaultError,
+            "801": ServerFaultError,
+            "403": ExchangeRefusedError,
+            "-1121": RequestRejectedError,
+            "-9999": RequestRejectedError,
+        },
+    ),
+    "gemini": (
+        gemini_error,
+        {
+            "RateLimit": RateLimitedError,
+            "Maintenance": ServerFaultError,
+            "InvalidApiKey": ExchangeRefusedError,
+            "InvalidSymbol": RequestRejectedError,
+            "NeverHeardOf": RequestRejectedError,
+        },
+    ),
 }
 """By exchange: the body of an error under status 200, and what is made of each."""
 
@@ -299,6 +348,31 @@ async def test_errors_under_status_200_are_errors_too(
             assert type(error) is expected, (said, error)
     finally:
         await asyncio.gather(client.close(), teacher.close())
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "expected"),
+    [
+        (11010, "ratelimit: error", RateLimitedError),
+        (20060, "maintenance", ServerFaultError),
+        (10000, "never heard of", ServerFaultError),
+        (10020, "symbol: invalid", ServerFaultError),
+    ],
+)
+async def test_a_rate_limit_under_the_status_of_a_server_fault_is_one(
+    code: int, words: str, expected: type[ExchangeError], serve: Callable[..., Awaitable[str]]
+) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response(["error", code, words], status=500)
+
+    client = CcxtClient("bitfinex", ExchangeSettings(await serve(answer), requests_per_minute=0))
+    try:
+        client.use_markets([spot_market("BTC/USD")])
+        error = await error_of(client, "BTC/USD", 0)
+    finally:
+        await client.close()
+    assert type(error) is expected
+    assert words in str(error)
 
 
 async def test_a_server_that_is_not_there_is_a_network_fault(closed_port: int) -> None:

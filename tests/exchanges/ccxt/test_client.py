@@ -298,3 +298,15 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         writer.write(received)
         await writer.drain()
     writer.close()
+
+
+@pytest.mark.parametrize(
+    ("exchange", "lacking", "offered"), [("mexc", "8h", "4h"), ("kraken", "7h", "4h")]
+)
+async def test_a_client_offers_the_timeframes_of_spot_markets(
+    exchange: str, lacking: str, offered: str
+) -> None:
+    client = CcxtClient(exchange, ExchangeSettings())
+    await client.close()
+    assert lacking not in client.timeframes
+    assert offered in client.timeframes

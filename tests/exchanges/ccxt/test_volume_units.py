@@ -30,21 +30,27 @@ def volumes_read(
     habits = ExchangeHabits(
         "bitrue", 1440, volume_unit=VolumeUnit.QUOTE, row_layout=LAYOUT, is_reach_known=False
     )
-    monkeypatch.setitem(HABITS, "bitrue", habits)  # type: ignore[arg-type]  # a dict to tests
+    monkeypatch.setitem(HABITS, "bitrue", habits)
 
     async def read(rows: list[Any]) -> list[Any]:
         async def answer(_: web.Request) -> web.Response:
-            return web.Response(
-                text=json.dumps({"data": rows}), content_type="application/json"
-            )
+            return web.Response(text=json.dumps({"data": rows}), content_type="application/json")
 
         client = CcxtClient("bitrue", ExchangeSettings(await serve(answer)))
         client.use_markets(
             [
                 {
-                    **{"id": "BTCUSDT", "symbol": "BTC/USDT", "base": "BTC", "quote": "USDT"},
-                    **{"type": "spot", "spot": True, "swap": False, "active": True},
-                    **{"info": {}, "precision": {}, "limits": {}},
+                    "id": "BTCUSDT",
+                    "symbol": "BTC/USDT",
+                    "base": "BTC",
+                    "quote": "USDT",
+                    "type": "spot",
+                    "spot": True,
+                    "swap": False,
+                    "active": True,
+                    "info": {},
+                    "precision": {},
+                    "limits": {},
                 }
             ]
         )

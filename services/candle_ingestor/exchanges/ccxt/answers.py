@@ -8,7 +8,7 @@ and no other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import ccxt.async_support as ccxt_async
@@ -53,10 +53,12 @@ def strict_class(exchange: str) -> type[Any]:
             response: Any,
             *request: Any,
         ) -> Any:
-            refuse_bad_answer(self.id, code, headers, body, response)
-            return super().handle_errors(
-                code, reason, url, method, headers, body, response, *request
-            )
+            def by_its_words() -> Any:
+                return super(StrictExchange, self).handle_errors(
+                    code, reason, url, method, headers, body, response, *request
+                )
+
+            return checked_answer(self.id, code, headers, body, response, by_its_words)
 
         last_request_cost = 1.0
 
@@ -81,6 +83,38 @@ def strict_class(exchange: str) -> type[Any]:
             return candles
 
     return StrictExchange
+
+
+def checked_answer(
+    exchange: str,
+    code: int,
+    headers: Mapping[str, str],
+    body: str,
+    response: Any,
+    by_its_words: Callable[[], Any],
+) -> Any:
+    """What ccxt makes of an answer, unless its status or its form tells that it is none.
+
+    `by_its_words` asks ccxt, which raises for an error that the body tells. Some exchanges tell of
+    a rate limit under the status of a server fault.
+    """
+    fault: ServerFaultError | None = None
+    try:
+        refuse_bad_answer(exchange, code, headers, body, response)
+    except ServerFaultError as error:
+        fault = error
+    try:
+        answer = by_its_words()
+    except ccxt_async.RateLimitExceeded as error:
+        said = f"{exchange} answered {code}: {_cut(body)}"
+        raise RateLimitedError(said, retry_after_seconds(headers)) from error
+    except ccxt_async.BaseError as error:
+        if fault is None:
+            raise
+        raise fault from error
+    if fault is not None:
+        raise fault
+    return answer
 
 
 def refuse_bad_answer(

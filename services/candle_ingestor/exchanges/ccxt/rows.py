@@ -2,7 +2,7 @@
 
 ccxt decides what a row says. Where an exchange's row layout is described, whole columns are read
 by it, which is many times faster, and ccxt's own reading of the first and the last row must agree.
-Only of the volume the layout has the last word, where ccxt hands on another one than the base volume.
+Only of the volume the layout has the last word, where ccxt hands on another than the base volume.
 """
 
 from __future__ import annotations
@@ -89,9 +89,7 @@ def _numbers(values: list[Any], dtype: pl.DataType) -> pl.Series:
     return pl.Series(values, dtype=dtype, strict=True)
 
 
-def _agrees(
-    frame: pl.DataFrame, raw: list[Any], parse: Callable[[Any], Any], fields: int
-) -> bool:
+def _agrees(frame: pl.DataFrame, raw: list[Any], parse: Callable[[Any], Any], fields: int) -> bool:
     return all(
         tuple(_parsed(raw[index], parse))[:fields] == frame.row(index)[:fields]
         for index in (0, len(raw) - 1)

@@ -61,7 +61,7 @@ def exchanges_page() -> str:
         _HEAD.format(count=len(clients)),
         "## Described\n\n",
         _table(
-            ("exchange", "candles a page", "reaches back", "volume", "simulated"),
+            ("exchange", "candles a page", "reaches back", "volume", "simulated", "remark"),
             (_described_row(HABITS[client.id]) for client in described),
         ),
         "\n## With caution\n\n",
@@ -93,7 +93,13 @@ def _described_row(habits: ExchangeHabits) -> tuple[str, ...]:
         _reach(habits),
         "base",
         "yes" if _is_simulated(habits.exchange) else "",
+        _off_grid(habits),
     )
+
+
+def _off_grid(habits: ExchangeHabits) -> str:
+    names = ", ".join(sorted(habits.off_grid_timeframes))
+    return f"its {names} candles do not open by UTC, and are refused" if names else ""
 
 
 def _reach(habits: ExchangeHabits) -> str:

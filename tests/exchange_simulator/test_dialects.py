@@ -10,6 +10,7 @@ import pytest
 from exchange_facts import FACTS, ExchangeFacts
 
 from candle_ingestor.exchanges.habits import HABITS
+from candle_ingestor.model.timeframe import Timeframe
 from exchange_simulator import DIALECTS, ExchangeSimulator
 
 MINUTE_MS = 60_000
@@ -93,14 +94,16 @@ async def test_paging_with_ccxt_over_a_long_span_finds_every_candle_once(
     facts: ExchangeFacts,
     now_ms: int,
 ) -> None:
-    client, size = connect(simulator, exchange), HABITS[exchange].page_candles
-    parameters = dict(HABITS[exchange].request_parameters)
+    habits = HABITS[exchange]
+    client, size = connect(simulator, exchange), habits.page_candles
     span = min(2 * 1440 + 77, (facts.reach_rows or 10_000) - 20)
     end_ms = now_ms // MINUTE_MS * MINUTE_MS - 5 * MINUTE_MS
     start_ms = since_ms = end_ms - span * MINUTE_MS
     found: list[list[float]] = []
     while since_ms < end_ms:
-        page = await client.fetch_ohlcv(symbol, "1m", since_ms, size, parameters)
+        page = await client.fetch_ohlcv(
+            symbol, "1m", since_ms, size, habits.parameters_of(Timeframe(1), since_ms, now_ms)
+        )
         found += [row for row in page if row[0] < end_ms]
         since_ms = max(since_ms + size * MINUTE_MS, page[-1][0] + MINUTE_MS if page else 0)
     truth = simulator.true_candles(exchange, symbol, MINUTE_MS, start_ms, end_ms)

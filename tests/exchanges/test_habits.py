@@ -63,3 +63,14 @@ def test_a_reach_may_differ_by_timeframe() -> None:
 
     assert [kraken.reach_in(Timeframe(minutes)) for minutes in (1, 5, 1440)] == [720, 720, 720]
     assert [other.reach_in(Timeframe(minutes)) for minutes in (1, 5, 1440)] == [720, 2016, None]
+
+
+def test_older_candles_may_be_asked_for_in_another_way() -> None:
+    now_ms = 1_709_642_060_000
+    okx, cryptocom = HABITS["okx"], HABITS["cryptocom"]
+    for minutes in (1, 60):
+        timeframe = Timeframe(minutes)
+        border_ms = now_ms - 1380 * timeframe.duration_ms
+        assert okx.parameters_of(timeframe, border_ms, now_ms) == {}
+        assert okx.parameters_of(timeframe, border_ms - 1, now_ms) == {"type": "HistoryCandles"}
+        assert cryptocom.parameters_of(timeframe, border_ms - 1, now_ms) == {"count": 300}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
 from candle_ingestor.model.timeframe import Timeframe
 
@@ -47,6 +48,9 @@ class ExchangeHabits:
         is_reach_known: False for an exchange nobody has described here: silence before the first
             candle that it shows may then be the edge of its reach rather than a time without trade.
         request_parameters: passed to ccxt with every request for candles.
+        older_from_candles: how many candles back a request begins that asks for older candles in
+            another way; None where there is but one way.
+        older_parameters: passed to ccxt with these as well.
         row_layout: where its rows have their fields; None leaves them to ccxt, row by row.
         opened_year: no market has a candle from before its first of January.
         off_grid_timeframes: those whose candles do not open where UTC has them, as a day that
@@ -62,6 +66,8 @@ class ExchangeHabits:
     reach_by_timeframe: Mapping[str, int | None] = field(default_factory=dict)
     is_reach_known: bool = True
     request_parameters: Mapping[str, int | str] = field(default_factory=dict)
+    older_from_candles: int | None = None
+    older_parameters: Mapping[str, int | str] = field(default_factory=dict)
     row_layout: RowLayout | None = None
     opened_year: int = 2009
     off_grid_timeframes: frozenset[str] = frozenset()
@@ -76,6 +82,15 @@ class ExchangeHabits:
     def reach_in(self, timeframe: Timeframe) -> int | None:
         """How many candles of that length are answered; None where the whole history is."""
         return self.reach_by_timeframe.get(str(timeframe), self.reach_candles)
+
+    def parameters_of(self, timeframe: Timeframe, since_ms: int, now_ms: int) -> dict[str, Any]:
+        """What is passed to ccxt with a request for candles from a time on."""
+        parameters = dict(self.request_parameters)
+        if self.older_from_candles is not None:
+            older_ms = now_ms - self.older_from_candles * timeframe.duration_ms
+            if since_ms < older_ms:
+                parameters |= self.older_parameters
+        return parameters
 
     @property
     def opened_ms(self) -> int:
@@ -163,8 +178,16 @@ _ROWS = (
         is_reach_known=False,
         flaw="has candles that ccxt gives the time of their end, so that each is one candle late",
     ),
-    # Its path of recent candles reaches 1440 back; before that ccxt asks the one of older candles.
-    ExchangeHabits("okx", 300, row_layout=_MS_FIRST, opened_year=2017),
+    # Its path of recent candles reaches 1440 back, and ccxt turns to the one of older candles right
+    # there: too late where its clock is ahead, and for a request that waited for its turn.
+    ExchangeHabits(
+        "okx",
+        300,
+        older_from_candles=1380,
+        older_parameters={"type": "HistoryCandles"},
+        row_layout=_MS_FIRST,
+        opened_year=2017,
+    ),
     ExchangeHabits(
         "zebpay",
         100,

@@ -82,7 +82,7 @@ class CcxtClient:
                 str(timeframe),
                 since=since_ms,
                 limit=limit,
-                params=dict(self.habits.request_parameters),
+                params=self.habits.parameters_of(timeframe, since_ms, self._client.milliseconds()),
             )
         except Exception as error:
             raise self._translated(error) from error

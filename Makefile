@@ -36,8 +36,9 @@ format: venv ## Formats the code and applies the safe fixes
 	@$(PYTHON) -m ruff check --fix $(PYTHON_DIRS)
 	@$(PYTHON) -m ruff format $(PYTHON_DIRS)
 
-docs: venv ## Writes docs/flags.md from the flags
+docs: venv ## Writes docs/flags.md from the flags, and docs/exchanges.md from what is known of exchanges
 	@$(PYTHON) -c "from candle_ingestor.commands.help import flags_page; print(flags_page(), end='')" > docs/flags.md
+	@$(PYTHON) tools/exchanges_page.py
 
 pictures: venv ## Makes the README's pictures from a run of the demo
 	@$(PYTHON) tools/pictures.py

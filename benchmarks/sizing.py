@@ -20,8 +20,10 @@ from real_influxdb import NO_SERVER, influx_server
 from simulated import MINUTE_MS, Simulator, simulator
 
 from candle_ingestor.exchanges.habits import HABITS
+from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
 from exchange_simulator import DIALECTS
+from exchange_simulator.traits import EXCHANGE_TRAITS
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "sizing.md"
 START_MS = 1_678_874_400_000  # 2023-03-15T10:00:00Z
@@ -90,7 +92,7 @@ def pace_table() -> list[str]:
         page_candles = HABITS[exchange].page_candles
         in_a_beat = (BEAT_SECONDS - few.run_seconds) / seconds
         year_minutes = seconds / requests * YEAR_MINUTES / page_candles / 60
-        year = "not to be had" if HABITS[exchange].reach_candles else f"{year_minutes:.1f}"
+        year = "not to be had" if HABITS[exchange].reach_in(Timeframe(1)) else f"{year_minutes:.1f}"
         lines.append(
             f"| {exchange} | {page_candles:,} | {seconds / requests:.3f} | {requests:.1f} "
             f"| {_rounded(in_a_beat):,} | {year} |"
@@ -100,7 +102,7 @@ def pace_table() -> list[str]:
 
 def beat(exchange: str, count: int) -> Beat:
     """A paced run for so many symbols of one exchange, five minutes after the one before."""
-    names = names_of(count, "USDT" if exchange == "binance" else "USD")
+    names = names_of(count, "USDT" if "USD" in EXCHANGE_TRAITS[exchange].unlisted_quotes else "USD")
     with market(names, [exchange], days=1) as (folder, exchanges):
         flags = flags_of(folder, minutes=60)
         cost_of_child(exchanges.job(folder, names, START_MS, *flags))

@@ -17,6 +17,7 @@ from candle_ingestor.operations.redis_connection import RedisConnection
 from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
 
 sys.path.append(str(Path(__file__).parent / "support"))
+sys.path.append(str(Path(__file__).parents[1] / "tools"))
 
 from certificates import Certificates, make_certificates
 from influxd import (

@@ -5,7 +5,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-__all__ = ["DAY_MS", "MINUTE_MS", "Candle", "Columns", "aggregate", "candle_as_of", "merge_candles"]
+__all__ = [
+    "DAY_MS",
+    "MINUTE_MS",
+    "Candle",
+    "Columns",
+    "aggregate",
+    "candle_as_of",
+    "floor_ms",
+    "merge_candles",
+]
 
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
@@ -63,12 +72,15 @@ def merge_candles(open_ms: int, candles: Sequence[Candle]) -> Candle:
     )
 
 
-def aggregate(columns: Columns, timeframe_ms: int) -> Columns:
-    """Candles of a longer timeframe on the UTC grid; a bucket without a candle gives none."""
+def aggregate(columns: Columns, timeframe_ms: int, shift_ms: int = 0) -> Columns:
+    """Candles of a longer timeframe on the UTC grid, or `shift_ms` after it.
+
+    A bucket without a candle gives none.
+    """
     merged: list[Candle] = []
     first, count = 0, len(columns)
     while first < count:
-        bucket_ms = columns.open_ms[first] // timeframe_ms * timeframe_ms
+        bucket_ms = floor_ms(columns.open_ms[first], timeframe_ms, shift_ms)
         stop = bisect_left(columns.open_ms, bucket_ms + timeframe_ms, first)
         merged.append(
             Candle(
@@ -82,6 +94,11 @@ def aggregate(columns: Columns, timeframe_ms: int) -> Columns:
         )
         first = stop
     return Columns.of(merged)
+
+
+def floor_ms(time_ms: int, timeframe_ms: int, shift_ms: int = 0) -> int:
+    """The open time of the candle that holds a time; the grid is `shift_ms` after that of UTC."""
+    return (time_ms - shift_ms) // timeframe_ms * timeframe_ms + shift_ms
 
 
 def candle_as_of(

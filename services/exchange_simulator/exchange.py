@@ -10,6 +10,7 @@ from exchange_simulator.dialects.base import (
     CandleRequest,
     Dialect,
     Listing,
+    Query,
     TradeRequest,
     TradeRow,
 )
@@ -58,9 +59,9 @@ class SimulatedExchange:
             market_id: market for market in markets for market_id in dialect.market_ids(market)
         }
 
-    def listing(self, now_ms: int) -> Listing:
+    def listing(self, now_ms: int, query: Query) -> Listing:
         """What endpoints and request decoding may know."""
-        return Listing(self.markets, self._by_id, self._serves, now_ms)
+        return Listing(self.markets, self._by_id, self._serves, now_ms, query)
 
     def rows(self, request: CandleRequest, now_ms: int) -> EncodedRows:
         """The rows a request is answered with, ascending."""
@@ -149,6 +150,7 @@ def synthetic_exchange(
             dialect.encode_rows,
             caches,
             sends_idle_bars=dialect.sends_idle_bars,
+            day_opens_at_ms=dialect.day_opens_at_ms,
         )
     others = [market for market in dialect.other_markets if market.symbol not in series]
     tapes = _tapes(series, prices.seed, caches)
@@ -175,6 +177,7 @@ def recorded_exchange(
             dialect.encode_rows,
             caches,
             sends_idle_bars=dialect.sends_idle_bars,
+            day_opens_at_ms=dialect.day_opens_at_ms,
         )
     return SimulatedExchange(dialect, markets, series, _tapes(series, 0, caches))
 

@@ -12,6 +12,7 @@ from exchange_simulator.candles import (
     Columns,
     aggregate,
     candle_as_of,
+    floor_ms,
     merge_candles,
 )
 from exchange_simulator.sources import CandleSource, TextColumns
@@ -72,12 +73,14 @@ class Series:
         caches: SeriesCaches,
         *,
         sends_idle_bars: bool,
+        day_opens_at_ms: int = 0,
     ) -> None:
         self.name = name
         self._source = source
         self._encode_rows = encode_rows
         self._caches = caches
         self._sends_idle_bars = sends_idle_bars
+        self._day_opens_at_ms = day_opens_at_ms
 
     def serves(self, timeframe_ms: int) -> bool:
         """Whether the timeframe aggregates from the base one and divides a day."""
@@ -110,7 +113,7 @@ class Series:
         if bounds is None:
             return EncodedRows((), ())
         first_ms, last_ms = bounds
-        edge_ms = _floor(now_ms - self._source.revision_ms, timeframe_ms)
+        edge_ms = self._floor(now_ms - self._source.revision_ms, timeframe_ms)
         live = self._live_rows(timeframe_ms, max(first_ms, edge_ms), last_ms, now_ms)
         final = _Gathered(selection.limit)
         if selection.newest:
@@ -142,15 +145,16 @@ class Series:
 
     def _bounds(self, selection: Selection, now_ms: int) -> tuple[int, int] | None:
         timeframe_ms, source = selection.timeframe_ms, self._source
-        first_ms = _floor(source.first_ms, timeframe_ms)
+        first_ms = self._floor(source.first_ms, timeframe_ms)
         if selection.first_ms is not None:
-            first_ms = max(first_ms, -_floor(-selection.first_ms, timeframe_ms))
+            next_ms = self._floor(selection.first_ms + timeframe_ms - 1, timeframe_ms)
+            first_ms = max(first_ms, next_ms)
         last_ms = now_ms
         if selection.last_ms is not None:
             last_ms = min(last_ms, selection.last_ms)
         if source.last_ms is not None:
             last_ms = min(last_ms, source.last_ms)
-        last_ms = _floor(last_ms, timeframe_ms)
+        last_ms = self._floor(last_ms, timeframe_ms)
         return (first_ms, last_ms) if first_ms <= last_ms else None
 
     def _final_rows(
@@ -170,7 +174,22 @@ class Series:
     def _final_texts(self, timeframe_ms: int, day: int) -> TextColumns:
         if timeframe_ms == self._source.timeframe_ms:
             return self._source.texts(day)
-        return self._source.format(aggregate(self._columns(day), timeframe_ms))
+        shift_ms = self._shift_ms(timeframe_ms)
+        if not shift_ms:
+            return self._source.format(aggregate(self._columns(day), timeframe_ms))
+        start_ms = day * DAY_MS + shift_ms
+        parts = Columns.of(list(self._between(start_ms, start_ms + DAY_MS)))
+        return self._source.format(aggregate(parts, timeframe_ms, shift_ms))
+
+    def _between(self, start_ms: int, end_ms: int) -> Iterator[Candle]:
+        for day in _days_up(start_ms, end_ms - 1):
+            yield from self._columns(day).between(start_ms, end_ms)
+
+    def _shift_ms(self, timeframe_ms: int) -> int:
+        return self._day_opens_at_ms if timeframe_ms == DAY_MS else 0
+
+    def _floor(self, time_ms: int, timeframe_ms: int) -> int:
+        return floor_ms(time_ms, timeframe_ms, self._shift_ms(timeframe_ms))
 
     def _columns(self, day: int) -> Columns:
         return self._caches.columns.get_or_make((self.name, day), lambda: self._source.columns(day))
@@ -191,7 +210,7 @@ class Series:
     def _parts_as_of(self, open_ms: int, timeframe_ms: int, now_ms: int) -> Iterator[Candle]:
         source = self._source
         end_ms = min(open_ms + timeframe_ms, now_ms + 1)
-        for final in self._columns(open_ms // DAY_MS).between(open_ms, end_ms):
+        for final in self._between(open_ms, end_ms):
             candle = candle_as_of(
                 final,
                 source.timeframe_ms,
@@ -242,10 +261,6 @@ def _cut_texts(texts: TextColumns, first_ms: int, last_ms: int) -> TextColumns:
         texts.close[low:high],
         texts.volume[low:high],
     )
-
-
-def _floor(time_ms: int, step_ms: int) -> int:
-    return time_ms // step_ms * step_ms
 
 
 def _days_up(first_ms: int, last_ms: int) -> range:

@@ -123,7 +123,7 @@ class SimulatorServer:
         endpoint = exchange.dialect.endpoints.get(path)
         if endpoint is None:
             return _json(json.dumps(exchange.dialect.refusal(404)), 404)
-        return _json(json.dumps(endpoint(exchange.listing(self._clock.now_ms()))))
+        return _json(json.dumps(endpoint(exchange.listing(self._clock.now_ms(), request.query))))
 
     async def _candles(
         self, request: web.Request, exchange: SimulatedExchange, path_market: str | None
@@ -195,7 +195,9 @@ class SimulatorServer:
     ) -> str:
         dialect = exchange.dialect
         now_ms = self._clock.now_ms()
-        candles = dialect.decode(path_market, request.query, exchange.listing(now_ms))
+        candles = dialect.decode(
+            path_market, request.query, exchange.listing(now_ms, request.query)
+        )
         rows = exchange.rows(candles, now_ms)
         texts = list(rows.texts)
         if dialect.descending:
@@ -220,7 +222,8 @@ class SimulatorServer:
         number: int,
     ) -> str:
         now_ms = self._clock.now_ms()
-        asked = endpoint.decode(path_market, request.query, exchange.listing(now_ms))
+        listing = exchange.listing(now_ms, request.query)
+        asked = endpoint.decode(path_market, request.query, listing)
         trades = exchange.trades(asked, now_ms)
         texts = endpoint.encode_rows(trades)
         spoil = TRADE_FAULTS.get(fault or "")

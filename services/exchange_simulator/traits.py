@@ -73,6 +73,14 @@ EXCHANGE_TRAITS: Mapping[str, ExchangeTraits] = MappingProxyType(
         "kraken": ExchangeTraits(-0.5, 2.0, 1.0, 2.0, 30_000, 8, {}, {"BTC": 1}, _ALL_LISTED),
         "bitstamp": ExchangeTraits(-1.0, 2.5, 0.5, 4.0, 0, 8, {}, {"BTC": 0, "ETH": 1}, _NO_USDT),
         "cryptocom": ExchangeTraits(1.0, 2.0, 0.8, 3.0, 0, 2, _BINANCE_AMOUNTS, {}, _ALL_LISTED),
+        "htx": ExchangeTraits(-1.5, 2.0, 1.5, 1.5, 0, 6, {}, {}, _NO_USD),
+        "kucoin": ExchangeTraits(0.8, 2.0, 0.9, 2.0, 0, 8, {}, {"BTC": 1}, _NO_USD),
+        "okx": ExchangeTraits(0.3, 1.5, 3.0, 0.8, 0, 8, {}, {"BTC": 1}, _NO_USD),
+        "bybit": ExchangeTraits(-0.3, 1.5, 2.5, 0.9, 0, 6, {}, {}, _NO_USD),
+        "gate": ExchangeTraits(-0.8, 2.0, 1.5, 0.8, 0, 2, _BINANCE_AMOUNTS, {}, _NO_USD),
+        "bitfinex": ExchangeTraits(0.8, 2.0, 0.7, 2.0, 0, 8, {}, {"BTC": 0, "ETH": 1}, _ALL_LISTED),
+        "mexc": ExchangeTraits(-0.3, 2.5, 1.8, 0.5, 0, 2, _BINANCE_AMOUNTS, {}, _NO_USD),
+        "gemini": ExchangeTraits(0.3, 2.0, 0.3, 1.0, 0, 8, {}, {}, _ALL_LISTED),
     }
 )
 """In the order that outages and bad prints go round by."""

@@ -27,6 +27,18 @@ BAD_FLAGS = {
         ["--exchanges=krakn"],
         "'krakn' is no exchange that ccxt knows; did you mean kraken?",
     ),
+    "volumes that cannot be merged": (
+        ["--exchanges=kraken,btse"],
+        "its rows do not carry the base volume that merging needs; leave btse out",
+    ),
+    "volumes that cannot be merged, in a dry run": (
+        ["--exchanges=kraken,btse", "--run_mode=dry"],
+        "--exchanges: btse counts volume in the quote currency",
+    ),
+    "candles that are no trades'": (
+        ["--exchanges=cex"],
+        "--exchanges: cex has candles of the best bid or of the best ask, not of trades",
+    ),
     "a start date in the future": (
         ["--backfill_start_date=2999-01-01"],
         "--backfill_start_date: '2999-01-01' lies in the future",

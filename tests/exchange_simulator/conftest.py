@@ -1,16 +1,14 @@
 import gzip
-import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import aiohttp
 import ccxt.async_support as ccxt_async
 import pytest
+from exchange_facts import FACTS, ExchangeFacts, Wire
 
 from exchange_simulator import ExchangeSimulator, SimulatorClock, SimulatorConfig
 
@@ -52,13 +50,14 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.fixture
 def connect(http: aiohttp.ClientSession) -> Callable[..., Any]:
-    """`connect(simulator, exchange)`: ccxt's client with nothing changed but its addresses."""
+    """`connect(simulator, exchange)`: ccxt's client, but for its addresses and its clock."""
 
     def make(simulator: ExchangeSimulator, exchange: str, **options: Any) -> Any:
         # A session of ours, since closing its own takes ccxt a quarter of a second.
         client = getattr(ccxt_async, exchange)(
             {"enableRateLimit": False, "session": http, **options}
         )
+        client.milliseconds = simulator.clock.now_ms
         client.urls["api"] = _redirected(client.urls["api"], simulator.base_url(exchange))
         return client
 
@@ -71,118 +70,7 @@ def _redirected(urls: Any, base_url: str) -> Any:
     return re.sub(r"^https://[^/]+", base_url, urls)
 
 
-@dataclass(frozen=True)
-class Wire:
-    """How to ask an exchange for candles without ccxt."""
-
-    path: str
-    market: str
-    timeframes: dict[int, str]  # minutes to the exchange's own name
-    parameters: Callable[[str, str, int, int], dict[str, Any]]
-    rows: Callable[[Any], list[Any]]
-    fields: tuple[Any, ...]  # time, open, high, low, close, volume
-    unit_ms: int
-
-    def url(self, start_ms: int, end_ms: int, minutes: int = 1, market: str | None = None) -> str:
-        """Candles opening in `[start_ms, end_ms)`."""
-        name = self.market if market is None else market
-        query = self.parameters(name, self.timeframes.get(minutes, str(minutes)), start_ms, end_ms)
-        return f"{self.path.format(market=name)}?{urlencode(query)}"
-
-    def candles(self, text: str) -> list[tuple[int, str, str, str, str, str]]:
-        """Rows in the order sent: open time in ms and the numbers as written."""
-        parsed = json.loads(text, parse_float=str, parse_int=str)
-        return [
-            (
-                int(row[self.fields[0]]) * self.unit_ms,
-                *(row[field] for field in self.fields[1:]),
-            )
-            for row in self.rows(parsed)
-        ]
-
-
-def _kraken_rows(answer: Any) -> list[Any]:
-    return next(rows for key, rows in answer["result"].items() if key != "last")
-
-
-_BINANCE = Wire(
-    "/api/v3/klines",
-    "BTCUSDT",
-    {1: "1m", 5: "5m", 60: "1h", 1440: "1d"},
-    lambda market, name, start, end: {
-        "symbol": market,
-        "interval": name,
-        "startTime": start,
-        "endTime": end - 1,
-        "limit": 1000,
-    },
-    lambda answer: answer,
-    (0, 1, 2, 3, 4, 5),
-    1,
-)
-
-WIRES = {
-    "binance": _BINANCE,
-    "binanceus": _BINANCE,
-    "coinbaseexchange": Wire(
-        "/products/{market}/candles",
-        "BTC-USD",
-        {1: "60", 5: "300", 60: "3600", 1440: "86400"},
-        lambda _market, name, start, end: {
-            "granularity": name,
-            "start": start // 1000,
-            "end": end // 1000 - 1,
-        },
-        lambda answer: answer,
-        (0, 3, 2, 1, 4, 5),
-        1000,
-    ),
-    "kraken": Wire(
-        "/0/public/OHLC",
-        "XXBTZUSD",
-        {1: "1", 5: "5", 60: "60", 1440: "1440"},
-        lambda market, name, start, _end: {
-            "pair": market,
-            "interval": name,
-            "since": start // 1000 - 1,
-        },
-        _kraken_rows,
-        (0, 1, 2, 3, 4, 6),
-        1000,
-    ),
-    "bitstamp": Wire(
-        "/api/v2/ohlc/{market}/",
-        "btcusd",
-        {1: "60", 5: "300", 60: "3600", 1440: "86400"},
-        lambda _market, name, start, end: {
-            "step": name,
-            "start": start // 1000,
-            "end": end // 1000 - 1,
-            "limit": 1000,
-        },
-        lambda answer: answer["data"]["ohlc"],
-        ("timestamp", "open", "high", "low", "close", "volume"),
-        1000,
-    ),
-    "cryptocom": Wire(
-        "/exchange/v1/public/get-candlestick",
-        "BTC_USD",
-        {1: "1m", 5: "5m", 60: "1h", 1440: "1D"},
-        lambda market, name, start, end: {
-            "instrument_name": market,
-            "timeframe": name,
-            "start_ts": start - 1,
-            "end_ts": end,
-            "count": 300,
-        },
-        lambda answer: answer["result"]["data"],
-        ("t", "o", "h", "l", "c", "v"),
-        1,
-    ),
-}
-
-
-@pytest.fixture(params=sorted(WIRES))
+@pytest.fixture(params=sorted(FACTS))
 def exchange(request: pytest.FixtureRequest) -> str:
     """Each of the simulated exchanges in turn."""
     return str(request.param)
@@ -190,13 +78,19 @@ def exchange(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def wires() -> dict[str, Wire]:
-    return WIRES
+    return {exchange: facts.wire for exchange, facts in FACTS.items()}
 
 
 @pytest.fixture
-def symbol(exchange: str) -> str:
+def facts(exchange: str) -> ExchangeFacts:
+    """What is true of the exchange."""
+    return FACTS[exchange]
+
+
+@pytest.fixture
+def symbol(facts: ExchangeFacts) -> str:
     """Bitcoin as the exchange lists it."""
-    return "BTC/USDT" if exchange.startswith("binance") else "BTC/USD"
+    return f"BTC/{facts.quote}"
 
 
 @pytest.fixture

@@ -7,30 +7,15 @@ from typing import Any
 import aiohttp
 import ccxt
 import pytest
+from exchange_facts import FACTS, ExchangeFacts
 
+from candle_ingestor.exchanges.habits import HABITS
+from candle_ingestor.model.timeframe import Timeframe
 from exchange_simulator import DIALECTS, ExchangeSimulator
 
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
-
-PAGE_SIZES = {
-    "binance": 1000,
-    "binanceus": 1000,
-    "bitstamp": 1000,
-    "coinbaseexchange": 300,
-    "cryptocom": 300,
-    "kraken": 720,
-}
-SENDS_IDLE_BARS = {"binance", "binanceus", "cryptocom"}
-PRECISIONS = {  # of bitcoin: price tick, amount step
-    "binance": (0.01, 1e-5),
-    "binanceus": (0.01, 1e-5),
-    "bitstamp": (1.0, 1e-8),
-    "coinbaseexchange": (0.01, 1e-8),
-    "cryptocom": (0.01, 1e-5),
-    "kraken": (0.1, 1e-8),
-}
 
 Connect = Callable[..., Any]
 
@@ -39,24 +24,29 @@ def as_ccxt(candles: list[Any]) -> list[list[float]]:
     return [[c.open_ms, *map(float, (c.open, c.high, c.low, c.close, c.volume))] for c in candles]
 
 
+def test_every_dialect_has_a_row_of_facts() -> None:
+    assert set(FACTS) == set(DIALECTS)
+
+
 async def test_load_markets_gives_active_spot_markets_with_their_precision(
-    simulator: ExchangeSimulator, connect: Connect, exchange: str, symbol: str
+    simulator: ExchangeSimulator, connect: Connect, exchange: str, symbol: str, facts: ExchangeFacts
 ) -> None:
     markets = await connect(simulator, exchange).load_markets()
-    tradable = {name for name, m in markets.items() if m["spot"] and m["active"]}
-    quotes = {"binance": {"USDT"}, "bitstamp": {"USD"}}.get(exchange, {"USD", "USDT"})
-    assert tradable == {f"{base}/{q}" for base in ("BTC", "ETH", "SOL") for q in quotes}
+    tradable = {name for name, m in markets.items() if m["spot"] and m["active"] is not False}
+    bases = ("BTC", "ETH", "SOL")
+    assert tradable == {f"{base}/{quote}" for base in bases for quote in facts.quotes}
     precision = markets[symbol]["precision"]
-    assert (precision["price"], precision["amount"]) == PRECISIONS[exchange]
+    assert (precision["price"], precision["amount"]) == facts.bitcoin_steps
 
 
-async def test_a_market_that_is_not_traded_is_listed_too(
-    simulator: ExchangeSimulator, connect: Connect, exchange: str
+async def test_what_is_not_a_traded_spot_market_is_told_apart(
+    simulator: ExchangeSimulator, connect: Connect, exchange: str, facts: ExchangeFacts
 ) -> None:
     markets = await connect(simulator, exchange).load_markets()
-    assert any(m["spot"] and not m["active"] for m in markets.values())
+    has_halted = any(m["spot"] and m["active"] is False for m in markets.values())
+    assert has_halted == facts.lists_halted
     has_perpetual = any(m["swap"] for m in markets.values())
-    assert has_perpetual == (exchange in {"bitstamp", "cryptocom"})
+    assert has_perpetual == facts.has_perpetual
 
 
 async def test_closed_candles_equal_the_truth_to_the_digit(
@@ -81,7 +71,8 @@ async def test_longer_candles_equal_an_exact_computation_from_minutes(
     minutes: int,
 ) -> None:
     step_ms = minutes * MINUTE_MS
-    start_ms = (now_ms // step_ms - 4) * step_ms
+    shift_ms = FACTS[exchange].day_opens_at_ms if step_ms == DAY_MS else 0
+    start_ms = (now_ms // step_ms - 4) * step_ms + shift_ms
     rows = await connect(simulator, exchange).fetch_ohlcv(symbol, timeframe, start_ms, 3)
     expected = []
     for open_ms in range(start_ms, start_ms + 3 * step_ms, step_ms):
@@ -96,15 +87,23 @@ async def test_longer_candles_equal_an_exact_computation_from_minutes(
 
 
 async def test_paging_with_ccxt_over_a_long_span_finds_every_candle_once(
-    simulator: ExchangeSimulator, connect: Connect, exchange: str, symbol: str, now_ms: int
+    simulator: ExchangeSimulator,
+    connect: Connect,
+    exchange: str,
+    symbol: str,
+    facts: ExchangeFacts,
+    now_ms: int,
 ) -> None:
-    client, size = connect(simulator, exchange), PAGE_SIZES[exchange]
-    span = 700 if exchange == "kraken" else 2 * 1440 + 77
+    habits = HABITS[exchange]
+    client, size = connect(simulator, exchange), habits.page_candles
+    span = min(2 * 1440 + 77, (facts.reach_rows or 10_000) - 20)
     end_ms = now_ms // MINUTE_MS * MINUTE_MS - 5 * MINUTE_MS
     start_ms = since_ms = end_ms - span * MINUTE_MS
     found: list[list[float]] = []
     while since_ms < end_ms:
-        page = await client.fetch_ohlcv(symbol, "1m", since_ms, size)
+        page = await client.fetch_ohlcv(
+            symbol, "1m", since_ms, size, habits.parameters_of(Timeframe(1), since_ms, now_ms)
+        )
         found += [row for row in page if row[0] < end_ms]
         since_ms = max(since_ms + size * MINUTE_MS, page[-1][0] + MINUTE_MS if page else 0)
     truth = simulator.true_candles(exchange, symbol, MINUTE_MS, start_ms, end_ms)
@@ -112,35 +111,61 @@ async def test_paging_with_ccxt_over_a_long_span_finds_every_candle_once(
 
 
 async def test_a_page_holds_no_more_rows_than_the_exchange_sends(
-    simulator: ExchangeSimulator, connect: Connect, exchange: str, symbol: str, now_ms: int
+    simulator: ExchangeSimulator,
+    http: aiohttp.ClientSession,
+    exchange: str,
+    facts: ExchangeFacts,
+    now_ms: int,
 ) -> None:
-    client = connect(simulator, exchange)
-    await client.load_markets()
-    rows = await client.fetch_ohlcv(symbol, "1m", now_ms - 3 * DAY_MS, 5000)
-    assert 0.8 * PAGE_SIZES[exchange] < len(rows) <= PAGE_SIZES[exchange]
+    end_ms = now_ms // MINUTE_MS * MINUTE_MS
+    for minutes in (facts.page_rows, 2 * facts.page_rows):
+        url = facts.wire.url(end_ms - minutes * MINUTE_MS, end_ms)
+        async with http.get(simulator.base_url(exchange) + url) as answer:
+            status, text = answer.status, await answer.text()
+        if minutes == facts.page_rows or status == 200:
+            assert 0.8 * facts.page_rows < len(facts.wire.candles(text)) <= facts.page_rows
+
+
+async def test_a_range_shows_the_candles_at_both_of_its_ends_and_none_beyond(
+    simulator: ExchangeSimulator,
+    http: aiohttp.ClientSession,
+    exchange: str,
+    facts: ExchangeFacts,
+    now_ms: int,
+) -> None:
+    symbol = f"BTC/{facts.wire_quote}"
+    hour_ms = now_ms // HOUR_MS * HOUR_MS - HOUR_MS
+    truth = simulator.true_candles(exchange, symbol, MINUTE_MS, hour_ms, hour_ms + HOUR_MS)
+    wanted = [candle.open_ms for candle in truth[10:30]]
+    url = facts.wire.url(wanted[0], wanted[-1] + MINUTE_MS)
+    async with http.get(simulator.base_url(exchange) + url) as answer:
+        shown = sorted(row[0] for row in facts.wire.candles(await answer.text()))
+    assert [time for time in shown if wanted[0] <= time <= wanted[-1]] == wanted
+    assert (shown[0] == wanted[0]) == (facts.wire.start_parameter is not None)
+    assert (shown[-1] == wanted[-1]) == facts.knows_range_ends
 
 
 async def test_rows_stand_in_the_exchanges_own_order_on_the_wire(
     simulator: ExchangeSimulator,
     http: aiohttp.ClientSession,
-    wires: dict[str, Any],
     exchange: str,
+    facts: ExchangeFacts,
     now_ms: int,
 ) -> None:
-    wire = wires[exchange]
+    wire = facts.wire
     start_ms = now_ms // HOUR_MS * HOUR_MS - HOUR_MS
     async with http.get(
         simulator.base_url(exchange) + wire.url(start_ms, start_ms + HOUR_MS)
     ) as answer:
         times = [row[0] for row in wire.candles(await answer.text())]
     assert len(times) > 40
-    assert times == sorted(times, reverse=exchange == "coinbaseexchange")
+    assert times == sorted(times, reverse=facts.is_descending)
 
 
 async def test_idle_minutes_are_flat_bars_or_nothing_as_the_exchange_has_it(
-    simulator: ExchangeSimulator, exchange: str, now_ms: int
+    simulator: ExchangeSimulator, exchange: str, facts: ExchangeFacts, now_ms: int
 ) -> None:
-    symbol = "SOL/USDT" if exchange.startswith("binance") else "SOL/USD"
+    symbol = f"SOL/{facts.quote}"
     day_ms = now_ms // DAY_MS * DAY_MS - DAY_MS
     candles = [
         candle
@@ -151,13 +176,13 @@ async def test_idle_minutes_are_flat_bars_or_nothing_as_the_exchange_has_it(
     ]
     idle = [candle for candle in candles if candle.volume == 0]
     by_time = {candle.open_ms: candle for candle in candles}
-    assert bool(idle) == (exchange in SENDS_IDLE_BARS)
+    assert bool(idle) == facts.sends_idle_bars
     for candle in idle:
         assert candle.open == candle.high == candle.low == candle.close
         previous = by_time.get(candle.open_ms - MINUTE_MS)
         if previous is not None:
             assert candle.close == previous.close
-    if exchange not in SENDS_IDLE_BARS:
+    if not facts.sends_idle_bars:
         assert len(candles) < 3 * 1440 * 0.98
 
 
@@ -181,14 +206,20 @@ async def test_the_unfinished_candle_is_the_last_row_and_still_changes(
 
 
 async def test_no_unfinished_candle_before_its_first_trade_but_flat_bars(
-    simulator: ExchangeSimulator, connect: Connect, exchange: str, symbol: str, now_ms: int
+    simulator: ExchangeSimulator,
+    connect: Connect,
+    exchange: str,
+    symbol: str,
+    facts: ExchangeFacts,
+    now_ms: int,
 ) -> None:
     open_ms = now_ms // MINUTE_MS * MINUTE_MS
     simulator.clock.set(open_ms)
-    last = (
-        await connect(simulator, exchange).fetch_ohlcv(symbol, "1m", open_ms - 5 * MINUTE_MS, 10)
-    )[-1]
-    if exchange in SENDS_IDLE_BARS:
+    client = connect(simulator, exchange)
+    # Where a range ends now and its end is excluded, the client must be a little ahead.
+    client.milliseconds = lambda: open_ms + 1
+    last = (await client.fetch_ohlcv(symbol, "1m", open_ms - 5 * MINUTE_MS, 10))[-1]
+    if facts.sends_idle_bars:
         assert last[0] == open_ms
         assert last[1] == last[2] == last[3] == last[4]
         assert last[5] == 0
@@ -212,61 +243,57 @@ async def test_nothing_newer_than_now_and_older_than_the_listing_is_served(
 
 
 async def test_the_server_time_is_the_simulators(
-    simulator: ExchangeSimulator, connect: Connect, exchange: str, now_ms: int
+    simulator: ExchangeSimulator,
+    connect: Connect,
+    exchange: str,
+    facts: ExchangeFacts,
+    now_ms: int,
 ) -> None:
     client = connect(simulator, exchange)
-    if exchange in {"bitstamp", "cryptocom"}:  # of which ccxt knows no server time
+    if not facts.has_server_time:
         assert not client.has["fetchTime"]
         return
     assert abs(await client.fetch_time() - now_ms) < 1000
 
 
 async def test_a_timeframe_the_exchange_does_not_offer_is_its_own_error(
-    simulator: ExchangeSimulator, connect: Connect, exchange: str, symbol: str
+    simulator: ExchangeSimulator, connect: Connect, exchange: str, symbol: str, facts: ExchangeFacts
 ) -> None:
     with pytest.raises(ccxt.ExchangeError) as caught:
         await connect(simulator, exchange).fetch_ohlcv(symbol, "7m")
     assert not isinstance(caught.value, ccxt.NetworkError)
-    if exchange not in {"coinbaseexchange", "bitstamp"}:  # whose messages ccxt does not know
-        assert isinstance(caught.value, ccxt.BadRequest)
-
-
-UNKNOWN_SYMBOL_ANSWERS = {
-    "binance": (400, '"code": -1121'),
-    "binanceus": (400, '"code": -1121'),
-    "bitstamp": (404, "Market not found"),
-    "coinbaseexchange": (404, '"NotFound"'),
-    "cryptocom": (400, '"code": 40004'),
-    "kraken": (200, "EQuery:Unknown asset pair"),
-}
+    assert isinstance(caught.value, facts.unknown_timeframe)
 
 
 async def test_an_unknown_symbol_is_the_exchanges_own_error(
     simulator: ExchangeSimulator,
     http: aiohttp.ClientSession,
-    wires: dict[str, Any],
     exchange: str,
+    facts: ExchangeFacts,
     now_ms: int,
 ) -> None:
-    url = wires[exchange].url(now_ms - HOUR_MS, now_ms, market="NOSUCH")
+    url = facts.wire.url(now_ms - HOUR_MS, now_ms, market="NOSUCH")
     async with http.get(simulator.base_url(exchange) + url) as answer:
         status, text = answer.status, await answer.text()
-    expected_status, expected_text = UNKNOWN_SYMBOL_ANSWERS[exchange]
+    expected_status, expected_text = facts.unknown_symbol
     assert (status, expected_text in text) == (expected_status, True)
 
 
 async def test_a_number_that_is_none_is_a_refusal_and_not_a_crash(
     simulator: ExchangeSimulator,
     http: aiohttp.ClientSession,
-    wires: dict[str, Any],
     exchange: str,
+    facts: ExchangeFacts,
     now_ms: int,
 ) -> None:
-    url = wires[exchange].url(now_ms - HOUR_MS, now_ms)
-    for parameter in ("startTime", "start", "since", "start_ts"):
-        url = url.replace(f"{parameter}=", f"{parameter}=x")
+    parameter = facts.wire.start_parameter
+    if parameter is None:
+        pytest.skip(f"{exchange} takes no number")
+    url = facts.wire.url(now_ms - HOUR_MS, now_ms)
+    assert f"{parameter}=" in url
+    url = url.replace(f"{parameter}=", f"{parameter}=x")
     async with http.get(simulator.base_url(exchange) + url) as answer:
-        assert answer.status == (200 if exchange == "kraken" else 400)
+        assert answer.status == facts.bad_number_status
         text = await answer.text()
     assert "error" in text or '"code"' in text or "message" in text
 
@@ -281,11 +308,11 @@ async def test_an_unknown_path_is_not_found(
 
 def test_the_timeframes_offered_are_those_of_ccxt_up_to_a_day(exchange: str) -> None:
     client = getattr(ccxt, exchange)()
+    renamed = FACTS[exchange].renamed_timeframes
+    of_spot = (client.options.get("timeframes") or {}).get("spot") or client.timeframes
     known = {
-        str(name)
-        for timeframe, name in client.timeframes.items()
+        renamed.get(str(name), str(name))
+        for timeframe, name in of_spot.items()
         if 60 <= client.parse_timeframe(timeframe) <= 86_400
     }
-    if exchange == "kraken":
-        known = {str(int(name)) for name in known}
     assert set(DIALECTS[exchange].timeframes) == known

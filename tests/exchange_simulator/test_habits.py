@@ -230,6 +230,251 @@ async def test_cryptocom_excludes_start_and_end_and_sends_the_newest_of_a_longer
     assert await ask.times("cryptocom", f"{path}&count=7{span}") == newest[192:199]
 
 
+# HTX
+
+
+async def test_htx_sends_the_oldest_from_a_start_and_else_the_newest(
+    ask: Asker, now_ms: int
+) -> None:
+    path = "/market/history/candles?symbol=btcusdt&period=1min"
+    newest = await ask.times("htx", path)
+    assert len(newest) == 150
+    assert newest[0] == now_ms // MINUTE_MS * MINUTE_MS
+    first, last = newest[100] // 1000, newest[50] // 1000
+    assert await ask.times("htx", f"{path}&from={first}&to={last}") == newest[50:101]
+    assert await ask.times("htx", f"{path}&from={first}&size=7") == newest[94:101]
+    assert await ask.times("htx", f"{path}&to={last}&size=7") == newest[50:57]
+
+
+async def test_htx_sends_nothing_to_who_asks_for_more_than_1000(ask: Asker) -> None:
+    path = "/market/history/candles?symbol=btcusdt&period=1min"
+    assert len(await ask.times("htx", f"{path}&size=1000")) == 1000
+    assert await ask.times("htx", f"{path}&size=1001") == []
+
+
+async def test_a_day_of_htx_opens_at_16_and_holds_the_minutes_from_there_on(
+    simulator: ExchangeSimulator, ask: Asker, now_ms: int
+) -> None:
+    path = "/market/history/candles?symbol=btcusdt&period=1day&size=3"
+    days = await ask.times("htx", path)
+    assert [day_ms % DAY_MS for day_ms in days] == [16 * HOUR_MS] * 3
+    day_ms = days[1]
+    day = simulator.true_candles("htx", "BTC/USDT", DAY_MS, day_ms, day_ms + 1)[0]
+    minutes = simulator.true_candles("htx", "BTC/USDT", MINUTE_MS, day_ms, day_ms + DAY_MS)
+    assert (day.open, day.close) == (minutes[0].open, minutes[-1].close)
+    assert day.volume == sum(minute.volume for minute in minutes)
+
+
+# KuCoin
+
+
+async def test_kucoin_sends_the_newest_1500_of_a_range_whose_ends_are_included(
+    ask: Asker, now_ms: int
+) -> None:
+    path = "/api/v1/market/candles?symbol=BTC-USDT&type=1min"
+    newest = await ask.times("kucoin", path)
+    assert len(newest) == 1500
+    assert newest[0] <= now_ms
+    first, last = newest[200] // 1000, newest[100] // 1000
+    assert await ask.times("kucoin", f"{path}&startAt={first}&endAt={last}") == newest[100:201]
+    long_ago = first - 2 * 86_400
+    page = await ask.times("kucoin", f"{path}&startAt={long_ago}&endAt={last}")
+    assert (len(page), page[0]) == (1500, newest[100])
+
+
+# OKX
+
+
+async def test_okx_excludes_both_ends_and_sends_the_newest_of_a_longer_range(
+    ask: Asker, now_ms: int
+) -> None:
+    path = "/api/v5/market/candles?instId=BTC-USDT"
+    assert len(await ask.times("okx", path)) == 100
+    newest = await ask.times("okx", f"{path}&limit=1000")
+    assert len(newest) == 300
+    assert newest[0] == now_ms // MINUTE_MS * MINUTE_MS
+    span = f"&before={newest[200]}&after={newest[100]}"
+    assert await ask.times("okx", f"{path}{span}&limit=300") == newest[101:200]
+    assert await ask.times("okx", f"{path}{span}&limit=7") == newest[101:108]
+    assert await ask.times("okx", f"{path}&before={newest[200]}&limit=7") == newest[:7]
+
+
+async def test_okx_has_recent_candles_on_one_path_and_all_closed_ones_on_another(
+    ask: Asker, now_ms: int
+) -> None:
+    current_ms = now_ms // MINUTE_MS * MINUTE_MS
+    oldest_ms = current_ms - 1439 * MINUTE_MS
+    span = f"?instId=BTC-USDT&limit=300&before={oldest_ms - DAY_MS}&after={{}}"
+    recent, history = "/api/v5/market/candles", "/api/v5/market/history-candles"
+    assert await ask.times("okx", recent + span.format(oldest_ms)) == []
+    reached = await ask.times("okx", recent + span.format(oldest_ms + 100 * MINUTE_MS))
+    assert reached[-1] == oldest_ms
+    assert len(await ask.times("okx", history + span.format(oldest_ms))) == 300
+    assert (await ask.times("okx", f"{history}?instId=BTC-USDT"))[0] == current_ms - MINUTE_MS
+
+
+async def test_okx_says_of_a_row_whether_it_is_finished(ask: Asker) -> None:
+    _, text = await ask.text("okx", "/api/v5/market/candles?instId=BTC-USDT&limit=3")
+    assert [row[8] for row in json.loads(text)["data"]] == ["0", "1", "1"]
+
+
+# Bybit
+
+
+async def test_bybit_sends_the_oldest_from_a_start_alone_and_else_the_newest(
+    ask: Asker, now_ms: int
+) -> None:
+    path = "/v5/market/kline?category=spot&symbol=BTCUSDT&interval=1"
+    newest = await ask.times("bybit", path)
+    assert len(newest) == 200
+    assert newest[0] == now_ms // MINUTE_MS * MINUTE_MS
+    assert len(await ask.times("bybit", f"{path}&limit=5000")) == 1000
+    span = f"&start={newest[100]}&end={newest[50]}"
+    assert await ask.times("bybit", path + span) == newest[50:101]
+    assert await ask.times("bybit", f"{path}{span}&limit=7") == newest[50:57]
+    assert await ask.times("bybit", f"{path}&start={newest[100]}&limit=7") == newest[94:101]
+
+
+async def test_bybit_shows_the_candle_that_holds_the_start(ask: Asker) -> None:
+    path = "/v5/market/kline?category=spot&symbol=BTCUSDT&interval=1"
+    newest = await ask.times("bybit", path)
+    assert (await ask.times("bybit", f"{path}&start={newest[9] + 1}&limit=2"))[-1] == newest[9]
+
+
+async def test_bybit_tells_spot_from_perpetual_by_the_category(ask: Asker) -> None:
+    path = "/v5/market/kline?symbol=BTCUSDT&interval=1"
+    assert await ask.times("bybit", path) == []
+    assert await ask.times("bybit", f"{path}&category=linear") == []
+    assert await ask.times("bybit", f"{path}&category=spot")
+
+
+# Gate
+
+
+async def test_gate_takes_both_ends_as_included_and_refuses_more_than_1000(
+    ask: Asker, now_ms: int
+) -> None:
+    path = "/api/v4/spot/candlesticks?currency_pair=BTC_USDT&interval=1m"
+    newest = await ask.times("gate", f"{path}&limit=1000")
+    assert len(newest) == 1000
+    assert newest[-1] == now_ms // MINUTE_MS * MINUTE_MS
+    assert len(await ask.times("gate", path)) == 100
+    span = f"&from={newest[100] // 1000}&to={newest[199] // 1000}"
+    assert await ask.times("gate", path + span) == newest[100:200]
+    assert await ask.times("gate", f"{path}&to={newest[199] // 1000}&") == newest[100:200]
+    start = now_ms // MINUTE_MS * 60 - 90_000
+    assert await ask.times("gate", f"{path}&from={start}&to={start + 999 * 60}")
+    status, text = await ask.text("gate", f"{path}&from={start}&to={start + 1000 * 60}")
+    assert status == 400
+    assert json.loads(text)["message"].startswith("Candlestick range too broad. Maximum 1000")
+
+
+async def test_gate_refuses_what_opened_more_than_10000_candles_ago(
+    ask: Asker, now_ms: int
+) -> None:
+    for name, step in (("1m", 60), ("1h", 3600)):
+        path = f"/api/v4/spot/candlesticks?currency_pair=BTC_USDT&interval={name}"
+        oldest = now_ms // 1000 // step * step - 9999 * step
+        within = await ask.times("gate", f"{path}&from={oldest}&to={oldest + 60 * step}")
+        assert within[0] >= oldest * 1000
+        status, text = await ask.text("gate", f"{path}&from={oldest - step}&to={oldest}")
+        assert status == 400
+        assert "too long ago. Maximum 10000 points" in json.loads(text)["message"]
+
+
+@pytest.mark.parametrize(
+    ("query", "label"),
+    [
+        ("interval=1m", "MISSING_REQUIRED_PARAM"),
+        ("currency_pair=BTC_USDT&interval=1m&limit=1001", "INVALID_PARAM_VALUE"),
+        ("currency_pair=BTC_USDT&interval=1m&limit=10&from=1709640000", "INVALID_PARAM_VALUE"),
+        ("currency_pair=BTC_USDT&interval=1m&from=1709640060&to=1709640000", "INVALID_PARAM_VALUE"),
+    ],
+)
+async def test_gate_refuses_with_its_labels(ask: Asker, query: str, label: str) -> None:
+    status, text = await ask.text("gate", f"/api/v4/spot/candlesticks?{query}")
+    assert (status, json.loads(text)["label"]) == (400, label)
+
+
+async def test_gate_says_of_a_row_whether_its_candle_has_closed(ask: Asker) -> None:
+    _, text = await ask.text(
+        "gate", "/api/v4/spot/candlesticks?currency_pair=BTC_USDT&interval=1m&limit=3"
+    )
+    assert [row[7] for row in json.loads(text)] == ["true", "true", "false"]
+
+
+# Bitfinex
+
+
+async def test_bitfinex_sends_the_newest_first_unless_it_is_asked_for_the_oldest(
+    ask: Asker, now_ms: int
+) -> None:
+    path = "/v2/candles/trade:1m:tBTCUSD/hist"
+    newest = await ask.times("bitfinex", f"{path}?limit=300")
+    assert newest == sorted(newest, reverse=True)
+    assert len(newest) == 300
+    assert len(await ask.times("bitfinex", path)) == 100
+    span = f"start={newest[199]}&end={newest[100]}"
+    assert await ask.times("bitfinex", f"{path}?limit=300&{span}") == newest[100:200]
+    assert await ask.times("bitfinex", f"{path}?limit=7&{span}") == newest[100:107]
+    oldest = await ask.times("bitfinex", f"{path}?limit=7&sort=1&{span}")
+    assert oldest == newest[199:192:-1]
+    status, text = await ask.text("bitfinex", f"{path}?limit=10001")
+    assert (status, json.loads(text)) == (500, ["error", 10020, "limit: invalid"])
+
+
+async def test_bitfinex_has_names_of_its_own(ask: Asker) -> None:
+    for symbol in ("tBTCUST", "tETHUSD"):
+        assert await ask.times("bitfinex", f"/v2/candles/trade:1h:{symbol}/hist?limit=5")
+    status, _ = await ask.text("bitfinex", "/v2/candles/trade:1h:tBTCUSDT/hist")
+    assert status == 500
+
+
+# MEXC
+
+
+async def test_mexc_sends_500_at_most_and_excludes_the_end(ask: Asker, now_ms: int) -> None:
+    path = "/api/v3/klines?symbol=BTCUSDT&interval=1m"
+    newest = await ask.times("mexc", f"{path}&limit=1000")
+    assert len(newest) == 500
+    assert newest[-1] == now_ms // MINUTE_MS * MINUTE_MS
+    span = f"&startTime={newest[100]}&endTime={newest[199]}"
+    assert await ask.times("mexc", path + span) == newest[100:199]
+    assert await ask.times("mexc", f"{path}{span}&limit=7") == newest[100:107]
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("interval=1m", -1128),
+        ("symbol=BTCUSDT&interval=1h", -1121),
+        ("symbol=BTCUSDT&interval=1m&limit=0", -1100),
+        ("symbol=BTCUSDT&interval=1m&startTime=soon", -1100),
+    ],
+)
+async def test_mexc_refuses_with_its_codes(ask: Asker, query: str, code: int) -> None:
+    status, text = await ask.text("mexc", f"/api/v3/klines?{query}")
+    assert (status, json.loads(text)["code"]) == (400, code)
+
+
+# Gemini
+
+
+async def test_gemini_answers_all_that_it_reaches_back_to_newest_first(
+    ask: Asker, now_ms: int
+) -> None:
+    for name, step_ms, rows in (
+        ("1m", MINUTE_MS, 1440),
+        ("1hr", HOUR_MS, 1488),
+        ("1day", DAY_MS, 365),
+    ):
+        times = await ask.times("gemini", f"/v2/candles/btcusd/{name}?since=0&limit=5")
+        assert times[0] == now_ms // step_ms * step_ms
+        assert times == sorted(times, reverse=True)
+        assert rows * 0.95 < len(times) <= rows
+    assert await ask.times("gemini", "/v2/candles/BTCUSD/1m")
+
+
 async def test_a_market_without_trades_answers_an_empty_page(ask: Asker) -> None:
     path = "/exchange/v1/public/get-candlestick?instrument_name=BTCUSD-PERP&timeframe=1m"
     assert await ask.times("cryptocom", path) == []
@@ -238,7 +483,7 @@ async def test_a_market_without_trades_answers_an_empty_page(ask: Asker) -> None
 async def test_other_methods_and_markets_of_other_exchanges_are_not_found(
     simulator: ExchangeSimulator, http: aiohttp.ClientSession
 ) -> None:
-    async with http.get(f"{simulator.url}/gemini/v1/symbols") as answer:
+    async with http.get(f"{simulator.url}/bitso/api/v3/ticker") as answer:
         assert answer.status == 404
         assert "binance, binanceus" in (await answer.json())["message"]
     async with http.post(f"{simulator.base_url('kraken')}/0/public/OHLC") as answer:

@@ -239,7 +239,7 @@ def test_the_command_says_where_it_listens_and_leaves_cleanly_when_told(
         (["--prot=1"], "Unknown command line flag 'prot'"),
         (["--port=one"], "port"),
         (["--port=99999"], "65535"),
-        (["--exchanges=kraken,gemini"], "unknown exchange 'gemini'"),
+        (["--exchanges=kraken,bitso"], "unknown exchange 'bitso'"),
         (["--symbols=BTC"], "BASE/QUOTE"),
         (["--fault=kraken:often:0.1"], "unknown kind of fault 'often'"),
         (["--fault=kraken:429:2"], "from 0 to 1"),

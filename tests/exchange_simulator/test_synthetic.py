@@ -148,7 +148,7 @@ def test_any_symbol_trades_and_doubles_count_once() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"exchanges": ("gemini",)}, "unknown exchange 'gemini'"),
+        ({"exchanges": ("bitso",)}, "unknown exchange 'bitso'"),
         ({"exchanges": ()}, "no exchange"),
         ({"symbols": ("BTCUSD",)}, "BASE/QUOTE"),
         ({"symbols": ()}, "no symbol"),

@@ -137,6 +137,7 @@ async def test_the_same_seed_gives_the_same_trades(
     path = {
         "kraken": "/0/public/Trades?pair=XBTUSD",
         "coinbaseexchange": "/products/BTC-USD/trades",
+        "bitfinex": "/v2/trades/tBTCUSD/hist?limit=1000",
     }[exchange]
     bodies = []
     for _ in range(2):

@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import ccxt.async_support as ccxt_async
 import pytest
 
 from candle_ingestor.exchanges.ccxt.client import CcxtClient
 from candle_ingestor.exchanges.habits import HABITS, ExchangeHabits, habits_of
 from candle_ingestor.exchanges.settings import ExchangeSettings
+from candle_ingestor.model.timeframe import Timeframe
 from exchange_simulator import DIALECTS
 
 
@@ -18,7 +21,9 @@ async def test_every_row_describes_an_exchange_that_ccxt_asks_for_spot_candles(
     assert client.has["fetchOHLCV"] is True
     assert client.has["spot"] is not False
     assert stated is None or 2 < habits.page_candles <= stated
-    assert habits.reach_candles is None or habits.reach_candles >= 2
+    for reach in (habits.reach_candles, *habits.reach_by_timeframe.values()):
+        assert reach is None or reach >= 2
+    assert set(habits.reach_by_timeframe) <= set(client.timeframes)
     assert 2009 <= habits.opened_year <= 2020
 
 
@@ -39,7 +44,7 @@ def test_an_exchange_that_nobody_described_is_asked_cautiously() -> None:
     assert habits_of("kraken", 5) is HABITS["kraken"]
 
 
-@pytest.mark.parametrize("exchange", ["bitvavo", "htx", "upbit", "whitebit", "coinbase"])
+@pytest.mark.parametrize("exchange", ["bitvavo", "bitget", "upbit", "whitebit", "coinbase"])
 async def test_a_client_of_an_undescribed_exchange_takes_the_page_size_ccxt_states(
     exchange: str,
 ) -> None:
@@ -50,3 +55,22 @@ async def test_a_client_of_an_undescribed_exchange_takes_the_page_size_ccxt_stat
         assert "1m" in client.timeframes
     finally:
         await client.close()
+
+
+def test_a_reach_may_differ_by_timeframe() -> None:
+    kraken = HABITS["kraken"]
+    other = replace(kraken, reach_by_timeframe={"5m": 2016, "1d": None})
+
+    assert [kraken.reach_in(Timeframe(minutes)) for minutes in (1, 5, 1440)] == [720, 720, 720]
+    assert [other.reach_in(Timeframe(minutes)) for minutes in (1, 5, 1440)] == [720, 2016, None]
+
+
+def test_older_candles_may_be_asked_for_in_another_way() -> None:
+    now_ms = 1_709_642_060_000
+    okx, cryptocom = HABITS["okx"], HABITS["cryptocom"]
+    for minutes in (1, 60):
+        timeframe = Timeframe(minutes)
+        border_ms = now_ms - 1380 * timeframe.duration_ms
+        assert okx.parameters_of(timeframe, border_ms, now_ms) == {}
+        assert okx.parameters_of(timeframe, border_ms - 1, now_ms) == {"type": "HistoryCandles"}
+        assert cryptocom.parameters_of(timeframe, border_ms - 1, now_ms) == {"count": 300}

@@ -175,7 +175,8 @@ async def _check_exchanges(
             _print_plan(config, tickers, works, estimates, checks.console)
             for words in estimate_words(estimates):
                 checks.noted(words)
-            reach_candles = {session.exchange: session.habits.reach_candles for session in sessions}
+            timeframe = config.candles.timeframe
+            reach_candles = {s.exchange: s.habits.reach_in(timeframe) for s in sessions}
             _print_outlook(outlooks_of(tickers, works, records, markets, reach_candles), checks)
     finally:
         await close_all([session.client for session in sessions])

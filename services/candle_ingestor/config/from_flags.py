@@ -31,6 +31,7 @@ from candle_ingestor.exchanges.settings import (
     read_settings_file,
 )
 from candle_ingestor.exchanges.trade_habits import TRADE_HABITS
+from candle_ingestor.exchanges.unusable import refuse_unusable
 from candle_ingestor.model.merge_rules import HighLow, MergeRules
 from candle_ingestor.model.texts import quoted
 from candle_ingestor.model.timeframe import DAY_MS, Timeframe
@@ -75,6 +76,7 @@ def config_from_flags(
     origins = origins or {}
     known = known_exchanges()
     exchanges, renamed = resolve_names(values.exchanges, known)
+    refuse_unusable(exchanges)
     symbols = _symbols(values, environment)
     return Config(
         run=RunConfig(

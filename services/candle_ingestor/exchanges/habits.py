@@ -5,6 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from candle_ingestor.model.timeframe import Timeframe
+
+
+class VolumeUnit(StrEnum):
+    """What the volume of a spot candle counts, as ccxt hands it on."""
+
+    BASE = "base"
+    QUOTE = "quote"
+    CONTRACTS = "contracts"
 
 
 @dataclass(frozen=True)
@@ -32,20 +44,53 @@ class ExchangeHabits:
         page_candles: the most candles asked for in one request.
         reach_candles: how many candles back from the one in progress, itself included, an answer
             goes; None where the whole history is answered.
+        reach_by_timeframe: the same of those timeframes that differ, by `str(timeframe)`.
         is_reach_known: False for an exchange nobody has described here: silence before the first
             candle that it shows may then be the edge of its reach rather than a time without trade.
         request_parameters: passed to ccxt with every request for candles.
+        older_from_candles: how many candles back a request begins that asks for older candles in
+            another way; None where there is but one way.
+        older_parameters: passed to ccxt with these as well.
         row_layout: where its rows have their fields; None leaves them to ccxt, row by row.
         opened_year: no market has a candle from before its first of January.
+        off_grid_timeframes: those whose candles do not open where UTC has them, as a day that
+            opens at 16:00: not to be had (rule M8).
+        volume_unit: what the volume that ccxt reads from a row counts. Where it is no base volume,
+            the row layout says where a row has that; without one there is none.
+        flaw: why its candles are of no use, as words that follow its name.
     """
 
     exchange: str
     page_candles: int
     reach_candles: int | None = None
+    reach_by_timeframe: Mapping[str, int | None] = field(default_factory=dict)
     is_reach_known: bool = True
     request_parameters: Mapping[str, int | str] = field(default_factory=dict)
+    older_from_candles: int | None = None
+    older_parameters: Mapping[str, int | str] = field(default_factory=dict)
     row_layout: RowLayout | None = None
     opened_year: int = 2009
+    off_grid_timeframes: frozenset[str] = frozenset()
+    volume_unit: VolumeUnit = VolumeUnit.BASE
+    flaw: str | None = None
+
+    @property
+    def has_base_volumes(self) -> bool:
+        """Whether the volumes of its candles count the base currency, as merging needs (M3)."""
+        return self.volume_unit is VolumeUnit.BASE or self.row_layout is not None
+
+    def reach_in(self, timeframe: Timeframe) -> int | None:
+        """How many candles of that length are answered; None where the whole history is."""
+        return self.reach_by_timeframe.get(str(timeframe), self.reach_candles)
+
+    def parameters_of(self, timeframe: Timeframe, since_ms: int, now_ms: int) -> dict[str, Any]:
+        """What is passed to ccxt with a request for candles from a time on."""
+        parameters = dict(self.request_parameters)
+        if self.older_from_candles is not None:
+            older_ms = now_ms - self.older_from_candles * timeframe.duration_ms
+            if since_ms < older_ms:
+                parameters |= self.older_parameters
+        return parameters
 
     @property
     def opened_ms(self) -> int:
@@ -56,14 +101,25 @@ class ExchangeHabits:
 _ROWS = (
     ExchangeHabits("binance", 1000, row_layout=_MS_FIRST, opened_year=2017),
     ExchangeHabits("binanceus", 1000, row_layout=_MS_FIRST, opened_year=2019),
-    ExchangeHabits("bitfinex", 10_000),
+    # No row for a minute without trade; ccxt asks for the oldest from the start on.
+    ExchangeHabits(
+        "bitfinex", 10_000, row_layout=RowLayout((0, 1, 3, 4, 2, 5), 1), opened_year=2012
+    ),
     ExchangeHabits(
         "bitstamp",
         1000,
         row_layout=RowLayout(("timestamp", "open", "high", "low", "close", "volume"), 1000),
         opened_year=2011,
     ),
-    ExchangeHabits("bybit", 1000),
+    ExchangeHabits("btse", 300, is_reach_known=False, volume_unit=VolumeUnit.QUOTE),
+    # From a start on, its oldest candles first, whatever came before the first of them.
+    ExchangeHabits("bybit", 1000, row_layout=_MS_FIRST, opened_year=2018),
+    ExchangeHabits(
+        "cex",
+        100,
+        is_reach_known=False,
+        flaw="has candles of the best bid or of the best ask, not of trades",
+    ),
     ExchangeHabits(
         "coinbaseexchange",
         300,
@@ -79,17 +135,65 @@ _ROWS = (
         row_layout=RowLayout(("t", "o", "h", "l", "c", "v"), 1),
         opened_year=2019,
     ),
-    ExchangeHabits("gate", 1000, reach_candles=10_000),
-    # Its reach differs by timeframe; this is the longest.
-    ExchangeHabits("gemini", 1440, reach_candles=1440, is_reach_known=False),
+    # It refuses a range of more than 1000 candles, ends included, or one that begins more than
+    # 10,000 candles ago. Quote volume comes before base volume.
+    ExchangeHabits(
+        "gate",
+        1000,
+        reach_candles=10_000,
+        row_layout=RowLayout((0, 5, 3, 4, 2, 6), 1000),
+        opened_year=2013,
+    ),
+    # It takes no range, and answers all that it has, newest first: a day of minutes. How far the
+    # other timeframes reach is stated nowhere.
+    ExchangeHabits(
+        "gemini",
+        1440,
+        reach_by_timeframe={"1m": 1440},
+        is_reach_known=False,
+        row_layout=_MS_FIRST,
+        opened_year=2015,
+    ),
+    # Who asks for more than 1000 gets none. Its days open at 16:00 UTC.
+    ExchangeHabits(
+        "htx",
+        1000,
+        row_layout=RowLayout(("id", "open", "high", "low", "close", "amount"), 1000),
+        opened_year=2013,
+        off_grid_timeframes=frozenset({"1d"}),
+    ),
     ExchangeHabits(
         "kraken", 720, reach_candles=720, row_layout=RowLayout((0, 1, 2, 3, 4, 6), 1000)
     ),
     # The newest 1500 of a range whose end ccxt puts one candle later than wanted.
-    ExchangeHabits("kucoin", 1499),
-    # ccxt asks for 500 candles of time, whatever the limit.
-    ExchangeHabits("mexc", 500, is_reach_known=False),
-    ExchangeHabits("okx", 300),
+    ExchangeHabits(
+        "kucoin", 1499, row_layout=RowLayout((0, 1, 3, 4, 2, 5), 1000), opened_year=2017
+    ),
+    # ccxt asks for 500 candles of time, whatever the limit; the end of a range is excluded. How far
+    # back it reaches is stated nowhere.
+    ExchangeHabits("mexc", 500, is_reach_known=False, row_layout=_MS_FIRST, opened_year=2018),
+    ExchangeHabits(
+        "ndax",
+        100,
+        is_reach_known=False,
+        flaw="has candles that ccxt gives the time of their end, so that each is one candle late",
+    ),
+    # Its path of recent candles reaches 1440 back, and ccxt turns to the one of older candles right
+    # there: too late where its clock is ahead, and for a request that waited for its turn.
+    ExchangeHabits(
+        "okx",
+        300,
+        older_from_candles=1380,
+        older_parameters={"type": "HistoryCandles"},
+        row_layout=_MS_FIRST,
+        opened_year=2017,
+    ),
+    ExchangeHabits(
+        "zebpay",
+        100,
+        is_reach_known=False,
+        flaw="is asked by ccxt only for a range with both its ends, and the job names one",
+    ),
 )
 
 HABITS: Mapping[str, ExchangeHabits] = {row.exchange: row for row in _ROWS}

@@ -251,7 +251,8 @@ class _Run:
                 log.info("%s", words)
 
     def _tell_outlook(self, records: Records, markets: Markets) -> None:
-        reach_candles = {s.exchange: s.habits.reach_candles for s in self.sessions}
+        timeframe = self.config.candles.timeframe
+        reach_candles = {s.exchange: s.habits.reach_in(timeframe) for s in self.sessions}
         told = outlook_words(outlooks_of(self.tickers, self.works, records, markets, reach_candles))
         for words, is_by_nature in told[:_MOST_OUTLOOKS]:
             log.log(logging.INFO if is_by_nature else logging.WARNING, "%s", words)

@@ -5,17 +5,40 @@ from types import MappingProxyType
 
 from exchange_simulator.dialects.base import Dialect
 from exchange_simulator.dialects.binance import BINANCE, BINANCEUS
+from exchange_simulator.dialects.bitfinex import BITFINEX
 from exchange_simulator.dialects.bitstamp import BITSTAMP
+from exchange_simulator.dialects.bybit import BYBIT
 from exchange_simulator.dialects.coinbaseexchange import COINBASEEXCHANGE
 from exchange_simulator.dialects.cryptocom import CRYPTOCOM
+from exchange_simulator.dialects.gate import GATE
+from exchange_simulator.dialects.gemini import GEMINI
+from exchange_simulator.dialects.htx import HTX
 from exchange_simulator.dialects.kraken import KRAKEN
+from exchange_simulator.dialects.kucoin import KUCOIN
+from exchange_simulator.dialects.mexc import MEXC
+from exchange_simulator.dialects.okx import OKX
 
 __all__ = ["DIALECTS", "Dialect"]
 
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(
     {
         dialect.exchange: dialect
-        for dialect in (BINANCE, BINANCEUS, COINBASEEXCHANGE, KRAKEN, BITSTAMP, CRYPTOCOM)
+        for dialect in (
+            BINANCE,
+            BINANCEUS,
+            COINBASEEXCHANGE,
+            KRAKEN,
+            BITSTAMP,
+            CRYPTOCOM,
+            HTX,
+            KUCOIN,
+            OKX,
+            BYBIT,
+            GATE,
+            BITFINEX,
+            MEXC,
+            GEMINI,
+        )
     }
 )
 """By ccxt exchange id."""

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 from exchange_simulator.markets import Market
@@ -51,12 +51,16 @@ class RowFields(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """An exchange's markets by every name that its requests may use, and the time of a request."""
+    """An exchange's markets by every name that requests may use, and a request's time and query.
+
+    A request for candles has its query handed on beside the listing.
+    """
 
     markets: Sequence[Market]
     by_id: Mapping[str, Market]
     serves: Callable[[Market, int], bool]  # (market, timeframe_ms)
     now_ms: int
+    query: Query = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +111,9 @@ class Dialect:
     """One exchange's wire format and habits.
 
     `candle_path` matches the path (without the exchange prefix) of candle requests; its group
-    `market`, where it has one, holds the market's id. `decode` reads such a request and raises
-    ApiError as the exchange would. `endpoints` are the other paths. `refusal` is the body that
-    goes with an HTTP error status.
+    `market`, where it has one, holds the market's id, or which of several paths was asked.
+    `decode` reads such a request and raises ApiError as the exchange would. `endpoints` are the
+    other paths. `refusal` is the body that goes with an HTTP error status.
     """
 
     exchange: str
@@ -127,6 +131,7 @@ class Dialect:
     encode_page: Callable[[CandleRequest, EncodedRows, Sequence[str], int], str]
     endpoints: Mapping[str, Callable[[Listing], Json]]
     refusal: Callable[[int], Json]
+    day_opens_at_ms: int = 0  # when its candles of a day open, after midnight UTC
     other_markets: Sequence[Market] = ()  # listed beside the traded ones: halted, perpetual
     trades: TradesEndpoint | None = None  # None: it answers none here
 

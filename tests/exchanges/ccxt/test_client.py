@@ -11,6 +11,7 @@ import ccxt.async_support as ccxt_async
 import pytest
 from aiohttp import web
 from certificates import Certificates
+from exchange_facts import FACTS
 from forward_proxy import running_proxy
 
 from candle_ingestor.exchanges.ccxt.client import CcxtClient
@@ -184,7 +185,7 @@ async def test_the_configured_pace_is_the_one_told(
 async def gaps_of(
     simulator: ExchangeSimulator, client: CcxtClient, now_ms: int, requests: int
 ) -> list[float]:
-    symbol = "BTC/USDT" if client.exchange == "binance" else "BTC/USD"
+    symbol = f"BTC/{FACTS[client.exchange].quote}"
     await client.fetch_markets()
     simulator.requests.reset()
     await asyncio.gather(
@@ -297,3 +298,15 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         writer.write(received)
         await writer.drain()
     writer.close()
+
+
+@pytest.mark.parametrize(
+    ("exchange", "lacking", "offered"), [("mexc", "8h", "4h"), ("kraken", "7h", "4h")]
+)
+async def test_a_client_offers_the_timeframes_of_spot_markets(
+    exchange: str, lacking: str, offered: str
+) -> None:
+    client = CcxtClient(exchange, ExchangeSettings())
+    await client.close()
+    assert lacking not in client.timeframes
+    assert offered in client.timeframes

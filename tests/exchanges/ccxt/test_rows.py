@@ -13,7 +13,7 @@ from candle_ingestor.exchanges.habits import HABITS
 from candle_ingestor.model.candles import EXCHANGE_CANDLES
 
 LAYOUTS = {exchange: habits.row_layout for exchange, habits in HABITS.items() if habits.row_layout}
-MARKET = {"spot": True, "inverse": False, "contract": False, "info": {}}
+MARKET = {"type": "spot", "spot": True, "inverse": False, "contract": False, "info": {}}
 PARSERS = {exchange: strict_class(exchange)() for exchange in LAYOUTS}
 
 NUMBERS: st.SearchStrategy[Any] = st.one_of(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import pytest
+from exchange_facts import FACTS
 
 from candle_ingestor.exchanges import session as session_module
 from candle_ingestor.exchanges.ccxt.client import CcxtClient
@@ -38,9 +39,8 @@ NOW_MS = 1_709_642_090_000
 MINUTE_MS = 60_000
 END_MS = NOW_MS // MINUTE_MS * MINUTE_MS
 DAY_MS = 86_400_000
+DAYS_OF_HISTORY = 60
 REFUSALS = ("403", "418", "451")
-# Its reach less a margin of two candles.
-KRAKEN_BELIEVED_MS = END_MS - 717 * MINUTE_MS
 
 Candle = tuple[int, float, float, float, float, float]
 
@@ -92,7 +92,13 @@ class Paged:
 
 
 def symbol_of(exchange: str) -> str:
-    return "BTC/USDT" if exchange == "binance" else "BTC/USD"
+    return f"BTC/{FACTS[exchange].quote}"
+
+
+def believed_from_ms(exchange: str, start_ms: int) -> int:
+    """Where the exchange's minutes begin: its reach less a margin of two candles."""
+    reach_rows = FACTS[exchange].reach_rows
+    return max(start_ms, 0 if reach_rows is None else END_MS - (reach_rows - 3) * MINUTE_MS)
 
 
 def series_of(exchange: str, minutes: int = 1) -> Series:
@@ -103,7 +109,10 @@ def series_of(exchange: str, minutes: int = 1) -> Series:
 async def simulated(
     *faults: Fault, seed: int = 0, exchanges: Iterable[str] = tuple(DIALECTS)
 ) -> AsyncIterator[ExchangeSimulator]:
-    config = SimulatorConfig(seed=seed, faults=faults, exchanges=tuple(exchanges))
+    # The search for a listing reads the days since then, which are made of minutes.
+    config = SimulatorConfig(
+        seed=seed, faults=faults, exchanges=tuple(exchanges), synthetic_days=DAYS_OF_HISTORY
+    )
     clock = SimulatorClock(NOW_MS, frozen=True)
     async with ExchangeSimulator(config, clock=clock) as simulator:
         yield simulator
@@ -194,7 +203,7 @@ async def test_every_dialect_is_paged_to_exactly_what_it_traded(waitless: Waitle
         found = await all_paged(simulator, waitless, start_ms)
 
         for exchange, page in found.items():
-            reach_ms = KRAKEN_BELIEVED_MS if exchange == "kraken" else start_ms
+            reach_ms = believed_from_ms(exchange, start_ms)
             assert page.answered == IntervalSet.of(reach_ms, END_MS)
             assert page.candles == truth(simulator, exchange, page.answered), exchange
             beyond = page.reasons.get(GapReason.BEYOND_REACH, EMPTY)

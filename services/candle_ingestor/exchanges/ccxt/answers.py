@@ -1,14 +1,15 @@
 """Strict ccxt clients: nothing an exchange sends is dropped, cut or guessed on its way here.
 
 ccxt alone takes a cut or foreign answer for an empty one, and filters, sorts and trims candle
-rows. A minute would then look as if it had no trade. The strict class refuses what is not JSON,
-and hands on every row with its raw form.
+rows. A minute would then look as if it had no trade. Of some exchanges it fills gaps with candles
+of its own. The strict class refuses what is not JSON, and hands on every row with its raw form,
+and no other.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import ccxt.async_support as ccxt_async
 
 from candle_ingestor.exchanges.ccxt.causes import network_cause
-from candle_ingestor.exchanges.ccxt.rows import read_rows
+from candle_ingestor.exchanges.ccxt.rows import read_rows, rows_of_columns
 from candle_ingestor.exchanges.ccxt.trade_rows import read_trades
 from candle_ingestor.exchanges.errors import (
     SHOWN_CHARACTERS,
@@ -28,7 +29,7 @@ from candle_ingestor.exchanges.errors import (
     RequestRejectedError,
     ServerFaultError,
 )
-from candle_ingestor.exchanges.habits import HABITS
+from candle_ingestor.exchanges.habits import VolumeUnit, habits_of
 from candle_ingestor.exchanges.trade_habits import TRADE_HABITS
 from candle_ingestor.model.texts import shortened
 from candle_ingestor.operations.retry_after import retry_after_seconds
@@ -55,7 +56,8 @@ def number_texts() -> Iterator[None]:
 def strict_class(exchange: str) -> type[Any]:
     """ccxt's class of the exchange, made strict: see this module."""
     parent: Any = getattr(ccxt_async, exchange)
-    layout = HABITS[exchange].row_layout if exchange in HABITS else None
+    habits = habits_of(exchange, None)
+    layout, volume_by_layout = habits.row_layout, habits.volume_unit is not VolumeUnit.BASE
 
     class StrictExchange(parent):  # type: ignore[misc]  # ccxt is untyped here
         def handle_errors(
@@ -69,10 +71,12 @@ def strict_class(exchange: str) -> type[Any]:
             response: Any,
             *request: Any,
         ) -> Any:
-            refuse_bad_answer(self.id, code, headers, body, response)
-            return super().handle_errors(
-                code, reason, url, method, headers, body, response, *request
-            )
+            def by_its_words() -> Any:
+                return super(StrictExchange, self).handle_errors(
+                    code, reason, url, method, headers, body, response, *request
+                )
+
+            return checked_answer(self.id, code, headers, body, response, by_its_words)
 
         last_request_cost = 1.0
 
@@ -83,9 +87,18 @@ def strict_class(exchange: str) -> type[Any]:
             return await super().throttle(self.last_request_cost)
 
         def parse_ohlcvs(self, ohlcvs: Any, market: Any = None, *_: Any, **__: Any) -> Any:
-            if not isinstance(ohlcvs, list):
+            rows = rows_of_columns(ohlcvs) if isinstance(ohlcvs, dict) else ohlcvs
+            if not isinstance(rows, list):
                 raise MalformedAnswerError(f"{self.id}: candles are no list: {_cut(str(ohlcvs))}")
-            return read_rows(ohlcvs, layout, lambda row: self.parse_ohlcv(row, market))
+            return read_rows(
+                rows,
+                layout,
+                lambda row: self.parse_ohlcv(row, market),
+                volume_by_layout=volume_by_layout,
+            )
+
+        def insert_missing_candles(self, candles: Any, *_: Any) -> Any:
+            return candles
 
         def on_json_response(self, response_body: str) -> Any:
             if _has_number_texts.get():
@@ -93,12 +106,42 @@ def strict_class(exchange: str) -> type[Any]:
             return super().on_json_response(response_body)
 
         def parse_trades(self, trades: Any, market: Any = None, *_: Any, **__: Any) -> Any:
-            if not isinstance(trades, list):
-                raise MalformedAnswerError(f"{self.id}: trades are no list: {_cut(str(trades))}")
             trade_layout = TRADE_HABITS[self.id].layout
             return read_trades(trades, trade_layout, lambda row: self.parse_trade(row, market))
 
     return StrictExchange
+
+
+def checked_answer(
+    exchange: str,
+    code: int,
+    headers: Mapping[str, str],
+    body: str,
+    response: Any,
+    by_its_words: Callable[[], Any],
+) -> Any:
+    """What ccxt makes of an answer, unless its status or its form tells that it is none.
+
+    `by_its_words` asks ccxt, which raises for an error that the body tells. Some exchanges tell of
+    a rate limit under the status of a server fault.
+    """
+    fault: ServerFaultError | None = None
+    try:
+        refuse_bad_answer(exchange, code, headers, body, response)
+    except ServerFaultError as error:
+        fault = error
+    try:
+        answer = by_its_words()
+    except ccxt_async.RateLimitExceeded as error:
+        said = f"{exchange} answered {code}: {_cut(body)}"
+        raise RateLimitedError(said, retry_after_seconds(headers)) from error
+    except Exception as error:
+        if fault is None:
+            raise
+        raise fault from error
+    if fault is not None:
+        raise fault
+    return answer
 
 
 def refuse_bad_answer(

@@ -58,7 +58,7 @@ class CcxtClient:
         self.exchange = exchange
         self.habits = habits_of(exchange, _page_limit(self._client))
         self.trade_habits = TRADE_HABITS.get(exchange)
-        self.timeframes: Sequence[str] = tuple(self._client.timeframes or ())
+        self.timeframes: Sequence[str] = _spot_timeframes(self._client)
         self.address = settings.base_url or "default"
 
     @property
@@ -93,10 +93,13 @@ class CcxtClient:
                 str(timeframe),
                 since=since_ms,
                 limit=limit,
-                params=dict(self.habits.request_parameters),
+                params=self.habits.parameters_of(timeframe, since_ms, self._client.milliseconds()),
             )
         except Exception as error:
             raise self._translated(error) from error
+        if answer == []:
+            # ccxt's own word for an answer without candles, given before it reads any.
+            return RawRows.from_rows([], [])
         if not isinstance(answer, RawRows):
             raise MalformedAnswerError(f"{self.exchange}: ccxt answers candles in an unknown way")
         return answer
@@ -168,6 +171,14 @@ def _ask_for_spot_only(options: dict[str, Any]) -> None:
         asked["types"] = ["spot"]
     elif isinstance(types, dict):
         asked["types"] = {kind: kind == "spot" for kind in types}
+
+
+def _spot_timeframes(client: Any) -> tuple[str, ...]:
+    """Those of its spot markets, where ccxt tells them apart from those of others."""
+    by_kind = client.options.get("timeframes")
+    of_spot = by_kind.get("spot") if isinstance(by_kind, dict) else None
+    timeframes = client.timeframes or {}
+    return tuple(each for each in timeframes if of_spot is None or each in of_spot)
 
 
 def _page_limit(client: Any) -> int | None:

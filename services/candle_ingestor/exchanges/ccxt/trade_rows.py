@@ -16,13 +16,16 @@ _DECIMAL = r"^\d{1,20}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,2})?$"
 
 
 def read_trades(
-    answer: list[Any], layout: TradeLayout, parse: Callable[[Any], Mapping[str, Any]]
+    answer: Any, layout: TradeLayout, parse: Callable[[Any], Mapping[str, Any]]
 ) -> RawTrades:
     """The rows as columns TRADES; `parse` is ccxt's reading of one row.
 
     Raises:
-        ValueError: if ccxt reads the first or the last whole row in another way.
+        ValueError: if the answer is no list, or ccxt reads its first or last whole row in another
+            way.
     """
+    if not isinstance(answer, list):
+        raise ValueError(f"trades are no list: {answer!r}")
     rows = _bare(answer, layout)
     fields = (layout.time, layout.price, layout.amount, layout.id)
     columns = [[_text(row, field) for row in rows] for field in fields]

@@ -58,13 +58,14 @@ class CcxtCandles:
 
     @property
     def timeframes(self) -> Sequence[str]:
-        return self._session.timeframes
+        off_grid = self._session.habits.off_grid_timeframes
+        return tuple(name for name in self._session.timeframes if name not in off_grid)
 
     def seconds_per_request(self) -> float:
         return self._session.seconds_per_request
 
     def reach_start_ms(self, timeframe: Timeframe) -> int | None:
-        reach_candles = self._session.habits.reach_candles
+        reach_candles = self._session.habits.reach_in(timeframe)
         return reach_start_ms(reach_candles, timeframe, self._now_ms())
 
     def pages(

@@ -111,9 +111,8 @@ class Pager:
         return None
 
     def _reach_start_ms(self, heard: Heard | None = None) -> int | None:
-        return reach_start_ms(
-            self._hearing.habits.reach_candles, self._timeframe, self._hearing.now_ms(), heard
-        )
+        reach_candles = self._hearing.habits.reach_in(self._timeframe)
+        return reach_start_ms(reach_candles, self._timeframe, self._hearing.now_ms(), heard)
 
     def _ask(self, wanted: Interval, overlap_ms: int | None) -> PageAsk:
         limit = self._hearing.memory.page_candles

@@ -124,9 +124,8 @@ class SilenceJudge:
         """Whoever is silent about everything, as in a maintenance, is not believed."""
         near_ms = self._known_near(silence)
         hearing = self.hearing
-        reach_ms = reach_start_ms(
-            hearing.habits.reach_candles, hearing.series.timeframe, hearing.now_ms()
-        )
+        timeframe = hearing.series.timeframe
+        reach_ms = reach_start_ms(hearing.habits.reach_in(timeframe), timeframe, hearing.now_ms())
         if near_ms is None:
             await self._require_any_row(silence)
             return
@@ -151,7 +150,7 @@ class SilenceJudge:
         habits = self.hearing.habits
         if not habits.is_reach_known or not self._offers_days():
             return False
-        days_from_ms = reach_start_ms(habits.reach_candles, DAY, self.hearing.now_ms())
+        days_from_ms = reach_start_ms(habits.reach_in(DAY), DAY, self.hearing.now_ms())
         return days_from_ms is None or days_from_ms <= habits.opened_ms
 
     def _offers_days(self) -> bool:

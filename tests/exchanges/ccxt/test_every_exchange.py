@@ -6,7 +6,7 @@ that does not work must fail for the reason that the page tells.
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,9 @@ from candle_ingestor.exchanges.errors import (
     ExchangeError,
     ExchangeRefusedError,
     MalformedAnswerError,
+    RateLimitedError,
     RequestRejectedError,
+    ServerFaultError,
 )
 from candle_ingestor.exchanges.habits import HABITS
 from candle_ingestor.exchanges.settings import ExchangeSettings
@@ -72,45 +74,64 @@ def market_of(stub: Stub) -> dict[str, Any]:
 
 
 class StubServer:
-    """Answers every request below `/EXCHANGE` with that exchange's wire format."""
+    """Answers every request below `/EXCHANGE` with that exchange's wire format, or `body`."""
 
     def __init__(self) -> None:
         self.address = ""
         self.requests: dict[str, list[str]] = {}
         self.candles: list[StubCandle] = CANDLES
+        self.status = 200
+        self.body: str | None = None
+        self.clients: dict[str, CcxtClient] = {}
 
     async def answer(self, request: web.Request) -> web.Response:
         exchange = request.path.split("/")[1]
         asked = f"{request.method} {request.path_qs} {await request.text()}"
         self.requests.setdefault(exchange, []).append(asked)
-        body = json.dumps(STUBS[exchange].body(self.candles))
-        return web.Response(text=body, content_type="application/json")
+        body = self.body
+        if body is None:
+            body = json.dumps(STUBS[exchange].body(self.candles))
+        return web.Response(text=body, content_type="application/json", status=self.status)
 
-    async def ask(
-        self, exchange: str, since_ms: int = START_MS, keys: Mapping[str, str] | None = None
-    ) -> Asked:
-        settings = ExchangeSettings(f"{self.address}/{exchange}", keys=dict(keys or {}))
-        client = CcxtClient(exchange, settings)
+    def connect(self, exchange: str, keys: Mapping[str, str] | None = None) -> None:
+        """Makes the client that asks the exchange."""
+        settings = ExchangeSettings(
+            f"{self.address}/{exchange}", requests_per_minute=0, keys=dict(keys or {})
+        )
+        client = CcxtClient(exchange, settings, timeout_seconds=60)
         client._client.milliseconds = lambda: NOW_MS
         client.use_markets([market_of(STUBS[exchange])])
-        asked = Asked(requests=self.requests.setdefault(exchange, []))
-        before = len(asked.requests)
+        self.clients[exchange] = client
+
+    async def ask(self, exchange: str, since_ms: int = START_MS) -> Asked:
+        asked = Asked()
+        before = len(self.requests.setdefault(exchange, []))
         try:
-            rows = await client.fetch_candles("BTC/USDT", Timeframe(1), since_ms, 10)
+            rows = await self.clients[exchange].fetch_candles(
+                "BTC/USDT", Timeframe(1), since_ms, 10
+            )
             asked.candles = rows.frame.rows()
         except ExchangeError as error:
             asked.error = error
-        finally:
-            await client.close()
-        asked.requests = asked.requests[before:]
+        asked.requests = self.requests[exchange][before:]
         return asked
+
+    async def ask_all(self, exchanges: Iterable[str], since_ms: int = START_MS) -> dict[str, Asked]:
+        """All at once; making a client takes long, so that all are made before."""
+        names = list(exchanges)
+        for name in names:
+            if name not in self.clients:
+                self.connect(name)
+        found = await asyncio.gather(*(self.ask(name, since_ms) for name in names))
+        return dict(zip(names, found, strict=True))
 
 
 @pytest.fixture
-async def stubs(serve: Serve) -> StubServer:
+async def stubs(serve: Serve) -> AsyncIterator[StubServer]:
     server = StubServer()
     server.address = await serve(server.answer)
-    return server
+    yield server
+    await asyncio.gather(*(client.close() for client in server.clients.values()))
 
 
 def with_candles() -> list[str]:
@@ -122,7 +143,7 @@ async def test_candles_of_every_exchange_are_read_as_they_were_sent(stubs: StubS
     assert len(exchanges) == 90
     assert set(exchanges) == set(STUBS)
 
-    found = dict(zip(exchanges, await asyncio.gather(*map(stubs.ask, exchanges)), strict=True))
+    found = await stubs.ask_all(exchanges)
 
     failed = {e: asked.error for e, asked in found.items() if asked.error is not None}
     assert set(failed) == REJECTED | NEEDS_KEYS
@@ -145,7 +166,8 @@ async def test_candles_of_every_exchange_are_read_as_they_were_sent(stubs: StubS
 async def test_those_that_need_keys_are_read_with_keys(stubs: StubServer) -> None:
     for exchange in NEEDS_KEYS:
         if trades_spot(exchange):
-            asked = await stubs.ask(exchange, keys=KEYS)
+            stubs.connect(exchange, KEYS)
+            asked = await stubs.ask(exchange)
             assert asked.candles == [tuple(candle) for candle in CANDLES]
 
 
@@ -153,48 +175,56 @@ async def test_which_exchanges_answer_their_newest_candles_whatever_is_asked_for
     stubs: StubServer,
 ) -> None:
     asking = [e for e in STUBS if e not in REJECTED | NEEDS_KEYS and trades_spot(e)]
-    first = await asyncio.gather(*map(stubs.ask, asking))
-    second = await asyncio.gather(*(stubs.ask(e, START_MS - 5000 * MINUTE_MS) for e in asking))
+    later = await stubs.ask_all(asking)
+    earlier = await stubs.ask_all(asking, START_MS - 5000 * MINUTE_MS)
 
-    same = {
-        exchange
-        for exchange, now, earlier in zip(asking, first, second, strict=True)
-        if now.requests == earlier.requests
-    }
+    same = {e for e in asking if later[e].requests == earlier[e].requests}
     # Of gemini and its whole answer the row of habits tells.
     assert same - set(HABITS) == NEWEST_ONLY
     assert same & set(HABITS) == {"gemini"}
+
+
+async def test_a_page_in_place_of_an_answer_is_told_by_its_status_of_every_exchange(
+    stubs: StubServer,
+) -> None:
+    asking = [e for e in STUBS if e not in REJECTED | NEEDS_KEYS]
+    stubs.body = "<html>Bad</html>"
+    for status, expected in (
+        (502, ServerFaultError),
+        (429, RateLimitedError),
+        (200, MalformedAnswerError),
+    ):
+        stubs.status = status
+        found = await stubs.ask_all(asking)
+
+        told = {exchange: type(asked.error) for exchange, asked in found.items()}
+        assert told == dict.fromkeys(asking, expected)
 
 
 @pytest.mark.parametrize("exchange", ["bitopro", "bitget", "btcturk", "upbit"])
 async def test_an_answer_without_candles_is_one(exchange: str, stubs: StubServer) -> None:
     stubs.candles = []
 
+    stubs.connect(exchange)
     asked = await stubs.ask(exchange)
 
     assert (asked.error, asked.candles) == (None, [])
 
 
-async def answered(exchange: str, body: str, serve: Serve) -> Asked:
-    async def answer(_: web.Request) -> web.Response:
-        return web.Response(text=body, content_type="application/json")
+async def test_a_bare_list_of_bitget_is_read_like_its_usual_answer(stubs: StubServer) -> None:
+    stubs.body = json.dumps([STUBS["bitget"].row(candle) for candle in CANDLES])
+    stubs.connect("bitget")
 
-    server = StubServer()
-    server.address = await serve(answer)
-    return await server.ask(exchange)
-
-
-async def test_a_bare_list_of_bitget_is_read_like_its_usual_answer(serve: Serve) -> None:
-    stub = STUBS["bitget"]
-    rows = [stub.row(candle) for candle in CANDLES]
-
-    asked = await answered("bitget", json.dumps(rows), serve)
+    asked = await stubs.ask("bitget")
 
     assert asked.candles == [tuple(candle) for candle in CANDLES]
 
 
-async def test_no_body_at_all_is_no_answer_of_bitget(serve: Serve) -> None:
-    asked = await answered("bitget", "", serve)
+async def test_no_body_at_all_is_no_answer_of_bitget(stubs: StubServer) -> None:
+    stubs.body = ""
+    stubs.connect("bitget")
+
+    asked = await stubs.ask("bitget")
 
     assert isinstance(asked.error, MalformedAnswerError)
 
@@ -207,7 +237,10 @@ async def test_no_body_at_all_is_no_answer_of_bitget(serve: Serve) -> None:
         {"s": "ok", "t": 1, "o": [1], "h": [1], "l": [1], "c": [1], "v": [1]},
     ],
 )
-async def test_columns_that_make_no_rows_are_malformed(body: Any, serve: Serve) -> None:
-    asked = await answered("btcturk", json.dumps(body), serve)
+async def test_columns_that_make_no_rows_are_malformed(body: Any, stubs: StubServer) -> None:
+    stubs.body = json.dumps(body)
+    stubs.connect("btcturk")
+
+    asked = await stubs.ask("btcturk")
 
     assert isinstance(asked.error, MalformedAnswerError)

@@ -108,7 +108,7 @@ def checked_answer(
     except ccxt_async.RateLimitExceeded as error:
         said = f"{exchange} answered {code}: {_cut(body)}"
         raise RateLimitedError(said, retry_after_seconds(headers)) from error
-    except ccxt_async.BaseError as error:
+    except Exception as error:
         if fault is None:
             raise
         raise fault from error

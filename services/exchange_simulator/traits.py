@@ -73,6 +73,7 @@ EXCHANGE_TRAITS: Mapping[str, ExchangeTraits] = MappingProxyType(
         "kraken": ExchangeTraits(-0.5, 2.0, 1.0, 2.0, 30_000, 8, {}, {"BTC": 1}, _ALL_LISTED),
         "bitstamp": ExchangeTraits(-1.0, 2.5, 0.5, 4.0, 0, 8, {}, {"BTC": 0, "ETH": 1}, _NO_USDT),
         "cryptocom": ExchangeTraits(1.0, 2.0, 0.8, 3.0, 0, 2, _BINANCE_AMOUNTS, {}, _ALL_LISTED),
+        "coingecko": ExchangeTraits(0.0, 0.5, 1.0, 0.0, 0, 8, {}, {}, _NO_USDT),
     }
 )
 """In the order that outages and bad prints go round by."""

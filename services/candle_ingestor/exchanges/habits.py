@@ -37,6 +37,12 @@ class ExchangeHabits:
         request_parameters: passed to ccxt with every request for candles.
         row_layout: where its rows have their fields; None leaves them to ccxt, row by row.
         opened_year: no market has a candle from before its first of January.
+        has_prices_only: it tells one price a candle: open, high and low are the close, and there
+            is no volume of base units, which reads as 0.
+        is_never_silent: it has a candle for every length of time between two that it shows: one
+            that is missing there is a hole, and asked for on its own.
+        days_per_request: how many daily candles are asked for at once where the first one is looked
+            for; None is as many as in any other request.
     """
 
     exchange: str
@@ -46,6 +52,9 @@ class ExchangeHabits:
     request_parameters: Mapping[str, int | str] = field(default_factory=dict)
     row_layout: RowLayout | None = None
     opened_year: int = 2009
+    has_prices_only: bool = False
+    is_never_silent: bool = False
+    days_per_request: int | None = None
 
     @property
     def opened_ms(self) -> int:
@@ -64,6 +73,17 @@ _ROWS = (
         opened_year=2011,
     ),
     ExchangeHabits("bybit", 1000),
+    # Ranges of 90 days, of which two are only there to have the points of an hour. Longer ranges
+    # are answered in points of a day: that is enough to find the first one.
+    ExchangeHabits(
+        "coingecko",
+        88,
+        reach_candles=365,
+        opened_year=2013,
+        has_prices_only=True,
+        is_never_silent=True,
+        days_per_request=10_000,
+    ),
     ExchangeHabits(
         "coinbaseexchange",
         300,
@@ -93,6 +113,9 @@ _ROWS = (
 )
 
 HABITS: Mapping[str, ExchangeHabits] = {row.exchange: row for row in _ROWS}
+
+PRICES_ONLY = frozenset(row.exchange for row in _ROWS if row.has_prices_only)
+"""Exchanges that know no more of a candle than its close."""
 
 _CAUTIOUS_PAGE_CANDLES = 100
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 from candle_ingestor.errors import DependencyError
 from candle_ingestor.exchanges.errors import ExchangeError, words_without
 from candle_ingestor.ingest.keeping import PageKeeper
-from candle_ingestor.ingest.plan import cut_to_tasks
+from candle_ingestor.ingest.plan import cut_to_tasks, with_full_page
 from candle_ingestor.ingest.sources.base import Known
 from candle_ingestor.ingest.store_thread import StoreThread
 from candle_ingestor.ingest.work import SeriesWork
@@ -69,8 +69,14 @@ class Fetcher:
             raise _first(errors) from None
 
     async def _fetch_exchange(self, works: Sequence[SeriesWork]) -> None:
-        tasks = [task for work in works for task in _tasks(work, work.plan.catch_up)]
-        tasks += [task for work in works for task in _tasks(work, work.plan.backfill)]
+        first: list[tuple[SeriesWork, Interval]] = []
+        later: list[tuple[SeriesWork, Interval]] = []
+        for work in works:
+            page_ms = (work.source.page_candles - 1) * work.series.timeframe.duration_ms
+            catch_up, backfill = with_full_page(work.plan.catch_up, work.plan.backfill, page_ms)
+            first += _tasks(work, catch_up)
+            later += _tasks(work, backfill)
+        tasks = first + later
         await _some_at_once(tasks, lambda task: self._guarded(*task))
         await self.keeper.flush()
 

@@ -7,6 +7,7 @@ from exchange_simulator.dialects.base import Dialect
 from exchange_simulator.dialects.binance import BINANCE, BINANCEUS
 from exchange_simulator.dialects.bitstamp import BITSTAMP
 from exchange_simulator.dialects.coinbaseexchange import COINBASEEXCHANGE
+from exchange_simulator.dialects.coingecko import COINGECKO
 from exchange_simulator.dialects.cryptocom import CRYPTOCOM
 from exchange_simulator.dialects.kraken import KRAKEN
 
@@ -15,7 +16,15 @@ __all__ = ["DIALECTS", "Dialect"]
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(
     {
         dialect.exchange: dialect
-        for dialect in (BINANCE, BINANCEUS, COINBASEEXCHANGE, KRAKEN, BITSTAMP, CRYPTOCOM)
+        for dialect in (
+            BINANCE,
+            BINANCEUS,
+            COINBASEEXCHANGE,
+            KRAKEN,
+            BITSTAMP,
+            CRYPTOCOM,
+            COINGECKO,
+        )
     }
 )
-"""By ccxt exchange id."""
+"""By ccxt exchange id, and coingecko, which ccxt does not know."""

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 from exchange_simulator.markets import Market
@@ -71,8 +71,9 @@ class Dialect:
 
     `candle_path` matches the path (without the exchange prefix) of candle requests; its group
     `market`, where it has one, holds the market's id. `decode` reads such a request and raises
-    ApiError as the exchange would. `endpoints` are the other paths. `refusal` is the body that
-    goes with an HTTP error status.
+    ApiError as the exchange would. `endpoints` are the other paths, and `asked_endpoints` those
+    that heed the query. `refusal` is the body that goes with an HTTP error status. A header of
+    `key_headers` may be given as a parameter of that name with underscores, and is read as one.
     """
 
     exchange: str
@@ -91,6 +92,8 @@ class Dialect:
     endpoints: Mapping[str, Callable[[Listing], Json]]
     refusal: Callable[[int], Json]
     other_markets: Sequence[Market] = ()  # listed beside the traded ones: halted, perpetual
+    asked_endpoints: Mapping[str, Callable[[Query, Listing], Json]] = field(default_factory=dict)
+    key_headers: Sequence[str] = ()
 
 
 def page_of(rows: Sequence[str]) -> str:

@@ -222,8 +222,9 @@ class SilenceJudge:
 
     async def _first_day_ms(self, from_ms: int, now_ms: int) -> int | None:
         hearing = self.hearing
+        page_candles = hearing.habits.days_per_request or hearing.habits.page_candles
         return await first_day_ms(
-            hearing.daily_rows, from_ms, now_ms, hearing.habits.page_candles, str(hearing.series)
+            hearing.daily_rows, from_ms, now_ms, page_candles, str(hearing.series)
         )
 
 

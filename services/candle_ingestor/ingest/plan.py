@@ -82,7 +82,7 @@ def plan_series(
     unlisted = EMPTY
     if record.listing.first_day_ms is not None:
         unlisted = (missing - record.covered) & IntervalSet.of(0, record.listing.first_day_ms)
-    beyond = missing & _found_beyond_reach(record)
+    beyond = missing & _found_beyond_reach(record, window)
     if reach_start_ms is not None:
         beyond = beyond | (missing & IntervalSet.of(0, reach_start_ms))
     to_fetch = missing - unlisted - beyond
@@ -155,9 +155,13 @@ def _read_again(
     return record.covered & IntervalSet.of(from_ms, max(from_ms, wanted.end_ms))
 
 
-def _found_beyond_reach(record: SeriesRecord) -> IntervalSet:
-    # What an exchange no longer answered before its first known candle it never will again.
+def _found_beyond_reach(record: SeriesRecord, window: Window) -> IntervalSet:
+    # What an exchange no longer answered before its first known candle it never will again, unless
+    # the user knows better.
     if not record.covered:
         return EMPTY
     found = record.coverage.reasons.get(GapReason.BEYOND_REACH, EMPTY)
-    return found & IntervalSet.of(0, record.covered.start_ms)
+    end_ms = record.covered.start_ms
+    if window.refetch_from_ms is not None:
+        end_ms = min(end_ms, window.refetch_from_ms)
+    return found & IntervalSet.of(0, end_ms)

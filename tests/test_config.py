@@ -170,8 +170,8 @@ def test_relative_dates_move_with_the_day_of_each_run() -> None:
     assert candles.resolved(NOW_MS + DAY_MS) == (end_ms, end_ms + DAY_MS)
 
 
-def test_the_exchanges_known_are_those_of_ccxt() -> None:
-    assert known_exchanges() == tuple(sorted(ccxt.async_support.exchanges))
+def test_the_exchanges_known_are_those_of_ccxt_and_coingecko() -> None:
+    assert known_exchanges() == tuple(sorted([*ccxt.async_support.exchanges, "coingecko"]))
 
 
 def test_degraded_runs_end_well_unless_they_are_to_fail() -> None:

@@ -11,7 +11,7 @@ from exchange_simulator.dialects.coingecko import COINGECKO
 from exchange_simulator.dialects.cryptocom import CRYPTOCOM
 from exchange_simulator.dialects.kraken import KRAKEN
 
-__all__ = ["DIALECTS", "Dialect"]
+__all__ = ["CCXT_DIALECTS", "DIALECTS", "Dialect"]
 
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(
     {
@@ -28,3 +28,8 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
     }
 )
 """By ccxt exchange id, and coingecko, which ccxt does not know."""
+
+CCXT_DIALECTS: Mapping[str, Dialect] = MappingProxyType(
+    {exchange: dialect for exchange, dialect in DIALECTS.items() if dialect is not COINGECKO}
+)
+"""Those that ccxt speaks."""

@@ -25,7 +25,7 @@ from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.operations.stopping import StopSignal
 from exchange_simulator import (
-    DIALECTS,
+    CCXT_DIALECTS,
     FAULT_KINDS,
     ExchangeSimulator,
     Fault,
@@ -101,7 +101,7 @@ def series_of(exchange: str, minutes: int = 1) -> Series:
 
 @asynccontextmanager
 async def simulated(
-    *faults: Fault, seed: int = 0, exchanges: Iterable[str] = tuple(DIALECTS)
+    *faults: Fault, seed: int = 0, exchanges: Iterable[str] = tuple(CCXT_DIALECTS)
 ) -> AsyncIterator[ExchangeSimulator]:
     config = SimulatorConfig(seed=seed, faults=faults, exchanges=tuple(exchanges))
     clock = SimulatorClock(NOW_MS, frozen=True)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,17 +57,10 @@ class Answers:
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[Answers]:
+async def server(serve: Callable[..., Awaitable[str]]) -> Answers:
     answers = Answers()
-    application = web.Application()
-    application.router.add_route("*", "/{path:.*}", answers.answer)
-    runner = web.AppRunner(application, access_log=None, handler_cancellation=True)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    answers.url = f"http://{host}:{port}"
-    yield answers
-    await runner.cleanup()
+    answers.url = await serve(answers.answer)
+    return answers
 
 
 @asynccontextmanager

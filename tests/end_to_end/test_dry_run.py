@@ -68,8 +68,8 @@ def test_a_dry_run_checks_everything_prints_the_plan_and_writes_nothing(
         assert any(what in line for line in passed), what
     assert not any("SOL/USD" in line for line in passed)  # --dry_run_limit is 2.
     # 50 hours, by 299 and 999 new candles a page, at a request a second.
-    assert cells(finished.output, "BTC/USD", "coinbaseexchange")[2:] == ["3,000", "11", "11.0"]
-    assert cells(finished.output, "ETH/USD", "binanceus")[2:] == ["3,000", "4", "4.0"]
+    assert cells(finished.output, "BTC/USD", "coinbaseexchange")[3:] == ["3,000", "11", "11.0"]
+    assert cells(finished.output, "ETH/USD", "binanceus")[3:] == ["3,000", "4", "4.0"]
     assert "A run of 3 symbols would take about 33 s at the exchanges' pace." in finished.output
     assert market.requests.candle_request_count("coinbaseexchange") == 2
 
@@ -88,7 +88,7 @@ def test_after_a_run_a_dry_one_plans_the_last_candles_only_and_changes_nothing(
         path: content for path, (_, content) in before.items()
     }
     assert "SQLite file data/candles.sqlite can be read and written" in finished.output
-    assert cells(finished.output, "BTC/USD", "binanceus")[2:4] == ["5", "1"]
+    assert cells(finished.output, "BTC/USD", "binanceus")[2:5] == ["candle endpoint", "5", "1"]
 
 
 def test_a_dry_run_tells_all_that_fails_and_ends_with_the_gravest(

@@ -23,6 +23,7 @@ from candle_ingestor.ingest.work import SeriesWork
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, Interval
+from candle_ingestor.model.origins import Origin
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import SeriesRecord
 from candle_ingestor.model.symbol import Symbol
@@ -50,6 +51,8 @@ class Run:
     progress: HeardProgress = field(default_factory=HeardProgress)
     failures: list[tuple[Series, str]] = field(default_factory=list)
     works: dict[Series, SeriesWork] = field(default_factory=dict)
+    further: dict[str, dict[Origin, ScriptedSource]] = field(default_factory=dict)
+    reach_start: int | None = None
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.store)
@@ -59,9 +62,12 @@ class Run:
         for series in {source: None for each in self.tickers for source in each.sources}:
             source = self.sources[series.exchange]
             source.is_to_stop = self.stop.is_set
-            plan = plan_series(self.window, self.ledger.record(series), MINUTE, None)
+            further = self.further.get(series.exchange, {})
+            offers = {origin: each.offers(series) for origin, each in further.items()}
+            reach_ms = None if self.reach_start is None else ms(self.reach_start)
+            plan = plan_series(self.window, self.ledger.record(series), MINUTE, reach_ms, offers)
             report = SourceReport(series.exchange, str(series.symbol))
-            self.works[series] = SeriesWork(series, source, plan, report)
+            self.works[series] = SeriesWork(series, source, plan, report, further)
         self.merging = MergeSchedule(
             self.ledger, self.store_thread, settling.outcomes, self.works, self.stop
         )
@@ -125,6 +131,36 @@ async def test_everything_planned_is_fetched_and_kept(
         assert run.works[series].remaining == EMPTY
         assert run.works[series].report.candles == 500
     assert run.failures == []
+
+
+async def test_what_the_endpoint_does_not_reach_is_read_where_it_is_offered(
+    store: SqliteStore, thread: StoreThread
+) -> None:
+    archive = ScriptedSource(
+        "kraken", price=11.0, origin=Origin.ARCHIVE, is_paced=False, offered=span(0, 200)
+    )
+    trades = ScriptedSource("kraken", price=12.0, origin=Origin.TRADES, offered=span(100, 500))
+    run = Run(
+        CrashingStore(store),
+        [ticker_of(KRAKEN)],
+        window(0, 500),
+        {"kraken": ScriptedSource("kraken")},
+        thread,
+        further={"kraken": {Origin.ARCHIVE: archive, Origin.TRADES: trades}},
+        reach_start=300,
+    )
+
+    await run.fetch()
+
+    prices = dict.fromkeys(range(200), 11.0) | dict.fromkeys(range(200, 300), 12.0)
+    assert stored(store, KRAKEN) == prices | dict.fromkeys(range(300, 500), 10.0)
+    assert run.ledger.record(KRAKEN).coverage.origins == {
+        Origin.ARCHIVE: span(0, 200),
+        Origin.TRADES: span(200, 300),
+    }
+    assert store.read_records() == dict(run.ledger.records)
+    assert run.works[KRAKEN].remaining == EMPTY
+    assert run.progress["Fetching candles"].expected == {"kraken": 500}
 
 
 async def test_the_whole_of_catch_up_and_backfill_is_expected_at_once_and_then_done(

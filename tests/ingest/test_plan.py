@@ -18,6 +18,7 @@ from candle_ingestor.ingest.plan import (
 )
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
+from candle_ingestor.model.origins import Origin, Origins
 from candle_ingestor.model.series_record import NOTHING_KNOWN, Coverage, Listing, SeriesRecord
 from candle_ingestor.model.timeframe import Timeframe
 
@@ -205,6 +206,34 @@ SPANS = st.lists(
 MINUTES = st.integers(0, 150).map(ms)
 
 
+OFFERS = st.dictionaries(st.sampled_from([Origin.ARCHIVE, Origin.TRADES]), SPANS)
+
+
+def test_what_the_endpoint_does_not_reach_goes_to_the_first_source_that_offers_it() -> None:
+    offers = {Origin.ARCHIVE: span(10, 30), Origin.TRADES: span(20, 70)}
+
+    made = plan_series(window(0, 100), NOTHING_KNOWN, MINUTE, ms(60), offers)
+
+    assert made.elsewhere == {Origin.ARCHIVE: span(10, 30), Origin.TRADES: span(30, 60)}
+    assert made.to_ask == span(60, 100)
+    assert made.to_fetch == span(10, 100)
+    assert made.unreachable[GapReason.BEYOND_REACH] == span(0, 10)
+
+
+def test_candles_from_elsewhere_bring_nothing_within_the_reach_of_the_endpoint() -> None:
+    coverage = (
+        Coverage()
+        .with_reasons({GapReason.BEYOND_REACH: span(0, 60)})
+        .replaced(span(60, 90), span(60, 90))
+        .replaced(span(10, 30), span(10, 30), origin=Origin.ARCHIVE)
+    )
+
+    made = plan(window(0, 100), SeriesRecord(coverage))
+
+    assert made.to_fetch == span(90, 100)
+    assert made.unreachable[GapReason.BEYOND_REACH] == spans((0, 10), (30, 60))
+
+
 @st.composite
 def records(draw: st.DrawFn) -> SeriesRecord:
     covered = draw(SPANS)
@@ -225,15 +254,20 @@ WINDOWS = st.builds(
 
 
 @settings(max_examples=300, deadline=None)
-@given(WINDOWS, records(), st.none() | MINUTES)
+@given(WINDOWS, records(), st.none() | MINUTES, OFFERS)
 def test_a_plan_accounts_for_everything_wanted_exactly_once(
-    wished: Window, record: SeriesRecord, reach_ms: int | None
+    wished: Window, record: SeriesRecord, reach_ms: int | None, offers: Origins
 ) -> None:
-    made = plan_series(wished, record, MINUTE, reach_ms)
+    made = plan_series(wished, record, MINUTE, reach_ms, offers)
 
     wanted = IntervalSet((made.wanted,)) - record.covered
     again = record.provisional & IntervalSet.of(0, wished.end_ms)
-    parts = [made.catch_up, made.backfill, *made.unreachable.values()]
+    parts = [
+        made.catch_up,
+        made.backfill,
+        *made.elsewhere.values(),
+        *made.unreachable.values(),
+    ]
     union = EMPTY
     for part in parts:
         assert not union & part
@@ -244,11 +278,14 @@ def test_a_plan_accounts_for_everything_wanted_exactly_once(
     for unreachable in made.unreachable.values():
         assert not unreachable & record.covered
     first_ms = max(reach_ms or 0, record.listing.first_day_ms or 0)
-    assert not (made.to_fetch - record.covered) & IntervalSet.of(0, first_ms)
+    assert not (made.to_ask - record.covered) & IntervalSet.of(0, first_ms)
     if reach_ms is None:
         assert not again - made.to_fetch
+    for origin, intervals in made.elsewhere.items():
+        assert not intervals - offers[origin]
+        assert not intervals & (made.unreachable[GapReason.BEYOND_REACH] | record.covered)
     newest = IntervalSet.of(wished.end_ms - wished.catch_up_initial_ms, wished.end_ms)
-    assert made.catch_up == (EMPTY if wished.is_bounded else made.to_fetch & newest)
+    assert made.catch_up == (EMPTY if wished.is_bounded else made.to_ask & newest)
 
 
 @settings(max_examples=200, deadline=None)

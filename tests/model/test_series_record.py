@@ -8,6 +8,7 @@ from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, IntervalSet
 from candle_ingestor.model.merge_rules import MergeRules
 from candle_ingestor.model.months import Month, months_of
+from candle_ingestor.model.origins import Origin
 from candle_ingestor.model.series_record import (
     Coverage,
     Exports,
@@ -29,6 +30,27 @@ def basis(number: int) -> MergeBasis:
 
 
 BASES = st.integers(0, 3).map(basis)
+
+
+@given(st.lists(st.tuples(st.sampled_from(Origin), SPANS), max_size=6))
+def test_every_covered_minute_came_from_where_it_was_last_read(
+    readings: list[tuple[Origin, IntervalSet]],
+) -> None:
+    coverage = Coverage()
+    last: dict[int, Origin] = {}
+    for origin, read in readings:
+        coverage = coverage.replaced(read, read, origin=origin)
+        last |= {minute: origin for minute in range(END) if read.contains(ms(minute))}
+
+    found = {
+        origin: [minute for minute in range(END) if intervals.contains(ms(minute))]
+        for origin, intervals in {
+            **coverage.origins,
+            Origin.ENDPOINT: coverage.from_endpoint,
+        }.items()
+    }
+    assert {minute: origin for origin, minutes in found.items() for minute in minutes} == last
+    assert sum(map(len, found.values())) == len(last)
 
 
 @given(SPANS, SPANS, REASONS, SPANS, SPANS, SPANS, REASONS)

@@ -21,6 +21,7 @@ from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.merge_rules import HighLow, MergeRules
 from candle_ingestor.model.months import Month
+from candle_ingestor.model.origins import Origin
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import (
     NOTHING_KNOWN,
@@ -317,9 +318,13 @@ FULL_RECORD = SeriesRecord(
             GapReason.FETCH_FAILED: IntervalSet([minutes(10, 12)]),
             GapReason.REJECTED: IntervalSet([minutes(12, 13), minutes(15, 16)]),
         },
+        origins={Origin.ARCHIVE: IntervalSet([minutes(0, 5), minutes(20, 22)])},
     ),
     listing=Listing(
-        first_day_ms=1_500_000_000_000, silent_until_ms=1_600_000_000_000, is_delisted=True
+        first_day_ms=1_500_000_000_000,
+        silent_until_ms=1_600_000_000_000,
+        listed_by_ms=1_550_000_000_000,
+        is_delisted=True,
     ),
     catch_up_from_ms=START_MS,
     precision=Precision(price_digits=2),

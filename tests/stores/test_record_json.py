@@ -9,6 +9,7 @@ from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import IntervalSet
 from candle_ingestor.model.merge_rules import HighLow, MergeRules
 from candle_ingestor.model.months import Month
+from candle_ingestor.model.origins import Origin
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import (
     NOTHING_KNOWN,
@@ -36,8 +37,9 @@ FULL = SeriesRecord(
         IntervalSet([(0, 60), (120, 180)]),
         IntervalSet.of(120, 180),
         {GapReason.REJECTED: IntervalSet.of(60, 120)},
+        {Origin.ARCHIVE: IntervalSet.of(0, 60)},
     ),
-    listing=Listing(86_400_000, None, True),
+    listing=Listing(86_400_000, None, 43_200_000, True),
     catch_up_from_ms=60,
     precision=Precision(2, None),
     merging=Merging(
@@ -93,8 +95,11 @@ records = st.builds(
         interval_sets,
         interval_sets,
         st.dictionaries(st.sampled_from(GapReason), interval_sets),
+        st.dictionaries(st.sampled_from(Origin), interval_sets),
     ),
-    listing=st.builds(Listing, st.none() | times, st.none() | times, st.booleans()),
+    listing=st.builds(
+        Listing, st.none() | times, st.none() | times, st.none() | times, st.booleans()
+    ),
     catch_up_from_ms=st.none() | times,
     precision=st.none()
     | st.builds(Precision, st.none() | st.integers(0, 18), st.none() | st.integers(0, 18)),
@@ -142,8 +147,14 @@ def test_a_record_is_nested_by_subject() -> None:
             "covered": [[0, 60], [120, 180]],
             "provisional": [[120, 180]],
             "reasons": {"rejected": [[60, 120]]},
+            "origins": {"archive": [[0, 60]]},
         },
-        "listing": {"first_day_ms": 86_400_000, "silent_until_ms": None, "is_delisted": True},
+        "listing": {
+            "first_day_ms": 86_400_000,
+            "silent_until_ms": None,
+            "listed_by_ms": 43_200_000,
+            "is_delisted": True,
+        },
         "catch_up_from_ms": 60,
         "precision": {"price_digits": 2, "volume_digits": None},
         "merging": {

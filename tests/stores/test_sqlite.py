@@ -538,9 +538,32 @@ def test_a_file_of_the_first_version_is_brought_to_this_one(
     with closing(SqliteStore(old_file)) as again:
         assert again.read_records() == expected
     with closing(sqlite3.connect(old_file)) as notebook:
-        assert notebook.execute("PRAGMA user_version").fetchone() == (2,)
+        assert notebook.execute("PRAGMA user_version").fetchone() == (3,)
         found = notebook.execute("SELECT record FROM candle_coverage ORDER BY exchange").fetchall()
     assert found == [(encode_record(expected[series]),) for series in (MERGED, bitstamp, KRAKEN)]
+
+
+def test_a_file_of_the_second_version_is_brought_to_this_one(
+    store: SqliteStore, path: Path
+) -> None:
+    put(store, KRAKEN, candles(1))
+    expected = store.read_records()
+    store.close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for view in ("candle_coverage", "coverage_intervals"):
+            connection.execute(f"DROP VIEW {view}")
+            connection.execute(f"CREATE VIEW {view} AS SELECT 1 AS record")
+        connection.execute(
+            "UPDATE series_record_rows SET facts = json_remove(facts, '$.coverage.origins')"
+        )
+        connection.execute("PRAGMA user_version = 2")
+
+    with closing(SqliteStore(path)) as again:
+        assert again.read_records() == expected
+
+    with closing(sqlite3.connect(path)) as notebook:
+        (found,) = notebook.execute("SELECT record FROM candle_coverage").fetchone()
+        assert decode_record(found, KRAKEN) == expected[KRAKEN]
 
 
 def test_a_file_of_the_first_version_with_a_damaged_record_is_refused_and_left_alone(

@@ -10,6 +10,7 @@ from candle_ingestor.exchanges.errors import ExchangeError
 from candle_ingestor.ingest.sources.base import Known, Page, SourceCounts
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
+from candle_ingestor.model.origins import Origin
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.timeframe import Timeframe
 
@@ -28,6 +29,12 @@ class ScriptedSource:
     is_to_stop: Callable[[], bool] = lambda: False
     asked: list[tuple[Series, Interval]] = field(default_factory=list)
     known: list[Known] = field(default_factory=list)
+    origin: Origin = Origin.ENDPOINT
+    is_paced: bool = True
+    offered: IntervalSet = EMPTY
+
+    def offers(self, _series: Series) -> IntervalSet:
+        return self.offered
 
     @property
     def timeframes(self) -> tuple[str, ...]:
@@ -63,7 +70,7 @@ class ScriptedSource:
                 yield _failed(piece, failure)
             else:
                 shown = candles(dict.fromkeys(range(first, last), self.price))
-                yield Page(piece, shown, IntervalSet((piece,)))
+                yield Page(piece, shown, IntervalSet((piece,)), origin=self.origin)
 
 
 def _failed(done: Interval, failure: ExchangeError) -> Page:

@@ -34,8 +34,7 @@ from candle_ingestor.ingest.mixing import refuse_mixed_history
 from candle_ingestor.ingest.outlook import WHAT_TO_DO, Outlook, outlook_words, outlooks_of
 from candle_ingestor.ingest.plan import estimated_requests
 from candle_ingestor.ingest.preparing import RunTicker, make_tickers, plan_works
-from candle_ingestor.ingest.sources.base import CandleSource
-from candle_ingestor.ingest.sources.factory import SourceParts, sources_of
+from candle_ingestor.ingest.sources.factory import SourceParts, Sources, sources_of
 from candle_ingestor.ingest.sources.sift import sift
 from candle_ingestor.ingest.window import earliest_wanted_ms
 from candle_ingestor.ingest.work import SeriesWork
@@ -179,7 +178,7 @@ async def _check_exchanges(
             by_exchange = {session.exchange: session for session in sessions}
             for each in tickers[: config.run.dry_run_limit]:
                 for series in each.asked:
-                    if str(series.timeframe) in sources[series.exchange].timeframes:
+                    if str(series.timeframe) in sources[series.exchange].endpoint.timeframes:
                         session = by_exchange[series.exchange]
                         await _check_candles(config, clock, session, series, checks)
             works = plan_works(tickers, records, sources)
@@ -193,7 +192,7 @@ async def _check_exchanges(
 async def _check_markets(
     config: Config,
     sessions: list[ExchangeSession],
-    sources: Mapping[str, CandleSource],
+    sources: Mapping[str, Sources],
     checks: Checks,
 ) -> dict[str, dict[Symbol, Market] | None]:
     markets: dict[str, dict[Symbol, Market] | None] = {}
@@ -208,7 +207,7 @@ async def _check_markets(
             raise fetched
         markets[session.exchange] = markets_by_symbol(session.exchange, fetched)
         try:
-            refuse_unoffered_timeframe(sources[session.exchange], config.candles.timeframe)
+            refuse_unoffered_timeframe(sources[session.exchange].endpoint, config.candles.timeframe)
         except ConfigurationError as error:
             checks.failed(f"exchange {session.exchange}", error)
         else:
@@ -276,24 +275,27 @@ def _print_outlook(outlooks: list[Outlook], checks: Checks) -> None:
 def _print_plan(
     config: Config, tickers: list[RunTicker], works: Mapping[Series, SeriesWork], console: Console
 ) -> None:
-    table = Table("symbol", "exchange", "missing candles", "requests", "seconds", title="Plan")
+    heads = ("symbol", "exchange", "from", "missing candles", "requests", "seconds")
+    table = Table(*heads, title="Plan")
     seconds_by_exchange: dict[str, float] = {}
     for number, each in enumerate(tickers):
         for series in each.asked:
-            work = works[series]
-            to_fetch = work.plan.to_fetch
-            requests = estimated_requests(to_fetch, series.timeframe, work.source.page_candles)
-            seconds = requests * work.source.seconds_per_request()
-            total = seconds_by_exchange.get(series.exchange, 0.0) + seconds
-            seconds_by_exchange[series.exchange] = total
-            if number < config.run.dry_run_limit:
-                table.add_row(
-                    str(each.ticker.symbol),
-                    series.exchange,
-                    f"{work.candles_in(to_fetch):,}",
-                    f"{requests:,}",
-                    f"{seconds:,.1f}",
-                )
+            for source, intervals in works[series].routes:
+                requests = 0
+                if source.is_paced:
+                    requests = estimated_requests(intervals, series.timeframe, source.page_candles)
+                seconds = requests * source.seconds_per_request()
+                total = seconds_by_exchange.get(series.exchange, 0.0) + seconds
+                seconds_by_exchange[series.exchange] = total
+                if number < config.run.dry_run_limit:
+                    table.add_row(
+                        str(each.ticker.symbol),
+                        series.exchange,
+                        source.origin.replace("_", " "),
+                        f"{works[series].candles_in(intervals):,}",
+                        f"{requests:,}",
+                        f"{seconds:,.1f}",
+                    )
     console.print(table)
     longest = max(seconds_by_exchange.values(), default=0.0)
     symbols = counted(len(tickers), "symbol")

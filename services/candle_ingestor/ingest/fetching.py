@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from candle_ingestor.errors import DependencyError
 from candle_ingestor.exchanges.errors import ExchangeError, words_without
 from candle_ingestor.ingest.keeping import PageKeeper
 from candle_ingestor.ingest.plan import cut_to_tasks, with_full_page
-from candle_ingestor.ingest.sources.base import Known
+from candle_ingestor.ingest.sources.base import CandleSource, Known
 from candle_ingestor.ingest.store_thread import StoreThread
 from candle_ingestor.ingest.work import SeriesWork
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.intervals import Interval, IntervalSet
+from candle_ingestor.model.origins import Origin
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.times import iso_text
 from candle_ingestor.operations.progress import Progress
@@ -35,6 +36,12 @@ PAGES_PER_TASK = 16
 pages: a task a little longer than its pages would cost another request each time."""
 
 
+class _Task(NamedTuple):
+    work: SeriesWork
+    source: CandleSource
+    interval: Interval
+
+
 @dataclass
 class Fetcher:
     """Fetches series of many exchanges and hands their pages on to be kept.
@@ -49,43 +56,34 @@ class Fetcher:
     is_to_stop: Callable[[], bool]
     on_failure: Callable[[SeriesWork, Exception], None]
 
-    async def fetch(self, works: Iterable[SeriesWork]) -> None:
+    async def fetch(self, works: Collection[SeriesWork]) -> None:
         """Fetches every series, what is to catch up before the history, oldest candles first.
 
         Raises:
             DependencyError: if the store fails.
         """
-        by_exchange: dict[str, list[SeriesWork]] = {}
         expected: Counter[str] = Counter()
         for work in works:
-            by_exchange.setdefault(work.series.exchange, []).append(work)
             expected[work.series.exchange] += work.candles_in(work.plan.to_fetch)
         self.progress.begin("Fetching candles", +expected)
         try:
             async with asyncio.TaskGroup() as group:
-                for each in by_exchange.values():
-                    group.create_task(self._fetch_exchange(each))
+                for lane in _lanes(works):
+                    group.create_task(self._fetch_lane(lane))
         except* DependencyError as errors:
             raise _first(errors) from None
 
-    async def _fetch_exchange(self, works: Sequence[SeriesWork]) -> None:
-        first: list[tuple[SeriesWork, Interval]] = []
-        later: list[tuple[SeriesWork, Interval]] = []
-        for work in works:
-            page_ms = (work.source.page_candles - 1) * work.series.timeframe.duration_ms
-            catch_up, backfill = with_full_page(work.plan.catch_up, work.plan.backfill, page_ms)
-            first += _tasks(work, catch_up)
-            later += _tasks(work, backfill)
-        tasks = first + later
-        await _some_at_once(tasks, lambda task: self._guarded(*task))
+    async def _fetch_lane(self, tasks: Sequence[_Task]) -> None:
+        await _some_at_once(tasks, self._guarded)
         await self.keeper.flush()
 
-    async def _guarded(self, work: SeriesWork, interval: Interval) -> None:
+    async def _guarded(self, task: _Task) -> None:
         """Keeps what nobody foresaw in one series from stopping the others (rule F2)."""
         if self.is_to_stop():
             return
+        work, interval = task.work, task.interval
         try:
-            await self._fetch_task(work, interval)
+            await self._fetch_task(task)
         except DependencyError:
             raise
         except Exception as error:
@@ -93,9 +91,10 @@ class Fetcher:
             work.settle(interval, IntervalSet((interval,)))
             self.on_failure(work, error)
 
-    async def _fetch_task(self, work: SeriesWork, interval: Interval) -> None:
+    async def _fetch_task(self, task: _Task) -> None:
+        work, interval = task.work, task.interval
         known = await self.store_thread.run(known_of, self.ledger, work.series, interval)
-        pages = work.source.pages(work.series, interval, known, work.report.counts)
+        pages = task.source.pages(work.series, interval, known, work.report.counts)
         async with aclosing(pages):
             async for page in pages:
                 if page.failure is not None:
@@ -131,10 +130,32 @@ def known_of(ledger: Ledger, series: Series, interval: Interval) -> Known:
     )
 
 
-def _tasks(work: SeriesWork, intervals: IntervalSet) -> list[tuple[SeriesWork, Interval]]:
-    candles = PAGES_PER_TASK * (work.source.page_candles - 1) * 99 // 100
+def _lanes(works: Iterable[SeriesWork]) -> list[list[_Task]]:
+    """What is read one after the other: an exchange's requests in their order, and each file."""
+    catch_up: dict[str, list[_Task]] = {}
+    later: dict[str, list[_Task]] = {}
+    last: dict[str, list[_Task]] = {}
+    apart: dict[tuple[str, Origin], list[_Task]] = {}
+    for work in works:
+        exchange = work.series.exchange
+        page_ms = (work.source.page_candles - 1) * work.series.timeframe.duration_ms
+        newest, history = with_full_page(work.plan.catch_up, work.plan.backfill, page_ms)
+        catch_up.setdefault(exchange, []).extend(_tasks(work, work.source, newest))
+        later.setdefault(exchange, []).extend(_tasks(work, work.source, history))
+        for source, intervals in work.elsewhere:
+            tasks = _tasks(work, source, intervals)
+            if source.is_paced:
+                last.setdefault(exchange, []).extend(tasks)
+            else:
+                apart.setdefault((exchange, source.origin), []).extend(tasks)
+    asked = [catch_up[exchange] + later[exchange] + last.get(exchange, []) for exchange in catch_up]
+    return [*asked, *apart.values()]
+
+
+def _tasks(work: SeriesWork, source: CandleSource, intervals: IntervalSet) -> list[_Task]:
+    candles = PAGES_PER_TASK * (source.page_candles - 1) * 99 // 100
     pieces = cut_to_tasks(intervals, work.series.timeframe, max(candles, 1))
-    return [(work, piece) for piece in pieces]
+    return [_Task(work, source, piece) for piece in pieces]
 
 
 async def _some_at_once(items: Iterable[Item], run: Callable[[Item], Awaitable[None]]) -> None:

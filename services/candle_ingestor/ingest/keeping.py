@@ -128,4 +128,5 @@ def _replacement(work: SeriesWork, page: Page) -> Replacement:
         page.provisional,
         page.reasons,
         page.listing,
+        origin=page.origin,
     )

@@ -6,12 +6,16 @@ Pure.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from candle_ingestor.model.gaps import GapReason, Reasons
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
+from candle_ingestor.model.origins import Origins
 from candle_ingestor.model.series_record import SeriesRecord
 from candle_ingestor.model.timeframe import Timeframe
+
+NO_OFFERS: Origins = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -45,18 +49,29 @@ class SeriesPlan:
 
     Attributes:
         wanted: everything the run is to account for.
-        catch_up, backfill: what is to be fetched first, and after; disjoint.
-        unreachable: reasons of wanted intervals that need no request.
+        catch_up, backfill: what the candle endpoint is asked for first, and after.
+        elsewhere: what it does not reach and another source offers. All three are disjoint.
+        unreachable: reasons of wanted intervals that no source can fill.
     """
 
     wanted: Interval
     catch_up: IntervalSet
     backfill: IntervalSet
     unreachable: Reasons
+    elsewhere: Origins = field(default_factory=dict)
+
+    @property
+    def to_ask(self) -> IntervalSet:
+        """What the candle endpoint is asked for."""
+        return self.catch_up | self.backfill
 
     @property
     def to_fetch(self) -> IntervalSet:
-        return self.catch_up | self.backfill
+        """What may be had from any source."""
+        wanted = self.to_ask
+        for intervals in self.elsewhere.values():
+            wanted = wanted | intervals
+        return wanted
 
 
 def catch_up_start_ms(window: Window, timeframe: Timeframe, honoured_ms: int | None = None) -> int:
@@ -72,9 +87,17 @@ def catch_up_start_ms(window: Window, timeframe: Timeframe, honoured_ms: int | N
 
 
 def plan_series(
-    window: Window, record: SeriesRecord, timeframe: Timeframe, reach_start_ms: int | None
+    window: Window,
+    record: SeriesRecord,
+    timeframe: Timeframe,
+    reach_start_ms: int | None,
+    offers: Origins = NO_OFFERS,
 ) -> SeriesPlan:
-    """What to fetch of a series, by what its record says. `reach_start_ms` is its source's."""
+    """What to fetch of a series, by what its record says, and from which source.
+
+    `reach_start_ms` is the candle endpoint's. `offers` are what further sources have, in the order
+    in which they are taken.
+    """
     wanted = wanted_interval(window, record, timeframe)
     until_end = IntervalSet.of(0, window.end_ms)
     missing = (IntervalSet((wanted,)) - record.covered) | (record.provisional & until_end)
@@ -85,19 +108,22 @@ def plan_series(
     beyond = missing & _found_beyond_reach(record, window)
     if reach_start_ms is not None:
         beyond = beyond | (missing & IntervalSet.of(0, reach_start_ms))
-    to_fetch = missing - unlisted - beyond
+    to_ask = missing - unlisted - beyond
+    beyond = beyond - unlisted - record.covered
+    elsewhere = {}
+    for origin, offered in offers.items():
+        elsewhere[origin] = beyond & offered
+        beyond = beyond - offered
     catch_up = EMPTY
     if not window.is_bounded:
         boundary_ms = timeframe.floor_ms(window.end_ms - window.catch_up_initial_ms)
-        catch_up = to_fetch - IntervalSet.of(0, boundary_ms)
+        catch_up = to_ask - IntervalSet.of(0, boundary_ms)
     return SeriesPlan(
         wanted,
         catch_up,
-        to_fetch - catch_up,
-        {
-            GapReason.NOT_LISTED_YET: unlisted,
-            GapReason.BEYOND_REACH: beyond - unlisted - record.covered,
-        },
+        to_ask - catch_up,
+        {GapReason.NOT_LISTED_YET: unlisted, GapReason.BEYOND_REACH: beyond},
+        elsewhere,
     )
 
 
@@ -158,10 +184,11 @@ def _read_again(
 def _found_beyond_reach(record: SeriesRecord, window: Window) -> IntervalSet:
     # What an exchange no longer answered before its first known candle it never will again, unless
     # the user knows better.
-    if not record.covered:
+    answered = record.coverage.from_endpoint
+    if not answered:
         return EMPTY
     found = record.coverage.reasons.get(GapReason.BEYOND_REACH, EMPTY)
-    end_ms = record.covered.start_ms
+    end_ms = answered.start_ms
     if window.refetch_from_ms is not None:
         end_ms = min(end_ms, window.refetch_from_ms)
     return found & IntervalSet.of(0, end_ms)

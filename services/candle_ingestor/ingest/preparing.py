@@ -10,7 +10,7 @@ from candle_ingestor.exchanges.availability import MarketChoice
 from candle_ingestor.exchanges.markets import Market, Markets
 from candle_ingestor.ingest.plan import Window, catch_up_start_ms, plan_series
 from candle_ingestor.ingest.report import SourceReport
-from candle_ingestor.ingest.sources.base import CandleSource
+from candle_ingestor.ingest.sources.factory import Sources
 from candle_ingestor.ingest.window import window_of
 from candle_ingestor.ingest.work import SeriesWork
 from candle_ingestor.ledger.hand import MOST_ROWS
@@ -113,7 +113,7 @@ def learnt_records(
 
 
 def plan_works(
-    tickers: Sequence[RunTicker], records: Records, sources: Mapping[str, CandleSource]
+    tickers: Sequence[RunTicker], records: Records, sources: Mapping[str, Sources]
 ) -> dict[Series, SeriesWork]:
     """What is to be fetched of every series, each once however many tickers use it."""
     windows: dict[Series, Window] = {}
@@ -124,14 +124,16 @@ def plan_works(
     return {
         series: SeriesWork(
             series,
-            sources[series.exchange],
+            sources[series.exchange].endpoint,
             plan_series(
                 window,
                 _record(records, series),
                 series.timeframe,
-                sources[series.exchange].reach_start_ms(series.timeframe),
+                sources[series.exchange].endpoint.reach_start_ms(series.timeframe),
+                sources[series.exchange].offers(series),
             ),
             SourceReport(series.exchange, str(series.symbol)),
+            sources[series.exchange].further,
         )
         for series, window in windows.items()
     }

@@ -39,8 +39,7 @@ from candle_ingestor.ingest.preparing import (
 )
 from candle_ingestor.ingest.report import RunReport, TickerReport
 from candle_ingestor.ingest.report_json import report_json
-from candle_ingestor.ingest.sources.base import CandleSource
-from candle_ingestor.ingest.sources.factory import SourceParts, sources_of
+from candle_ingestor.ingest.sources.factory import SourceParts, Sources, sources_of
 from candle_ingestor.ingest.store_thread import StoreThread
 from candle_ingestor.ingest.work import SeriesWork
 from candle_ingestor.ledger.ledger import Ledger
@@ -145,9 +144,9 @@ class _Run:
         choices = choose_markets(self.config, self.symbols, markets, self.report)
         if not choices:
             return
-        for exchange, source in self.sources.items():
+        for exchange, sources in self.sources.items():
             if any(exchange in choice.markets for choice in choices):
-                refuse_unoffered_timeframe(source, self.config.candles.timeframe)
+                refuse_unoffered_timeframe(sources.endpoint, self.config.candles.timeframe)
         self.parts.progress.begin("Reading what is stored")
         self.ledger = await on_store(Ledger, self.parts.store)
         self.tickers = make_tickers(
@@ -269,7 +268,7 @@ class _Run:
 
         return ExchangeSession(client, self.parts.policy, self.parts.stop, when_asked=note_search)
 
-    def _sources(self) -> dict[str, CandleSource]:
+    def _sources(self) -> dict[str, Sources]:
         candles = self.config.candles
         return sources_of(
             SourceParts(

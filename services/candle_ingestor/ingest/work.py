@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from candle_ingestor.ingest.plan import SeriesPlan
 from candle_ingestor.ingest.report import SourceReport
-from candle_ingestor.ingest.sources.base import CandleSource
+from candle_ingestor.ingest.sources.base import CandleSource, FurtherSource
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
+from candle_ingestor.model.origins import Origin
 from candle_ingestor.model.series import Series
 
 
@@ -17,6 +18,8 @@ class SeriesWork:
     """One series of a run.
 
     Attributes:
+        source: the exchange's candle endpoint.
+        further: other sources of its candles, by kind.
         remaining: what may still be fetched and is not yet kept.
         failed: what was asked for in this run without a believable answer.
     """
@@ -25,11 +28,23 @@ class SeriesWork:
     source: CandleSource
     plan: SeriesPlan
     report: SourceReport
+    further: Mapping[Origin, FurtherSource] = field(default_factory=dict)
     remaining: IntervalSet = field(init=False)
     failed: IntervalSet = EMPTY
 
     def __post_init__(self) -> None:
         self.remaining = self.plan.to_fetch
+
+    @property
+    def routes(self) -> list[tuple[CandleSource, IntervalSet]]:
+        """The sources, each with what is wanted of it; of the endpoint it may be nothing."""
+        return [(self.source, self.plan.to_ask), *self.elsewhere]
+
+    @property
+    def elsewhere(self) -> list[tuple[FurtherSource, IntervalSet]]:
+        """The further sources that are read, each with what is wanted of it."""
+        planned = self.plan.elsewhere.items()
+        return [(self.further[origin], intervals) for origin, intervals in planned if intervals]
 
     @property
     def has_caught_up(self) -> bool:

@@ -13,6 +13,7 @@ from candle_ingestor.ledger.hand import CandlesInHand
 from candle_ingestor.model.candles import no_candles
 from candle_ingestor.model.gaps import Reasons
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
+from candle_ingestor.model.origins import Origin
 from candle_ingestor.model.selection import candles_within
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import (
@@ -46,6 +47,7 @@ class Replacement:
         reasons: why intervals, in the span or not, stay outside coverage.
         listing: what was learnt of the listing; None for nothing new.
         basis: what merged the candles; None for an exchange's own.
+        origin: where an exchange's candles came from.
     """
 
     series: Series
@@ -56,6 +58,7 @@ class Replacement:
     reasons: Reasons = field(default_factory=dict)
     listing: Listing | None = None
     basis: MergeBasis | None = None
+    origin: Origin = Origin.ENDPOINT
 
 
 @dataclass(frozen=True)
@@ -243,7 +246,9 @@ class _Staged:
         disturbed = _touched(difference, known, series.timeframe) | (known - replacement.answered)
         pending.disturbed = pending.disturbed | disturbed
         changed = disturbed | (replacement.answered - known)
-        coverage = record.coverage.replaced(span, replacement.answered, replacement.provisional)
+        coverage = record.coverage.replaced(
+            span, replacement.answered, replacement.provisional, replacement.origin
+        )
         if replacement.reasons:
             coverage = coverage.with_reasons(replacement.reasons)
         record = record.with_change(coverage, changed)

@@ -9,6 +9,7 @@ from candle_ingestor.model.gaps import FINAL_REASONS, Reasons, with_reason, with
 from candle_ingestor.model.intervals import EMPTY, IntervalSet
 from candle_ingestor.model.merge_rules import MergeRules
 from candle_ingestor.model.months import Month, months_of
+from candle_ingestor.model.origins import Origin, Origins, with_origin
 from candle_ingestor.model.series import Series
 
 
@@ -21,25 +22,40 @@ class Coverage:
             candle had no trade.
         provisional: the part of `covered` that the next run asks for once more.
         reasons: reasons of intervals outside `covered`, where one is known.
+        origins: where the parts of `covered` came from that the candle endpoint did not answer.
     """
 
     covered: IntervalSet = EMPTY
     provisional: IntervalSet = EMPTY
     reasons: Reasons = field(default_factory=dict)
+    origins: Origins = field(default_factory=dict)
 
     def replaced(
-        self, span: IntervalSet, covered: IntervalSet, provisional: IntervalSet = EMPTY
+        self,
+        span: IntervalSet,
+        covered: IntervalSet,
+        provisional: IntervalSet = EMPTY,
+        origin: Origin = Origin.ENDPOINT,
     ) -> Coverage:
         """The coverage that is `covered` and `provisional` inside `span` and as before outside.
 
-        What leaves `covered` has no reason until it is given one.
+        What leaves `covered` has no reason until it is given one. `origin` is of `covered`.
         """
         # Reasons lie outside what was covered before, so that only the news can contradict them.
         return Coverage(
             (self.covered - span) | covered,
             (self.provisional - span) | provisional,
             without(self.reasons, covered),
+            with_origin(self.origins, origin, span, covered),
         )
+
+    @property
+    def from_endpoint(self) -> IntervalSet:
+        """The part of `covered` that the exchange's candle endpoint answered."""
+        known = self.covered
+        for intervals in self.origins.values():
+            known = known - intervals
+        return known
 
     def with_reasons(self, reasons: Reasons) -> Coverage:
         """The coverage with these as the newest words on what is outside `covered`."""
@@ -63,11 +79,13 @@ class Listing:
     Attributes:
         first_day_ms: start of the UTC day of the first candle of the market's whole history.
         silent_until_ms: where no first candle was found, the time up to which there is none.
+        listed_by_ms: where the first candle cannot be sought, a time before which there was one.
         is_delisted: whether the exchange no longer lists the market.
     """
 
     first_day_ms: int | None = None
     silent_until_ms: int | None = None
+    listed_by_ms: int | None = None
     is_delisted: bool = False
 
 

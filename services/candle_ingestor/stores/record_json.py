@@ -10,6 +10,7 @@ from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, IntervalSet
 from candle_ingestor.model.merge_rules import MergeRules
 from candle_ingestor.model.months import Month
+from candle_ingestor.model.origins import Origin
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import (
     Coverage,
@@ -78,10 +79,14 @@ def record_fields(record: SeriesRecord) -> dict[str, Any]:
             "reasons": {
                 reason.value: intervals.intervals for reason, intervals in coverage.reasons.items()
             },
+            "origins": {
+                origin.value: intervals.intervals for origin, intervals in coverage.origins.items()
+            },
         },
         "listing": {
             "first_day_ms": listing.first_day_ms,
             "silent_until_ms": listing.silent_until_ms,
+            "listed_by_ms": listing.listed_by_ms,
             "is_delisted": listing.is_delisted,
         },
         "catch_up_from_ms": record.catch_up_from_ms,
@@ -157,17 +162,24 @@ def _coverage(fields: Fields) -> Coverage:
     reasons = fields.within("reasons")
     known = {reason.value for reason in GapReason}
     found = {name: reasons.intervals(name) for name in reasons.names}
+    origins = fields.optional_within("origins")
     return Coverage(
         covered=fields.intervals("covered"),
         provisional=fields.intervals("provisional"),
         reasons={GapReason(name): found[name] for name in found if name in known},
+        origins={} if origins is None else {o: origins.intervals(o) for o in _origins(origins)},
     )
+
+
+def _origins(fields: Fields) -> list[Origin]:
+    return [origin for origin in Origin if fields.has(origin)]
 
 
 def _listing(fields: Fields) -> Listing:
     return Listing(
         first_day_ms=fields.optional_number("first_day_ms"),
         silent_until_ms=fields.optional_number("silent_until_ms"),
+        listed_by_ms=fields.optional_number("listed_by_ms"),
         is_delisted=fields.truth("is_delisted"),
     )
 

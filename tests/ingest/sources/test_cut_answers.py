@@ -275,6 +275,18 @@ def test_an_exchange_that_is_silent_about_everything_is_not_believed(
     assert job.wrong() == []
 
 
+def test_silence_is_believed_of_an_exchange_that_still_shows_the_day_of_the_first_candle() -> None:
+    exchange = Exchange({-DAY + 5}, 300)
+    job = Job(exchange, others_are_shown=False).run(0)
+    assert job.coverage.covered == span(0, 300)
+    exchange.now = 600
+
+    job.run(0)
+
+    assert job.failures == []
+    assert job.coverage.covered == span(0, 600)
+
+
 def test_stored_candles_disprove_a_history_without_any() -> None:
     exchange = Exchange(set(range(-20 * DAY, 10 * DAY, 7)), 10 * DAY)
     job = Job(exchange).run(5 * DAY)
@@ -414,6 +426,22 @@ def test_silence_of_a_whole_reach_is_no_trade_only_after_a_day_with_trade() -> N
     edge = 300 - NEWEST_60_BELIEVED + 1
     assert traded.coverage.covered == fresh.reason(GapReason.NOT_FETCHED) == span(edge, 300)
     assert fresh.failures == traded.failures == []
+
+
+def test_trade_before_a_silence_is_remembered_when_its_day_has_left_the_reach() -> None:
+    exchange = newest_60({-DAY + 5}, 300)
+    job = Job(exchange).run(0)
+    assert job.listing.listed_by_ms == job.coverage.covered.start_ms
+    exchange.days = list
+    exchange.now = 600
+
+    job.run(0)
+
+    edge = 600 - NEWEST_60_BELIEVED + 1
+    assert job.reason(GapReason.NOT_FETCHED) == EMPTY
+    assert job.coverage.covered.covers((ms(edge), ms(600)))
+    assert job.failures == []
+    assert exchange.day_requests == 0
 
 
 def test_a_reach_without_daily_candles_leaves_its_head_open() -> None:

@@ -9,12 +9,8 @@ from candle_ingestor.exchanges.ccxt.client import CcxtClient
 from candle_ingestor.exchanges.retry import RetryPolicy
 from candle_ingestor.exchanges.session import ExchangeSession
 from candle_ingestor.exchanges.settings import ExchangeSettings
-from candle_ingestor.ingest.sources.factory import (
-    CANDLE_ENDPOINT,
-    SourceParts,
-    make_source,
-    sources_of,
-)
+from candle_ingestor.ingest.sources.factory import SourceParts, make_source, sources_of
+from candle_ingestor.model.origins import Origin
 from candle_ingestor.operations.stopping import StopSignal
 
 
@@ -29,12 +25,12 @@ async def test_every_exchange_that_is_asked_has_a_source_in_flag_order() -> None
     sources = sources_of(await parts_of("kraken", "bitstamp"))
 
     assert list(sources) == ["kraken", "bitstamp"]
-    assert [source.exchange for source in sources.values()] == ["kraken", "bitstamp"]
-    assert sources["kraken"].page_candles == 720
+    assert [each.endpoint.exchange for each in sources.values()] == ["kraken", "bitstamp"]
+    assert sources["kraken"].endpoint.page_candles == 720
 
 
 async def test_a_source_offers_the_timeframes_of_its_exchange() -> None:
-    source = make_source(CANDLE_ENDPOINT, "kraken", await parts_of("bitstamp", "kraken"))
+    source = make_source(Origin.ENDPOINT, "kraken", await parts_of("bitstamp", "kraken"))
 
     assert "1m" in source.timeframes
     assert "7m" not in source.timeframes

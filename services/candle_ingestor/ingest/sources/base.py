@@ -12,6 +12,7 @@ from candle_ingestor.exchanges.errors import ExchangeError
 from candle_ingestor.exchanges.session import RequestCounts
 from candle_ingestor.model.gaps import Reasons
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
+from candle_ingestor.model.origins import Origin
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import Listing
 from candle_ingestor.model.timeframe import Timeframe
@@ -54,6 +55,7 @@ class Page:
         reasons: why the rest of `done` stays open.
         failure: what kept a part of `done` from being answered, if anything did.
         listing: what was learnt of the listing; None for nothing new.
+        origin: the kind of the source.
     """
 
     done: Interval
@@ -63,6 +65,7 @@ class Page:
     reasons: Reasons = field(default_factory=dict)
     failure: ExchangeError | None = None
     listing: Listing | None = None
+    origin: Origin = Origin.ENDPOINT
 
 
 class CandleSource(Protocol):
@@ -70,6 +73,14 @@ class CandleSource(Protocol):
 
     @property
     def exchange(self) -> str: ...
+
+    @property
+    def origin(self) -> Origin:
+        """Its kind; every page that it yields names it."""
+
+    @property
+    def is_paced(self) -> bool:
+        """Whether reading it takes requests to the exchange."""
 
     @property
     def page_candles(self) -> int:
@@ -96,3 +107,13 @@ class CandleSource(Protocol):
 
         A page that failed is yielded with its failure, and the next one is asked for.
         """
+
+
+class FurtherSource(CandleSource, Protocol):
+    """A source of what an exchange's candle endpoint does not reach.
+
+    What is paced is asked after all that the endpoint is asked for.
+    """
+
+    def offers(self, series: Series) -> IntervalSet:
+        """What it may have of the series; what is in doubt is offered."""

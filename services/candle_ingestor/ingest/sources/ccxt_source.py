@@ -11,6 +11,7 @@ from candle_ingestor.ingest.sources.hearing import Hearing, SeriesMemory
 from candle_ingestor.ingest.sources.judge import reach_start_ms
 from candle_ingestor.ingest.sources.pager import Pager, PageRules
 from candle_ingestor.model.intervals import Interval
+from candle_ingestor.model.origins import Origin
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import Listing
 from candle_ingestor.model.timeframe import Timeframe
@@ -38,6 +39,14 @@ class CcxtCandles:
     @property
     def exchange(self) -> str:
         return self._session.exchange
+
+    @property
+    def origin(self) -> Origin:
+        return Origin.ENDPOINT
+
+    @property
+    def is_paced(self) -> bool:
+        return True
 
     @property
     def page_candles(self) -> int:

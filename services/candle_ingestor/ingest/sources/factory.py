@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.exchanges.session import ExchangeSession
-from candle_ingestor.ingest.sources.base import CandleSource
+from candle_ingestor.ingest.sources.base import CandleSource, FurtherSource
 from candle_ingestor.ingest.sources.ccxt_source import CcxtCandles
-
-CANDLE_ENDPOINT = "candle_endpoint"
+from candle_ingestor.model.origins import Origin, Origins
+from candle_ingestor.model.series import Series
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,23 @@ class SourceParts:
     refetch_last_candles: int
 
 
+@dataclass(frozen=True)
+class Sources:
+    """All sources of one exchange's candles.
+
+    Attributes:
+        endpoint: the one that is asked first.
+        further: those of what it does not reach, in the order in which they are preferred.
+    """
+
+    endpoint: CandleSource
+    further: Mapping[Origin, FurtherSource] = field(default_factory=dict)
+
+    def offers(self, series: Series) -> Origins:
+        """What the further sources offer of a series."""
+        return {origin: source.offers(series) for origin, source in self.further.items()}
+
+
 def make_source(kind: str, exchange: str, parts: SourceParts) -> CandleSource:
     """The source of that kind of one exchange's candles.
 
@@ -40,9 +57,11 @@ def make_source(kind: str, exchange: str, parts: SourceParts) -> CandleSource:
     return _KINDS[kind](exchange, parts)
 
 
-def sources_of(parts: SourceParts) -> dict[str, CandleSource]:
-    """A source of candles an exchange that is asked, in flag order."""
-    return {s.exchange: make_source(CANDLE_ENDPOINT, s.exchange, parts) for s in parts.sessions}
+def sources_of(parts: SourceParts) -> dict[str, Sources]:
+    """The sources of each exchange that is asked, in flag order."""
+    return {
+        s.exchange: Sources(make_source(Origin.ENDPOINT, s.exchange, parts)) for s in parts.sessions
+    }
 
 
 def _candle_endpoint(exchange: str, parts: SourceParts) -> CandleSource:
@@ -51,6 +70,6 @@ def _candle_endpoint(exchange: str, parts: SourceParts) -> CandleSource:
 
 
 _KINDS: Mapping[str, Callable[[str, SourceParts], CandleSource]] = {
-    CANDLE_ENDPOINT: _candle_endpoint,
+    Origin.ENDPOINT: _candle_endpoint,
 }
 """How a source of each kind is made."""

@@ -177,7 +177,10 @@ class Hearing:
         return heard.first_ms is not None
 
     async def is_alive(self) -> bool:
-        """Whether the exchange shows candles at all: of this market, or of its best known ones."""
+        """Whether the exchange shows candles at all.
+
+        Asked for are this market's newest, its best known markets', and this market's first day.
+        """
         session = self.session
         if session.has_shown_rows or await self.shows_anything_recent():
             return True
@@ -188,7 +191,10 @@ class Hearing:
             rows = await session.fetch_candles(market, timeframe, start_ms, limit, self.counts)
             if not rows.frame.is_empty():
                 return True
-        return False
+        first_day_ms = self.memory.listing.first_day_ms
+        if first_day_ms is None:
+            return False
+        return not (await self.daily_rows(first_day_ms, _FEWEST_PAGE_CANDLES)).frame.is_empty()
 
     def report_rejected(self, heard: Heard) -> None:
         """Counts the rejected rows of an answer that was taken, and logs the first of them."""

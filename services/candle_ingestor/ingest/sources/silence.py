@@ -179,9 +179,15 @@ class SilenceJudge:
         return Verdict(EMPTY, {GapReason.NOT_LISTED_YET: unlisted})
 
     async def _was_traded_before(self, time_ms: int) -> bool:
-        """Whether a daily candle of a day that was over by then is shown."""
-        hearing = self.hearing
-        return await has_day_before(hearing.daily_rows, time_ms, hearing.habits.page_candles)
+        """Whether a daily candle of a day that was over by then is shown, or was once."""
+        hearing, memory = self.hearing, self.hearing.memory
+        listed_by_ms = memory.listing.listed_by_ms
+        if listed_by_ms is not None and listed_by_ms <= time_ms:
+            return True
+        if not await has_day_before(hearing.daily_rows, time_ms, hearing.habits.page_candles):
+            return False
+        memory.learn_listing(replace(memory.listing, listed_by_ms=time_ms))
+        return True
 
     async def _listing(self, silence: Interval) -> Listing:
         memory = self.hearing.memory

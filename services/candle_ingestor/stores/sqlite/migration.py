@@ -1,4 +1,4 @@
-"""A file of schema version 1 brought to version 2."""
+"""Files of earlier schema versions brought to the present one."""
 
 from __future__ import annotations
 
@@ -39,3 +39,15 @@ def migrate_from_1(connection: sqlite3.Connection, record_statements: Iterable[s
                 f"the coverage record of {exchange} {pair} {timeframe} cannot be read: {error}"
             ) from error
         records.write(connection, ids.give(connection, series), record)
+
+
+def migrate_from_2(connection: sqlite3.Connection, view_statements: Iterable[str]) -> None:
+    """Makes the views of series records again, inside the caller's transaction.
+
+    Args:
+        view_statements: what makes them.
+    """
+    connection.execute("DROP VIEW candle_coverage")
+    connection.execute("DROP VIEW coverage_intervals")
+    for statement in view_statements:
+        connection.execute(statement)

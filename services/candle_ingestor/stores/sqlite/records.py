@@ -21,6 +21,8 @@ from candle_ingestor.stores.record_json import (
 )
 
 COVERED, PROVISIONAL = "covered", "provisional"
+_GROUPS = ("reasons", "origins")
+"""Intervals by a name, which is their kind in the rows."""
 
 _Intervals = tuple[tuple[int, int], ...]
 _ByKind = Mapping[str, _Intervals]
@@ -78,17 +80,24 @@ class RecordRows:
 
 def _facts(record: SeriesRecord) -> str:
     fields = record_fields(record)
-    fields["coverage"] = {"reasons": [reason.value for reason in record.coverage.reasons]}
+    fields["coverage"] = {
+        "reasons": [reason.value for reason in record.coverage.reasons],
+        "origins": [origin.value for origin in record.coverage.origins],
+    }
     return compact_json(fields)
 
 
 def _record(facts: str, intervals: _ByKind, series: Series) -> SeriesRecord:
     fields: dict[str, Any] = parsed_fields(facts)
-    reasons = Fields(fields).within("coverage").items("reasons")
+    coverage = Fields(fields).within("coverage")
     fields["coverage"] = {
         COVERED: list(intervals.get(COVERED, ())),
         PROVISIONAL: list(intervals.get(PROVISIONAL, ())),
-        "reasons": {str(name): list(intervals.get(str(name), ())) for name in reasons},
+        **{
+            group: {str(name): list(intervals.get(str(name), ())) for name in coverage.items(group)}
+            for group in _GROUPS
+            if coverage.has(group)
+        },
     }
     return record_of(fields, series)
 
@@ -97,7 +106,8 @@ def _by_kind(record: SeriesRecord) -> dict[str, _Intervals]:
     return {
         COVERED: record.covered.intervals,
         PROVISIONAL: record.provisional.intervals,
-        **{name.value: reason.intervals for name, reason in record.coverage.reasons.items()},
+        **{name.value: intervals.intervals for name, intervals in record.coverage.reasons.items()},
+        **{name.value: intervals.intervals for name, intervals in record.coverage.origins.items()},
     }
 
 
@@ -158,17 +168,18 @@ def record_views() -> Iterator[str]:
     `candle_coverage` has the record as the JSON that `encode_record` makes of it, for which SQLite
     needs its JSON functions; `coverage_intervals` has a row an interval.
     """
-    reason = "reason.value"
-    reasons = (
-        f"SELECT json_group_object({reason}, json({_interval_list(reason)}))"
-        " FROM json_each(facts, '$.coverage.reasons') AS reason"
+    name = "name.value"
+    groups = ", ".join(
+        f"'{group}', json((SELECT json_group_object({name}, json({_interval_list(name)}))"
+        f" FROM json_each(facts, '$.coverage.{group}') AS name))"
+        for group in _GROUPS
     )
     lists = ", ".join(
         f"'{kind}', json({_interval_list(repr(kind))})" for kind in (COVERED, PROVISIONAL)
     )
     yield (
         "CREATE VIEW candle_coverage AS SELECT exchange, currency_pair, timeframe,"
-        f" json_set(facts, '$.coverage', json_object({lists}, 'reasons', json(({reasons}))))"
+        f" json_set(facts, '$.coverage', json_object({lists}, {groups}))"
         " AS record FROM series_record_rows AS owner CROSS JOIN series USING (series_id)"
     )
     yield (

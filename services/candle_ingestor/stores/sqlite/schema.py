@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlite3
 
 from candle_ingestor.stores.record_fields import RecordError
-from candle_ingestor.stores.sqlite.migration import migrate_from_1
+from candle_ingestor.stores.sqlite.migration import migrate_from_1, migrate_from_2
 from candle_ingestor.stores.sqlite.records import record_views
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 APPLICATION_ID = 0x43_4E_44_4C
 """Marks the file's header as a candle store, so that another program's file is never touched."""
 
@@ -102,7 +102,10 @@ def prepare(connection: sqlite3.Connection) -> None:
             for statement in _STATEMENTS:
                 connection.execute(statement)
         elif _version(connection) < SCHEMA_VERSION:
-            migrate_from_1(connection, RECORD_STATEMENTS)
+            if _version(connection) == 1:
+                migrate_from_1(connection, RECORD_STATEMENTS)
+            else:
+                migrate_from_2(connection, record_views())
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
     except BaseException as error:

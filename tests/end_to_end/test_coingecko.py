@@ -371,3 +371,23 @@ def test_a_dry_run_asks_for_a_sample_and_writes_nothing(
 
     assert "candles of coingecko BTC/USD 1d: 50 candles, 0 rejected rows" in finished.output
     assert not job.stored.sqlite_path.exists()
+
+
+def test_a_young_coin_is_found_within_the_reach_of_the_free_plan_and_not_looked_for_again(
+    job: Any, simulate: Any, ms_of: Callable[[str], int]
+) -> None:
+    listed_ms = ms_of("2024-03-01T13:20")
+    simulator = simulate(
+        now_ms=ms_of(NOW), exchanges=("coingecko",), listed_since_ms={"BTC": listed_ms}
+    )
+    job.use(simulator)
+
+    first = job.run_well(**DAILY, now=f"{NOW}Z", days=200)
+    second = job.run_well(**DAILY, now="2024-05-02T10:00:00Z", days=200)
+
+    assert min(job.stored.of_exchange("coingecko", "BTC/USD", "1d")) == ms_of("2024-03-01")
+    for finished in (first, second):
+        gaps = finished.ticker("BTC/USD")["exchanges"]["coingecko"]["gap_candles"]
+        assert gaps == {"not_listed_yet": 138}
+    assert first.ticker("BTC/USD")["exchanges"]["coingecko"]["requests"] < 10
+    assert second.report["exchange_totals"]["coingecko"]["requests"] == 1

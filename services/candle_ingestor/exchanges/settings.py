@@ -56,7 +56,7 @@ class ExchangeSettings:
             "API key": "set" if self.keys else None,
         }
         said = [f"{name} {value}" for name, value in parts.items() if value is not None]
-        return ", ".join(said) or "ccxt's defaults"
+        return ", ".join(said) or "defaults"
 
 
 def read_settings_file(path: Path, known: Collection[str]) -> dict[str, ExchangeSettings]:

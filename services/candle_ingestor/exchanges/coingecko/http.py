@@ -33,7 +33,12 @@ _WHAT_OF_KEYS = (
     "--exchange_settings_file (demo, or pro)"
 )
 
+_WHAT_OF_COINS = (
+    "if it is the coin that is gone, name another in [coingecko.ids] of --exchange_settings_file"
+)
+
 _UNAUTHORIZED = 401
+_NOT_FOUND = 404
 _REFUSALS = frozenset({403, 418, 451})
 _RATE_LIMITED = 429
 _TIMED_OUT = 408
@@ -130,6 +135,8 @@ def error_of(status: int, headers: Mapping[str, str], body: str) -> ExchangeErro
         return NetworkFaultError(said)
     if status >= _FIRST_SERVER_FAULT:
         return ServerFaultError(said)
+    if status == _NOT_FOUND:
+        return RequestRejectedError(f"{said}; {_WHAT_OF_COINS}")
     if status >= _FIRST_FAULT:
         return RequestRejectedError(said)
     return MalformedAnswerError(said)

@@ -170,8 +170,28 @@ def test_relative_dates_move_with_the_day_of_each_run() -> None:
     assert candles.resolved(NOW_MS + DAY_MS) == (end_ms, end_ms + DAY_MS)
 
 
-def test_the_exchanges_known_are_those_of_ccxt() -> None:
-    assert known_exchanges() == tuple(sorted(ccxt.async_support.exchanges))
+def test_the_exchanges_known_are_those_of_ccxt_and_coingecko() -> None:
+    assert known_exchanges() == tuple(sorted([*ccxt.async_support.exchanges, "coingecko"]))
+
+
+def test_what_is_known_is_read_again_only_when_that_is_asked_for() -> None:
+    def read_again_ms(**flags: Any) -> int | None:
+        return config(**flags).candles.refetch_ms
+
+    assert read_again_ms() is None
+    assert read_again_ms(refetch_days=3) == 3 * DAY_MS
+    assert (read_again_ms(force=True, refetch_days=3) or 0) > NOW_MS
+
+
+def test_closing_prices_are_not_mixed_with_candles_unless_that_is_allowed() -> None:
+    assert config(exchanges=["coingecko"]).exchanges.names == ("coingecko",)
+    mixed = ["kraken", "coingecko"]
+    said = complaint(exchanges=mixed)
+    assert said.startswith("--exchanges: coingecko has closing prices only")
+    assert "not merged with the candles of kraken" in said
+    allowed = config(exchanges=mixed, allow_price_only_sources=True).exchanges
+    assert allowed.names == tuple(mixed)
+    assert allowed.may_mix_price_only
 
 
 def test_degraded_runs_end_well_unless_they_are_to_fail() -> None:

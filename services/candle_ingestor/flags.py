@@ -154,14 +154,14 @@ _group(
     flags.DEFINE_list(
         "exchanges",
         ["binanceus", "coinbaseexchange", "bitstamp"],
-        "ccxt exchange ids, the primary one first.",
+        "ccxt exchange ids, the primary one first; or coingecko, for daily closing prices.",
     ),
     flags.DEFINE_string(
         "exchange_settings_file",
         None,
         "TOML file with a table an exchange: "
-        "base_url, requests_per_minute (0 is no pacing), request_delay_ms, options. API keys come "
-        "from variables such as $BINANCE__APIKEY and $BINANCE__SECRET.",
+        "base_url, requests_per_minute (0 is no pacing), request_delay_ms, options, and ids of "
+        "coingecko. API keys come from variables such as $BINANCE__APIKEY and $BINANCE__SECRET.",
     ),
     flags.DEFINE_float(
         "api_call_delay_seconds",
@@ -226,6 +226,14 @@ _group(
         "Build candles that an exchange's candle endpoint does not reach from its trades. It takes "
         "many requests; a dry run says how many, and for how long.",
     ),
+    flags.DEFINE_integer(
+        "refetch_days",
+        None,
+        "Read the newest so many days of what is wanted again, also what is known; it stays known "
+        "meanwhile, and what differs is replaced.",
+        lower_bound=1,
+    ),
+    flags.DEFINE_bool("force", False, "The same for all that is wanted."),
 )
 _group(
     "Archives",
@@ -295,6 +303,12 @@ _group(
         [],
         "Pairs such as USD:USDT, which let an exchange without "
         "BTC/USD serve BTC/USDT in its place.",
+    ),
+    flags.DEFINE_bool(
+        "allow_price_only_sources",
+        False,
+        "Let a source of closing prices, such as coingecko, be merged with exchanges that have "
+        "real candles. It counts as one of them, with volume 0.",
     ),
 )
 _group(

@@ -8,6 +8,7 @@ from random import Random
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
+from exchange_simulator.candles import DAY_MS
 from exchange_simulator.dialects import DIALECTS
 from exchange_simulator.dialects.base import RowFields
 from exchange_simulator.traits import unit_hash
@@ -15,6 +16,7 @@ from exchange_simulator.traits import unit_hash
 __all__ = [
     "ALL_EXCHANGES",
     "FAULT_KINDS",
+    "HOLE_FAULTS",
     "HTTP_STATUS_FAULTS",
     "ROW_FAULTS",
     "TRADE_PAGE_FAULTS",
@@ -70,7 +72,7 @@ class Fault:
                 f"unknown exchange {self.exchange!r} in a fault; known: "
                 f"{ALL_EXCHANGES}, {', '.join(DIALECTS)}"
             )
-        known = (*FAULT_KINDS, *TRADE_PAGE_FAULTS)
+        known = (*FAULT_KINDS, *TRADE_PAGE_FAULTS, *HOLE_FAULTS)
         if self.kind not in known:
             raise ValueError(f"unknown kind of fault {self.kind!r}; known: {', '.join(known)}")
         if not 0.0 <= self.rate <= 1.0:
@@ -170,6 +172,10 @@ def _null_fields(rows: Rows, shape: RowShape, random: Random) -> Rows:
 def _high_below_low(rows: Rows, shape: RowShape, random: Random) -> Rows:
     def lower_high(row: Any) -> None:
         high, low = row[shape.fields.high], row[shape.fields.low]
+        if shape.fields.high == shape.fields.low:
+            # A price alone has no high and low: one below 0 is as impossible.
+            row[shape.fields.high] = _like(high, f"-{low}")
+            return
         row[shape.fields.high] = _like(high, f"{Decimal(low) * Decimal('0.99'):f}")
 
     for index in some_of(rows, random):
@@ -194,6 +200,14 @@ def empty_page(_rows: Rows, _shape: object, _random: Random) -> Rows:
     return []
 
 
+def _missing_days(rows: Rows, shape: RowShape, random: Random) -> Rows:
+    """Leaves out all rows of two days that have others before and after them."""
+    days = [int(json.loads(row)[shape.fields.time]) // DAY_MS for row in rows]
+    inner = sorted(set(days))[1:-1]
+    gone = random.sample(inner, min(2, len(inner)))
+    return [row for row, day in zip(rows, days, strict=True) if day not in gone]
+
+
 ROW_FAULTS: Mapping[str, RowFault] = MappingProxyType(
     {
         "doubled_rows": doubled_rows,
@@ -208,6 +222,8 @@ ROW_FAULTS: Mapping[str, RowFault] = MappingProxyType(
 
 TRADE_PAGE_FAULTS = ("short_head", "short_tail", "wrong_price")
 """What hits requests for trades only, beside the row faults that a trade can have."""
+HOLE_FAULTS: Mapping[str, RowFault] = MappingProxyType({"missing_days": _missing_days})
+"""What nobody notices where silence means that nobody traded: not among the kinds for all."""
 
 FAULT_KINDS = (
     *HTTP_STATUS_FAULTS,

@@ -8,9 +8,10 @@ from contextlib import suppress
 from aiohttp import web
 
 from exchange_simulator.clock import SimulatorClock
-from exchange_simulator.dialects.base import ApiError, TradesEndpoint
+from exchange_simulator.dialects.base import ApiError, Query, TradesEndpoint
 from exchange_simulator.exchange import SimulatedExchange
 from exchange_simulator.faults import (
+    HOLE_FAULTS,
     HTTP_STATUS_FAULTS,
     RETRY_AFTER_SECONDS,
     ROW_FAULTS,
@@ -123,7 +124,11 @@ class SimulatorServer:
         endpoint = exchange.dialect.endpoints.get(path)
         if endpoint is None:
             return _json(json.dumps(exchange.dialect.refusal(404)), 404)
-        return _json(json.dumps(endpoint(exchange.listing(self._clock.now_ms(), request.query))))
+        listing = exchange.listing(self._clock.now_ms(), _query_of(request, exchange))
+        try:
+            return _json(json.dumps(endpoint(listing)))
+        except ApiError as error:
+            return _json(error.text, error.status)
 
     async def _candles(
         self, request: web.Request, exchange: SimulatedExchange, path_market: str | None
@@ -195,14 +200,13 @@ class SimulatorServer:
     ) -> str:
         dialect = exchange.dialect
         now_ms = self._clock.now_ms()
-        candles = dialect.decode(
-            path_market, request.query, exchange.listing(now_ms, request.query)
-        )
+        query = _query_of(request, exchange)
+        candles = dialect.decode(path_market, query, exchange.listing(now_ms, query))
         rows = exchange.rows(candles, now_ms)
         texts = list(rows.texts)
         if dialect.descending:
             texts.reverse()
-        spoil = ROW_FAULTS.get(fault or "")
+        spoil = ROW_FAULTS.get(fault or "") or HOLE_FAULTS.get(fault or "")
         if spoil is not None and texts:
             half_candle = candles.selection.timeframe_ms // 2 // dialect.time_unit_ms
             texts = spoil(
@@ -239,6 +243,14 @@ class SimulatorServer:
         if request.transport is not None:
             request.transport.abort()
         return web.Response(status=504)  # into the void: the connection is gone
+
+
+def _query_of(request: web.Request, exchange: SimulatedExchange) -> Query:
+    headers = exchange.dialect.key_headers
+    keys = {
+        name.replace("-", "_"): request.headers[name] for name in headers if name in request.headers
+    }
+    return {**request.query, **keys}
 
 
 async def _drop_midway(request: web.Request, text: str) -> web.StreamResponse:

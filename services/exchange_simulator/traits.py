@@ -81,6 +81,7 @@ EXCHANGE_TRAITS: Mapping[str, ExchangeTraits] = MappingProxyType(
         "bitfinex": ExchangeTraits(0.8, 2.0, 0.7, 2.0, 0, 8, {}, {"BTC": 0, "ETH": 1}, _ALL_LISTED),
         "mexc": ExchangeTraits(-0.3, 2.5, 1.8, 0.5, 0, 2, _BINANCE_AMOUNTS, {}, _NO_USD),
         "gemini": ExchangeTraits(0.3, 2.0, 0.3, 1.0, 0, 8, {}, {}, _ALL_LISTED),
+        "coingecko": ExchangeTraits(0.0, 0.5, 1.0, 0.0, 0, 8, {}, {}, _NO_USDT),
     }
 )
 """In the order that outages and bad prints go round by."""

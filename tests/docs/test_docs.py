@@ -20,7 +20,7 @@ from exchange_simulator import SimulatorConfig, running_simulator
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-EXCHANGES = ("coinbaseexchange", "bitstamp", "kraken")
+EXCHANGES = ("coinbaseexchange", "bitstamp", "kraken", "coingecko")
 CANNOT_BE_MERGED = "What cannot be merged stays a gap"
 
 

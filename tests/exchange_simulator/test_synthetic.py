@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from exchange_simulator import (
+    CCXT_DIALECTS,
     DIALECTS,
     ExchangeSimulator,
     SimulatorClock,
@@ -82,15 +83,15 @@ def test_exchanges_share_a_price_within_a_few_basis_points() -> None:
     simulator = ExchangeSimulator()
     by_exchange = [
         {candle.open_ms: candle.close for candle in day_of(simulator, exchange)}
-        for exchange in DIALECTS
+        for exchange in CCXT_DIALECTS
     ]
     common = set.intersection(*map(set, by_exchange))
     assert len(common) > 1200
     for open_ms in common:
         closes = [candles[open_ms] for candles in by_exchange]
         assert max(closes) / min(closes) < Decimal("1.002")
-    volumes = [sum(c.volume for c in day_of(simulator, exchange)) for exchange in DIALECTS]
-    assert len(set(volumes)) == len(DIALECTS)
+    volumes = [sum(c.volume for c in day_of(simulator, exchange)) for exchange in CCXT_DIALECTS]
+    assert len(set(volumes)) == len(CCXT_DIALECTS)
 
 
 def test_of_three_exchanges_in_turn_one_has_an_outage_each_day_and_another_a_bad_print() -> None:

@@ -36,7 +36,7 @@ from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import HOUR_MS
 from candle_ingestor.operations.redis_connection import RedisConnection
 from candle_ingestor.operations.stopping import StopSignal
-from exchange_simulator import DIALECTS, ExchangeSimulator, SimulatorClock
+from exchange_simulator import CCXT_DIALECTS, ExchangeSimulator, SimulatorClock
 
 WEEK_SECONDS = 7 * 86_400
 NOW_MS = 1_709_642_060_000
@@ -380,7 +380,7 @@ async def test_runs_learn_markets_once_and_use_old_ones_where_exchanges_are_down
 ) -> None:
     clock = SimulatorClock(NOW_MS, frozen=True)
     async with ExchangeSimulator(clock=clock) as simulator:
-        addresses = {exchange: simulator.base_url(exchange) for exchange in DIALECTS}
+        addresses = {exchange: simulator.base_url(exchange) for exchange in CCXT_DIALECTS}
         fetched = await learnt(addresses, cache, NOW_MS)
         assert all(fetched.values())
         simulator.requests.reset()

@@ -78,7 +78,7 @@ class Client:
         await self.fetch_candles("", Timeframe(1), 0, 0)
         return [{"symbol": "BTC/USD"}]
 
-    def use_markets(self, markets: list[dict[str, Any]]) -> None:
+    def use_markets(self, markets: list[dict[str, Any]]) -> bool:
         raise AssertionError("not used here")
 
     async def close(self) -> None:

@@ -4,6 +4,7 @@ import ccxt
 import pytest
 
 from candle_ingestor.errors import ConfigurationError
+from candle_ingestor.exchanges.names import WITHOUT_CCXT
 from candle_ingestor.exchanges.settings import (
     ExchangeSettings,
     keys_from_environment,
@@ -57,7 +58,7 @@ def test_what_the_simulator_writes_can_be_read(tmp_path: Path) -> None:
     path = tmp_path / "simulated.toml"
     write_settings(path, "http://127.0.0.1:5000", DIALECTS)
 
-    found = read_settings_file(path, ccxt.exchanges)
+    found = read_settings_file(path, [*ccxt.exchanges, *WITHOUT_CCXT])
 
     assert found["kraken"].base_url == "http://127.0.0.1:5000/kraken"
     assert list(found) == list(DIALECTS)
@@ -130,3 +131,29 @@ def test_keys_are_in_no_text_made_of_the_settings() -> None:
 
     assert "hush" not in repr(settings)
     assert "hush" not in str(settings)
+
+
+def test_a_table_of_ids_says_which_coin_a_ticker_means_to_coingecko(tmp_path: Path) -> None:
+    path = tmp_path / "exchanges.toml"
+    path.write_text('[coingecko.ids]\nbtc = "bitcoin"\nUSDC = "usd-coin"\n')
+
+    found = read_settings_file(path, ["coingecko"])["coingecko"]
+
+    assert found.ids == {"BTC": "bitcoin", "USDC": "usd-coin"}
+    assert found.shown() == "ids {'BTC': 'bitcoin', 'USDC': 'usd-coin'}"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[coingecko]\nids = 5", "ids must be a table of tickers"),
+        ("[coingecko.ids]\nBTC = 5", "ids must be a table of tickers"),
+        ('[coingecko.ids]\nBTC = "bit/coin?"', "ids must be a table of tickers"),
+        ('[kraken.ids]\nBTC = "bitcoin"', "unknown key 'ids'"),
+    ],
+)
+def test_ids_that_are_none_are_refused(tmp_path: Path, text: str, complaint: str) -> None:
+    path = tmp_path / "exchanges.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match=complaint):
+        read_settings_file(path, ["coingecko", "kraken"])

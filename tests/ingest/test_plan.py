@@ -14,6 +14,7 @@ from candle_ingestor.ingest.plan import (
     cut_to_tasks,
     estimated_requests,
     plan_series,
+    with_full_page,
 )
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
@@ -306,3 +307,43 @@ def test_a_run_that_got_everything_leaves_only_what_its_first_candle_brings_with
 
 def with_answered(record: SeriesRecord, span: IntervalSet) -> SeriesRecord:
     return replace(record, coverage=record.coverage.replaced(span, span))
+
+
+def test_what_is_known_is_read_again_from_the_time_given_on_and_stays_known() -> None:
+    record = known((0, 40), (50, 100))
+
+    made = plan(replace(window(20, 100), refetch_from_ms=ms(70)), record)
+    assert made.to_fetch == spans((40, 50), (70, 100))
+    assert made.catch_up == span(80, 100)
+    assert made.unreachable[GapReason.BEYOND_REACH] == EMPTY
+
+    everything = plan(replace(window(20, 100), refetch_from_ms=0), record, reach=60)
+    assert everything.to_fetch == span(60, 100)
+    assert everything.unreachable[GapReason.BEYOND_REACH] == span(40, 50)
+
+
+def test_what_was_beyond_reach_once_is_asked_for_again_where_all_is_to_be_read_again() -> None:
+    found = {GapReason.BEYOND_REACH: span(0, 30)}
+    record = SeriesRecord(Coverage(span(30, 100), reasons=found))
+
+    assert plan(window(0, 100), record).to_fetch == EMPTY
+    again = replace(window(0, 100), refetch_from_ms=ms(10))
+    assert plan(again, record).to_fetch == span(10, 100)
+
+
+@pytest.mark.parametrize(
+    ("catch_up", "backfill", "filled", "left"),
+    [
+        (span(93, 100), span(0, 93), span(90, 100), span(0, 90)),
+        (span(80, 100), span(0, 80), span(80, 100), span(0, 80)),
+        (span(93, 100), span(0, 90), span(93, 100), span(0, 90)),
+        (span(93, 100), spans((0, 91), (92, 93)), span(92, 100), span(0, 91)),
+        (spans((92, 94), (97, 100)), span(80, 92), spans((84, 94), (97, 100)), span(80, 84)),
+        (EMPTY, span(0, 93), EMPTY, span(0, 93)),
+        (span(93, 100), EMPTY, span(93, 100), EMPTY),
+    ],
+)
+def test_the_oldest_request_of_catch_up_takes_the_backfill_that_it_has_room_for(
+    catch_up: IntervalSet, backfill: IntervalSet, filled: IntervalSet, left: IntervalSet
+) -> None:
+    assert with_full_page(catch_up, backfill, ms(10) - ms(0)) == (filled, left)

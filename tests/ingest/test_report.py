@@ -107,6 +107,7 @@ def test_the_report_as_json_has_this_shape() -> None:
         "stop_reason": None,
         "error": None,
         "exchanges": ["kraken"],
+        "price_only_exchanges": [],
         "min_exchanges_required": 1,
         "max_price_deviation_pct": 5.0,
         "timeframe": "1m",

@@ -147,8 +147,9 @@ class FakeExchange:
             raise ExchangeRefusedError(f"{self.exchange} refuses")
         return [_market_dictionary(symbol) for symbol in sorted(self.listed)]
 
-    def use_markets(self, markets: list[dict[str, Any]]) -> None:
+    def use_markets(self, markets: list[dict[str, Any]]) -> bool:
         """Nothing of theirs is needed here."""
+        return True
 
     async def fetch_candles(
         self, market_symbol: str, timeframe: Timeframe, since_ms: int, limit: int

@@ -30,6 +30,7 @@ from candle_ingestor.ingest.choosing import (
     strict_complaint,
     validation_words,
 )
+from candle_ingestor.ingest.mixing import refuse_mixed_history
 from candle_ingestor.ingest.outlook import WHAT_TO_DO, Outlook, outlook_words, outlooks_of
 from candle_ingestor.ingest.plan import estimated_requests
 from candle_ingestor.ingest.preparing import RunTicker, make_tickers, plan_works
@@ -148,7 +149,9 @@ async def _check_exchanges(
     checks: Checks,
 ) -> None:
     stop = StopSignal()
-    sessions = [ExchangeSession(c, RetryPolicy(), stop) for c in make_clients(config.exchanges)]
+    bases = frozenset[str]() if symbols is None else symbols.bases
+    clients = make_clients(config.exchanges, bases, clock.now_ms)
+    sessions = [ExchangeSession(client, RetryPolicy(), stop) for client in clients]
     try:
         sources = sources_of(source_parts(config, sessions, clock.now_ms))
         markets = await _check_markets(config, sessions, sources, checks)
@@ -164,6 +167,10 @@ async def _check_exchanges(
             if not tickers:
                 checks.skipped("plan: there is no symbol to plan for", "mend what failed first")
                 return
+            try:
+                refuse_mixed_history(config, tickers, records)
+            except ConfigurationError as error:
+                checks.failed("prices", error)
             by_exchange = {session.exchange: session for session in sessions}
             for each in tickers[: config.run.dry_run_limit]:
                 for series in each.asked:

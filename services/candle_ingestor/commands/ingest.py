@@ -143,7 +143,7 @@ async def _run(
         request = partial(stop.request, LOCK_LOST, is_urgent=True, failure=loss)
         loop.call_soon_threadsafe(request)
 
-    clients = make_clients(config.exchanges)
+    clients = make_clients(config.exchanges, symbols.bases, clock.now_ms)
     try:
         with (
             stop_on_signals(loop, stop),

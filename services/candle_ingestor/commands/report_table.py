@@ -16,6 +16,7 @@ from candle_ingestor.commands.report_words import (
     export_left,
     incomplete,
     left_out,
+    price_only,
     rule_changes,
     stand_ins,
     trouble_words,
@@ -41,7 +42,7 @@ def print_report(report: RunReport, console: Console, *, is_full: bool = False) 
     console.print(_exchanges_table(report))
     if is_full:
         console.print(_symbols_table(report))
-    for line in left_out(report):
+    for line in chain(price_only(report), left_out(report)):
         say(console, line)
     for exchange, trouble in report.troubles.items():
         say(console, trouble_words(exchange, trouble), "yellow")

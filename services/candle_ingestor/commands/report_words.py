@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from candle_ingestor.archives.publications import Publication
+from candle_ingestor.exchanges.price_only import price_only_of
 from candle_ingestor.ingest.report import ExchangeTrouble, RunReport, RunStatus, TickerReport
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.texts import counted, share, some_of
@@ -58,6 +59,12 @@ def trouble_words(exchange: str, trouble: ExchangeTrouble) -> str:
     if trouble.failed_pages:
         words = f"left {counted(trouble.failed_pages, 'page')} unanswered"
     return f"{exchange} {words}: {trouble.error}"
+
+
+def price_only(report: RunReport) -> Iterator[str]:
+    """Which exchanges have less than candles, a line each."""
+    for exchange in price_only_of(report.exchanges):
+        yield f"{exchange} has closing prices only: open, high and low are the close, volume is 0"
 
 
 def stand_ins(report: RunReport) -> Iterator[str]:

@@ -6,6 +6,7 @@ import importlib.util
 import math
 import pkgutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from candle_ingestor.config.archive_flags import archives_from_flags
@@ -23,7 +24,8 @@ from candle_ingestor.config.origins import SECRETS, Origin, Origins
 from candle_ingestor.config.redis_flags import names_redis, redis_from_flags
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.exchanges.minimum import resolve_minimum
-from candle_ingestor.exchanges.names import resolve_names
+from candle_ingestor.exchanges.names import WITHOUT_CCXT, resolve_names
+from candle_ingestor.exchanges.price_only import refuse_mixture
 from candle_ingestor.exchanges.proxies import Proxies
 from candle_ingestor.exchanges.settings import (
     ExchangeSettings,
@@ -42,6 +44,8 @@ INFLUXDB_TIMEOUT_SECONDS = 12.0
 """Short enough that a run told to end leaves within 20 s, whatever request is in hand."""
 
 DEFAULT_BUCKET = "candles"
+
+_EVERYTHING_MS = 1 << 62
 
 _INFLUXDB_PLACE = ("influxdb_token", "influxdb_url", "influxdb_org", "influxdb_bucket")
 
@@ -77,6 +81,8 @@ def config_from_flags(
     known = known_exchanges()
     exchanges, renamed = resolve_names(values.exchanges, known)
     refuse_unusable(exchanges)
+    if not values.allow_price_only_sources:
+        refuse_mixture(exchanges)
     symbols = _symbols(values, environment)
     return Config(
         run=RunConfig(
@@ -100,6 +106,7 @@ def config_from_flags(
             request_timeout_seconds=values.request_timeout_seconds,
             markets_cache_hours=values.markets_cache_hours,
             proxies=Proxies.from_environment(environment),
+            may_mix_price_only=values.allow_price_only_sources,
         ),
         candles=_candles(values),
         rules=_rules(values, exchanges),
@@ -127,16 +134,17 @@ def config_from_flags(
 
 
 def known_exchanges() -> tuple[str, ...]:
-    """The ids that ccxt has, sorted.
+    """The ids that ccxt has, and those of exchanges with a client of their own, sorted.
 
-    They are the names of its modules, so that it need not be loaded, which takes most of a second.
+    ccxt's are the names of its modules, so that it need not be loaded, which takes most of a
+    second.
     """
     spec = importlib.util.find_spec("ccxt")
     if spec is None:
         raise ModuleNotFoundError("No module named 'ccxt'", name="ccxt")
     folders = [Path(path, "async_support") for path in spec.submodule_search_locations or ()]
     modules = pkgutil.iter_modules(map(str, folders))
-    return tuple(sorted(module.name for module in modules if not module.ispkg))
+    return tuple(sorted([*WITHOUT_CCXT, *(m.name for m in modules if not m.ispkg)]))
 
 
 def _symbols(values: FlagValues, environment: Mapping[str, str]) -> SymbolsConfig:
@@ -161,7 +169,14 @@ def _candles(values: FlagValues) -> CandlesConfig:
         settle_seconds=values.settle_seconds,
         refetch_last_candles=values.refetch_last_candles,
         builds_from_trades=values.build_from_trades,
+        refetch_ms=_refetch_ms(values),
     )
+
+
+def _refetch_ms(values: FlagValues) -> int | None:
+    if values.force:
+        return _EVERYTHING_MS
+    return None if values.refetch_days is None else values.refetch_days * DAY_MS
 
 
 def _influxdb(
@@ -239,13 +254,7 @@ def _exchange_settings(
     settings = {}
     for exchange in exchanges:
         said = from_file.get(exchange, ExchangeSettings())
-        settings[exchange] = ExchangeSettings(
-            said.base_url,
-            said.requests_per_minute,
-            said.request_delay_ms,
-            said.options,
-            keys.get(exchange, {}),
-        )
+        settings[exchange] = replace(said, keys=keys.get(exchange, {}))
     return settings
 
 

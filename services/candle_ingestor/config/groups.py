@@ -65,6 +65,7 @@ class ExchangesConfig:
         settings: one for each of the names.
         markets_cache_hours: how long a list of markets is kept; 0 is not at all.
         proxies: what the exchanges are asked through.
+        may_mix_price_only: whether a source of closing prices may be merged with real candles.
     """
 
     names: tuple[str, ...]
@@ -73,6 +74,7 @@ class ExchangesConfig:
     request_timeout_seconds: float
     markets_cache_hours: float
     proxies: Proxies = field(default_factory=Proxies)
+    may_mix_price_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ class CandlesConfig:
         settle_seconds: how long after its close a candle is believed.
         refetch_last_candles: for how many of its lengths after its close a candle is provisional.
         builds_from_trades: whether candles that an endpoint does not reach are built from trades.
+        refetch_ms: how much of the newest that is wanted is read again though it is known; None
+            for nothing.
     """
 
     timeframe: Timeframe
@@ -95,6 +99,7 @@ class CandlesConfig:
     settle_seconds: float
     refetch_last_candles: int
     builds_from_trades: bool
+    refetch_ms: int | None = None
 
     def resolved(self, now_ms: int) -> tuple[int | None, int | None]:
         """Start and excluded end of the backfill in UTC ms, for a run that starts at `now_ms`.

@@ -120,8 +120,9 @@ async def _learn(
     client = session.client
     async with turn:
         cached = await asyncio.to_thread(cache.read, client.exchange, client.address)
-    if cached is not None and 0 <= now_ms - cached.fetched_ms < cache_hours * HOUR_MS:
-        client.use_markets(cached.markets)
+    # Also an old list, so that what its client took a name for once stays what it means.
+    is_enough = cached is not None and client.use_markets(cached.markets)
+    if cached is not None and is_enough and 0 <= now_ms - cached.fetched_ms < cache_hours * HOUR_MS:
         return markets_by_symbol(client.exchange, cached.markets)
     try:
         fetched = await session.fetch_markets(RequestCounts())
@@ -135,7 +136,6 @@ async def _learn(
         log.warning(
             "Using the markets of %s as of before: %s", client.exchange, _why(client, error)
         )
-        client.use_markets(cached.markets)
         return markets_by_symbol(client.exchange, cached.markets)
     if cache_hours > 0:
         kept = CachedMarkets(fetched, now_ms)

@@ -36,8 +36,8 @@ class CandleClient(Protocol):
     async def fetch_markets(self) -> list[dict[str, Any]]:
         """Its active spot markets as ccxt's market dictionaries. Raises: ExchangeError."""
 
-    def use_markets(self, markets: list[dict[str, Any]]) -> None:
-        """Takes markets as if just fetched."""
+    def use_markets(self, markets: list[dict[str, Any]]) -> bool:
+        """Takes markets as if just fetched. Returns whether they tell all that it is to know."""
 
     async def fetch_candles(
         self, market_symbol: str, timeframe: Timeframe, since_ms: int, limit: int

@@ -58,6 +58,12 @@ class ExchangeHabits:
         volume_unit: what the volume that ccxt reads from a row counts. Where it is no base volume,
             the row layout says where a row has that; without one there is none.
         flaw: why its candles are of no use, as words that follow its name.
+        has_prices_only: it tells one price a candle: open, high and low are the close, and there
+            is no volume of base units, which reads as 0.
+        is_never_silent: it has a candle for every length of time between two that it shows: one
+            that is missing there is a hole, and asked for on its own.
+        days_per_request: how many daily candles are asked for at once where the first one is looked
+            for; None is as many as in any other request.
     """
 
     exchange: str
@@ -73,6 +79,9 @@ class ExchangeHabits:
     off_grid_timeframes: frozenset[str] = frozenset()
     volume_unit: VolumeUnit = VolumeUnit.BASE
     flaw: str | None = None
+    has_prices_only: bool = False
+    is_never_silent: bool = False
+    days_per_request: int | None = None
 
     @property
     def has_base_volumes(self) -> bool:
@@ -119,6 +128,17 @@ _ROWS = (
         100,
         is_reach_known=False,
         flaw="has candles of the best bid or of the best ask, not of trades",
+    ),
+    # Ranges of 90 days, of which two are only there to have the points of an hour. Longer ranges
+    # are answered in points of a day: that is enough to find the first one.
+    ExchangeHabits(
+        "coingecko",
+        88,
+        reach_candles=365,
+        opened_year=2013,
+        has_prices_only=True,
+        is_never_silent=True,
+        days_per_request=10_000,
     ),
     ExchangeHabits(
         "coinbaseexchange",
@@ -197,6 +217,9 @@ _ROWS = (
 )
 
 HABITS: Mapping[str, ExchangeHabits] = {row.exchange: row for row in _ROWS}
+
+PRICES_ONLY = frozenset(row.exchange for row in _ROWS if row.has_prices_only)
+"""Exchanges that know no more of a candle than its close."""
 
 _CAUTIOUS_PAGE_CANDLES = 100
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ _KEY_FIELDS = {
     "TOKEN": "token",
 }
 
+_ID = re.compile(r"[\w.-]+")
+
 
 @dataclass(frozen=True)
 class ExchangeSettings:
@@ -32,6 +35,7 @@ class ExchangeSettings:
         request_delay_ms: the least time between two requests.
         options: ccxt's options for the exchange.
         keys: ccxt's credential fields; never shown.
+        ids: of CoinGecko, the id of the coin that a ticker means, by ticker in capitals.
     """
 
     base_url: str | None = None
@@ -39,6 +43,7 @@ class ExchangeSettings:
     request_delay_ms: float | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    ids: Mapping[str, str] = field(default_factory=dict)
 
     def shown(self) -> str:
         """What is set, as a person reads it; of keys only that there are some."""
@@ -47,16 +52,17 @@ class ExchangeSettings:
             "requests_per_minute": self.requests_per_minute,
             "request_delay_ms": self.request_delay_ms,
             "options": dict(self.options) or None,
+            "ids": dict(self.ids) or None,
             "API key": "set" if self.keys else None,
         }
         said = [f"{name} {value}" for name, value in parts.items() if value is not None]
-        return ", ".join(said) or "ccxt's defaults"
+        return ", ".join(said) or "defaults"
 
 
 def read_settings_file(path: Path, known: Collection[str]) -> dict[str, ExchangeSettings]:
-    """The settings by ccxt exchange id, from a TOML file with a table an exchange.
+    """The settings by exchange id, from a TOML file with a table an exchange.
 
-    `known` are the ids that ccxt has. Tables of exchanges that a run does not use are welcome.
+    `known` are the ids that there are. Tables of exchanges that a run does not use are welcome.
 
     Raises:
         ConfigurationError: if the file cannot be read or says something it cannot.
@@ -77,7 +83,7 @@ def read_settings_file(path: Path, known: Collection[str]) -> dict[str, Exchange
             raise ConfigurationError(f"{where}: {unknown_name(name, known)}")
         if name in settings:
             raise ConfigurationError(f"{where}: another table is for {name} too; keep one")
-        settings[name] = _from_table(table, where)
+        settings[name] = _from_table(table, where, has_ids=name == "coingecko")
     return settings
 
 
@@ -94,10 +100,11 @@ def keys_from_environment(
     return keys
 
 
-def _from_table(table: Any, where: str) -> ExchangeSettings:
+def _from_table(table: Any, where: str, *, has_ids: bool) -> ExchangeSettings:
     if not isinstance(table, dict):
         raise ConfigurationError(f"{where}: expected a table such as [kraken]")
-    known = ("base_url", "requests_per_minute", "request_delay_ms", "options")
+    known = ["base_url", "requests_per_minute", "request_delay_ms", "options"]
+    known += ["ids"] if has_ids else []
     unknown = [key for key in table if key not in known]
     if unknown:
         raise ConfigurationError(
@@ -117,7 +124,18 @@ def _from_table(table: Any, where: str) -> ExchangeSettings:
         requests_per_minute=table.get("requests_per_minute"),
         request_delay_ms=table.get("request_delay_ms"),
         options=table.get("options", {}),
+        ids=_ids(table.get("ids", {}), where),
     )
+
+
+def _ids(table: Any, where: str) -> dict[str, str]:
+    is_table = isinstance(table, dict)
+    if not is_table or not all(isinstance(v, str) and _ID.fullmatch(v) for v in table.values()):
+        raise ConfigurationError(
+            f"{where}: ids must be a table of tickers with the ids of their coins, such as "
+            'BTC = "bitcoin"'
+        )
+    return {ticker.upper(): coin_id for ticker, coin_id in table.items()}
 
 
 def _is_number(value: Any) -> bool:

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 from candle_ingestor.errors import DependencyError
 from candle_ingestor.exchanges.errors import ExchangeError, words_without
 from candle_ingestor.ingest.keeping import PageKeeper
-from candle_ingestor.ingest.plan import cut_to_tasks
+from candle_ingestor.ingest.plan import cut_to_tasks, with_full_page
 from candle_ingestor.ingest.sources.base import CandleSource, Known
 from candle_ingestor.ingest.store_thread import StoreThread
 from candle_ingestor.ingest.work import SeriesWork
@@ -139,8 +139,10 @@ def _lanes(works: Iterable[SeriesWork]) -> list[list[_Task]]:
     apart: dict[tuple[str, Origin], list[_Task]] = {}
     for work in works:
         exchange = work.series.exchange
-        catch_up.setdefault(exchange, []).extend(_tasks(work, work.source, work.plan.catch_up))
-        later.setdefault(exchange, []).extend(_tasks(work, work.source, work.plan.backfill))
+        page_ms = (work.source.page_candles - 1) * work.series.timeframe.duration_ms
+        newest, history = with_full_page(work.plan.catch_up, work.plan.backfill, page_ms)
+        catch_up.setdefault(exchange, []).extend(_tasks(work, work.source, newest))
+        later.setdefault(exchange, []).extend(_tasks(work, work.source, history))
         for source, intervals in work.elsewhere:
             tasks = _tasks(work, source, intervals)
             if source.is_paced:

@@ -24,12 +24,15 @@ class Window:
         end_ms: the end of the newest candle that is wanted, closed and settled.
         is_bounded: whether an end date was given: a download of a fixed span, without catch-up.
         catch_up_initial_ms: how far back catch-up goes; what is older is backfill.
+        refetch_from_ms: from when on what is known is read again; None for nothing of it. It stays
+            known meanwhile.
     """
 
     start_ms: int | None
     end_ms: int
     is_bounded: bool
     catch_up_initial_ms: int
+    refetch_from_ms: int | None = None
 
     def reaching_back_to(self, other: Window) -> Window:
         """This window with the earlier start of the two."""
@@ -95,10 +98,11 @@ def plan_series(
     wanted = wanted_interval(window, record, timeframe)
     until_end = IntervalSet.of(0, window.end_ms)
     missing = (IntervalSet((wanted,)) - record.covered) | (record.provisional & until_end)
+    missing = missing | _read_again(window, wanted, record, timeframe)
     unlisted = EMPTY
     if record.listing.first_day_ms is not None:
         unlisted = (missing - record.covered) & IntervalSet.of(0, record.listing.first_day_ms)
-    beyond = missing & _found_beyond_reach(record)
+    beyond = missing & _found_beyond_reach(record, window)
     if reach_start_ms is not None:
         beyond = beyond | (missing & IntervalSet.of(0, reach_start_ms))
     to_ask = missing - unlisted - beyond
@@ -148,10 +152,40 @@ def estimated_requests(intervals: Iterable[Interval], timeframe: Timeframe, page
     return sum(-(-interval.duration_ms // fresh_ms) for interval in intervals)
 
 
-def _found_beyond_reach(record: SeriesRecord) -> IntervalSet:
-    # What an exchange no longer answered before its first known candle it never will again.
+def with_full_page(
+    catch_up: IntervalSet, backfill: IntervalSet, page_ms: int
+) -> tuple[IntervalSet, IntervalSet]:
+    """Both, with as much of the backfill moved to catch-up as its oldest request has room for.
+
+    A request costs the same however little it asks for. Only what comes right before is moved.
+    """
+    if not catch_up or not backfill:
+        return catch_up, backfill
+    oldest = next(iter(catch_up))
+    room = IntervalSet.of(min(oldest.end_ms - page_ms, oldest.start_ms), oldest.start_ms)
+    before = (backfill & room) | IntervalSet((oldest,))
+    moved = next(each for each in before if each.end_ms == oldest.end_ms)
+    filled = catch_up | IntervalSet((moved,))
+    return filled, backfill - filled
+
+
+def _read_again(
+    window: Window, wanted: Interval, record: SeriesRecord, timeframe: Timeframe
+) -> IntervalSet:
+    if window.refetch_from_ms is None:
+        return EMPTY
+    from_ms = timeframe.floor_ms(max(window.refetch_from_ms, wanted.start_ms))
+    return record.covered & IntervalSet.of(from_ms, max(from_ms, wanted.end_ms))
+
+
+def _found_beyond_reach(record: SeriesRecord, window: Window) -> IntervalSet:
+    # What an exchange no longer answered before its first known candle it never will again, unless
+    # the user knows better.
     answered = record.coverage.from_endpoint
     if not answered:
         return EMPTY
     found = record.coverage.reasons.get(GapReason.BEYOND_REACH, EMPTY)
-    return found & IntervalSet.of(0, answered.start_ms)
+    end_ms = answered.start_ms
+    if window.refetch_from_ms is not None:
+        end_ms = min(end_ms, window.refetch_from_ms)
+    return found & IntervalSet.of(0, end_ms)

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from candle_ingestor.archives.publications import Publication, publications_of
+from candle_ingestor.exchanges.price_only import price_only_of
 from candle_ingestor.ingest.report import (
     RunReport,
     SourceReport,
@@ -37,6 +38,7 @@ def report_json(report: RunReport) -> dict[str, Any]:
         "stop_reason": report.stop_reason,
         "error": report.error,
         "exchanges": list(report.exchanges),
+        "price_only_exchanges": list(price_only_of(report.exchanges)),
         "min_exchanges_required": report.min_exchanges,
         "max_price_deviation_pct": report.max_price_deviation_pct,
         "timeframe": report.timeframe,

@@ -24,6 +24,7 @@ from candle_ingestor.ingest.failures import failed_minutes
 from candle_ingestor.ingest.fetching import Fetcher
 from candle_ingestor.ingest.keeping import PageKeeper
 from candle_ingestor.ingest.merge_schedule import MergeSchedule
+from candle_ingestor.ingest.mixing import refuse_mixed_history
 from candle_ingestor.ingest.outlook import WHAT_TO_DO, outlook_words, outlooks_of
 from candle_ingestor.ingest.preparing import (
     Records,
@@ -226,6 +227,7 @@ class _Run:
     def _prepare(self, settling: Settling, markets: Markets) -> None:
         learnt = learnt_records(self.tickers, self.ledger.records, markets, self._older_state())
         records = {**self.ledger.records, **learnt}
+        refuse_mixed_history(self.config, self.tickers, records)
         self.works = plan_works(self.tickers, records, self.sources)
         self._tell_outlook(records, markets)
         settling.adopt(learnt | with_unreachable(self.works, records))

@@ -22,7 +22,14 @@ def window_of(config: CandlesConfig, request: SymbolRequest, now_ms: int) -> Win
     end_ms = config.timeframe.closed_end_ms(now_ms, config.settle_seconds)
     if asked_end_ms is not None:
         end_ms = min(config.timeframe.ceil_ms(asked_end_ms), end_ms)
-    return Window(start_ms, end_ms, asked_end_ms is not None, config.catch_up_initial_ms)
+    refetch_from_ms = None if config.refetch_ms is None else max(0, end_ms - config.refetch_ms)
+    return Window(
+        start_ms,
+        end_ms,
+        asked_end_ms is not None,
+        config.catch_up_initial_ms,
+        refetch_from_ms,
+    )
 
 
 def earliest_wanted_ms(

@@ -64,6 +64,11 @@ class SymbolList:
     duplicates: int = 0
     notes: tuple[str, ...] = ()
 
+    @property
+    def bases(self) -> frozenset[str]:
+        """The bases of its symbols."""
+        return frozenset(request.symbol.base for request in self.requests)
+
 
 class _ItemError(ValueError):
     """Why an item is rejected."""

@@ -9,6 +9,7 @@ from exchange_simulator.dialects.bitfinex import BITFINEX
 from exchange_simulator.dialects.bitstamp import BITSTAMP
 from exchange_simulator.dialects.bybit import BYBIT
 from exchange_simulator.dialects.coinbaseexchange import COINBASEEXCHANGE
+from exchange_simulator.dialects.coingecko import COINGECKO
 from exchange_simulator.dialects.cryptocom import CRYPTOCOM
 from exchange_simulator.dialects.gate import GATE
 from exchange_simulator.dialects.gemini import GEMINI
@@ -18,7 +19,7 @@ from exchange_simulator.dialects.kucoin import KUCOIN
 from exchange_simulator.dialects.mexc import MEXC
 from exchange_simulator.dialects.okx import OKX
 
-__all__ = ["DIALECTS", "Dialect"]
+__all__ = ["CCXT_DIALECTS", "DIALECTS", "Dialect"]
 
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(
     {
@@ -38,7 +39,13 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
             BITFINEX,
             MEXC,
             GEMINI,
+            COINGECKO,
         )
     }
 )
-"""By ccxt exchange id."""
+"""By ccxt exchange id, and coingecko, which ccxt does not know."""
+
+CCXT_DIALECTS: Mapping[str, Dialect] = MappingProxyType(
+    {exchange: dialect for exchange, dialect in DIALECTS.items() if dialect is not COINGECKO}
+)
+"""Those that ccxt speaks."""

@@ -113,7 +113,9 @@ class Dialect:
     `candle_path` matches the path (without the exchange prefix) of candle requests; its group
     `market`, where it has one, holds the market's id, or which of several paths was asked.
     `decode` reads such a request and raises ApiError as the exchange would. `endpoints` are the
-    other paths. `refusal` is the body that goes with an HTTP error status.
+    other paths; they raise ApiError, too. `refusal` is the body that goes with an HTTP error
+    status. A header of `key_headers` may be given as a parameter of that name with underscores, and
+    is read as one.
     """
 
     exchange: str
@@ -134,6 +136,7 @@ class Dialect:
     day_opens_at_ms: int = 0  # when its candles of a day open, after midnight UTC
     other_markets: Sequence[Market] = ()  # listed beside the traded ones: halted, perpetual
     trades: TradesEndpoint | None = None  # None: it answers none here
+    key_headers: Sequence[str] = ()
 
 
 def page_of(rows: Sequence[str]) -> str:

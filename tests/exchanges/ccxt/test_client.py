@@ -18,11 +18,12 @@ from candle_ingestor.exchanges.ccxt.client import CcxtClient
 from candle_ingestor.exchanges.errors import MalformedAnswerError, NetworkFaultError
 from candle_ingestor.exchanges.habits import HABITS
 from candle_ingestor.exchanges.markets import markets_by_symbol
+from candle_ingestor.exchanges.names import WITHOUT_CCXT
 from candle_ingestor.exchanges.proxies import Proxies
 from candle_ingestor.exchanges.settings import ExchangeSettings
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
-from exchange_simulator import DIALECTS, ExchangeSimulator
+from exchange_simulator import CCXT_DIALECTS, ExchangeSimulator
 
 MINUTE_MS = 60_000
 # The time of the simulated exchanges.
@@ -38,7 +39,7 @@ def addresses(tree: Any) -> Iterator[str]:
         yield tree
 
 
-@pytest.mark.parametrize("exchange", HABITS)
+@pytest.mark.parametrize("exchange", [each for each in HABITS if each not in WITHOUT_CCXT])
 async def test_a_base_url_moves_every_address_and_keeps_its_path(exchange: str) -> None:
     original = list(addresses(getattr(ccxt_async, exchange)().urls["api"]))
     client = CcxtClient(exchange, ExchangeSettings("http://127.0.0.1:9/moved"))
@@ -61,12 +62,12 @@ async def test_without_a_base_url_the_addresses_are_those_of_ccxt() -> None:
 
 async def test_only_active_spot_markets_are_listed(start_simulator: StartSimulator) -> None:
     simulator = await start_simulator()
-    clients = [CcxtClient(e, ExchangeSettings(simulator.base_url(e))) for e in DIALECTS]
+    clients = [CcxtClient(e, ExchangeSettings(simulator.base_url(e))) for e in CCXT_DIALECTS]
     try:
         found = await asyncio.gather(*(client.fetch_markets() for client in clients))
     finally:
         await asyncio.gather(*(client.close() for client in clients))
-    for exchange, markets in zip(DIALECTS, found, strict=True):
+    for exchange, markets in zip(CCXT_DIALECTS, found, strict=True):
         symbols = {str(symbol) for symbol in markets_by_symbol(exchange, markets)}
         assert len(symbols) == len(markets)
         assert {"BTC/USDT"} <= symbols or {"BTC/USD"} <= symbols

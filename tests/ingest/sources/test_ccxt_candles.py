@@ -26,7 +26,7 @@ from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.operations.stopping import StopSignal
 from exchange_simulator import (
-    DIALECTS,
+    CCXT_DIALECTS,
     FAULT_KINDS,
     ExchangeSimulator,
     Fault,
@@ -110,7 +110,7 @@ def series_of(exchange: str, minutes: int = 1) -> Series:
 async def simulated(
     *faults: Fault,
     seed: int = 0,
-    exchanges: Iterable[str] = tuple(DIALECTS),
+    exchanges: Iterable[str] = tuple(CCXT_DIALECTS),
     listed_since_ms: Mapping[str, int] | None = None,
 ) -> AsyncIterator[ExchangeSimulator]:
     # The search for a listing reads the days since then, which are made of minutes.

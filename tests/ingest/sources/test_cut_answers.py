@@ -127,8 +127,8 @@ class Exchange:
     async def fetch_markets(self) -> list[dict[str, object]]:
         return []
 
-    def use_markets(self, markets: list[dict[str, object]]) -> None:
-        return None
+    def use_markets(self, markets: list[dict[str, object]]) -> bool:
+        return True
 
     async def close(self) -> None:
         return None

@@ -128,8 +128,9 @@ class HonestClient:
     async def fetch_markets(self) -> list[dict[str, object]]:
         return self.markets
 
-    def use_markets(self, markets: list[dict[str, object]]) -> None:
+    def use_markets(self, markets: list[dict[str, object]]) -> bool:
         self.markets = markets
+        return True
 
     async def close(self) -> None:
         return None

@@ -68,7 +68,7 @@ class ScriptedTrades:
     async def fetch_markets(self) -> list[dict[str, Any]]:
         raise NotImplementedError
 
-    def use_markets(self, markets: list[dict[str, Any]]) -> None:
+    def use_markets(self, markets: list[dict[str, Any]]) -> bool:
         raise NotImplementedError
 
     async def fetch_candles(

@@ -81,8 +81,9 @@ class CcxtClient:
             raise MalformedAnswerError(f"{self.exchange} lists no active spot market")
         return spot
 
-    def use_markets(self, markets: list[dict[str, Any]]) -> None:
+    def use_markets(self, markets: list[dict[str, Any]]) -> bool:
         self._client.set_markets(markets)
+        return True
 
     async def fetch_candles(
         self, market_symbol: str, timeframe: Timeframe, since_ms: int, limit: int

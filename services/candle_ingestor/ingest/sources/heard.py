@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -88,6 +88,27 @@ def heard_from(rows: SiftedRows, start_ms: int, timeframe: Timeframe) -> Heard:
         first_ms = min(rejected.start_ms, rejected.start_ms if first_ms is None else first_ms)
         last_ms = max(last_rejected_ms, last_rejected_ms if last_ms is None else last_ms)
     return Heard(shown, first_ms, last_ms, rejected, rows.rejected, rows.has_unplaceable, row_count)
+
+
+def holes_in(heard: Heard, timeframe: Timeframe) -> IntervalSet:
+    """What no row stands for between the first row and the last one."""
+    if heard.first_ms is None or heard.last_ms is None:
+        return EMPTY
+    length_ms = timeframe.duration_ms
+    shown = IntervalSet((time, time + length_ms) for time in heard.candles["open_time_ms"])
+    return IntervalSet.of(heard.first_ms, heard.last_ms + length_ms) - shown - heard.rejected
+
+
+def with_hole_filled(heard: Heard, hole: Interval, again: Heard) -> Heard:
+    """`heard` with what another answer shows of a hole in it."""
+    found = again.candles.filter(pl.col("open_time_ms").is_between(*hole, closed="left"))
+    rejected = again.rejected & IntervalSet((hole,))
+    return replace(
+        heard,
+        candles=pl.concat([heard.candles, found]).sort("open_time_ms"),
+        rejected=heard.rejected | rejected,
+        rejected_rows=(*heard.rejected_rows, *(again.rejected_rows if rejected else ())),
+    )
 
 
 def joined(head: Heard, rest: Heard) -> Heard:

@@ -13,13 +13,14 @@ from candle_ingestor.exchanges.habits import ExchangeHabits
 from candle_ingestor.exchanges.rows import RawRows, shown_raw
 from candle_ingestor.exchanges.session import ExchangeSession
 from candle_ingestor.ingest.sources.base import SourceCounts
-from candle_ingestor.ingest.sources.heard import Heard, heard_from
+from candle_ingestor.ingest.sources.heard import Heard, heard_from, holes_in, with_hole_filled
 from candle_ingestor.ingest.sources.judge import MOST_ASKS
 from candle_ingestor.ingest.sources.sift import sift
 from candle_ingestor.model.intervals import IntervalSet
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import Listing
 from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.model.times import iso_text
 
 log = logging.getLogger(__name__)
 
@@ -119,12 +120,27 @@ class Hearing:
         """What is shown from `start_ms` on.
 
         An answer with rejected rows in `[start_ms, end_ms)` is asked for again, and taken when it
-        was the same each time.
+        was the same each time. Of an exchange that is never silent each candle that is missing
+        between two others is asked for on its own.
 
         Raises:
             ExchangeError: if there is no answer, or it is another one each time.
             RunEndedError: when the run ended before.
         """
+        heard = await self._heard_steadily(start_ms, limit, end_ms)
+        if not self.habits.is_never_silent or heard.has_unplaceable:
+            return heard
+        timeframe = self.series.timeframe
+        for hole in holes_in(heard, timeframe) & IntervalSet.of(start_ms, end_ms):
+            for one in hole.cut(timeframe.duration_ms):
+                again = await self._heard_steadily(one.start_ms, 1, one.end_ms)
+                heard = with_hole_filled(heard, one, again)
+                if not heard.shows(one.start_ms):
+                    missing = iso_text(one.start_ms)
+                    log.info("%s: shows nothing of %s, asked alone either", self.series, missing)
+        return heard
+
+    async def _heard_steadily(self, start_ms: int, limit: int, end_ms: int) -> Heard:
         asked_for = IntervalSet.of(start_ms, end_ms)
         last: Heard | None = None
         for _ in range(MOST_ASKS):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from candle_ingestor.exchanges.errors import MalformedAnswerError
 from candle_ingestor.ingest.sources.base import Known
 from candle_ingestor.ingest.sources.hearing import Hearing
-from candle_ingestor.ingest.sources.judge import reach_start_ms
+from candle_ingestor.ingest.sources.judge import FEW_CANDLES, reach_start_ms
 from candle_ingestor.ingest.sources.listing import DAY, first_day_ms, has_day_before
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
@@ -83,7 +83,8 @@ class SilenceJudge:
             return None
         verdict = await self._by_listing(silence)
         is_listed = verdict.believed and verdict.believed.start_ms == silence.start_ms
-        return None if is_listed else verdict
+        is_told = bool(verdict.reasons.get(GapReason.NOT_LISTED_YET))
+        return verdict if is_told and not is_listed else None
 
     async def _of_empty_undescribed(self, silence: Interval) -> Verdict:
         if await self._shows_a_candle_before(silence.start_ms):
@@ -150,8 +151,13 @@ class SilenceJudge:
         habits = self.hearing.habits
         if not habits.is_reach_known or not self._offers_days():
             return False
-        days_from_ms = reach_start_ms(habits.reach_in(DAY), DAY, self.hearing.now_ms())
-        return days_from_ms is None or days_from_ms <= habits.opened_ms
+        return habits.is_never_silent or self._days_begin_ms() is None
+
+    def _days_begin_ms(self) -> int | None:
+        """Where the reach of daily candles begins; None where it goes back to the opening."""
+        habits = self.hearing.habits
+        begin_ms = reach_start_ms(habits.reach_in(DAY), DAY, self.hearing.now_ms())
+        return None if begin_ms is None or begin_ms <= habits.opened_ms else begin_ms
 
     def _offers_days(self) -> bool:
         return str(DAY) in self.hearing.timeframes
@@ -159,23 +165,29 @@ class SilenceJudge:
     async def _by_listing(self, silence: Interval) -> Verdict:
         """Of silence within the reach of an exchange that is described."""
         if not self._can_seek_listing():
-            if self._offers_days() and await self._was_traded_before(silence.start_ms):
-                return _no_trade(silence)
-            log.info(
-                "%s: shows nothing from %s to %s, and it cannot be told whether it was listed "
-                "then; the next run asks again, as long as the exchange reaches back to it",
-                self.hearing.series,
-                iso_text(silence.start_ms),
-                iso_text(silence.end_ms),
-            )
-            return _not_fetched(silence)
+            return await self._by_days_before(silence)
         listing = await self._listing(silence)
+        if listing.first_day_ms is None and listing.silent_until_ms is None:
+            return await self._by_days_before(silence)
         whole = IntervalSet((silence,))
         if listing.first_day_ms is not None:
             unlisted = whole & IntervalSet.of(0, listing.first_day_ms)
             return Verdict(whole - unlisted, {GapReason.NOT_LISTED_YET: unlisted})
         unlisted = whole & IntervalSet.of(0, listing.silent_until_ms or 0)
         return Verdict(EMPTY, {GapReason.NOT_LISTED_YET: unlisted})
+
+    async def _by_days_before(self, silence: Interval) -> Verdict:
+        """Of silence of which no listing tells."""
+        if self._offers_days() and await self._was_traded_before(silence.start_ms):
+            return _no_trade(silence)
+        log.info(
+            "%s: shows nothing from %s to %s, and it cannot be told whether it was listed "
+            "then; the next run asks again, as long as the exchange reaches back to it",
+            self.hearing.series,
+            iso_text(silence.start_ms),
+            iso_text(silence.end_ms),
+        )
+        return _not_fetched(silence)
 
     async def _was_traded_before(self, time_ms: int) -> bool:
         """Whether a daily candle of a day that was over by then is shown, or was once."""
@@ -193,13 +205,18 @@ class SilenceJudge:
         async with memory.listing_lock:
             is_found = memory.listing.first_day_ms is not None
             if not is_found and silence.end_ms > memory.unlisted_until_ms:
-                memory.learn_listing(await self._sought(memory.listing))
+                sought = await self._sought(memory.listing)
+                if sought != memory.listing:
+                    memory.learn_listing(sought)
             return memory.listing
 
     async def _sought(self, listing: Listing) -> Listing:
         hearing = self.hearing
         now_ms = hearing.now_ms()
         habits = hearing.habits
+        begin_ms = self._days_begin_ms()
+        if begin_ms is not None:
+            return await self._sought_within_reach(listing, begin_ms, now_ms)
         from_ms = habits.opened_ms
         if hearing.memory.unlisted_until_ms:
             # A feed may have stood still over the first candle, and filled it in since.
@@ -225,10 +242,24 @@ class SilenceJudge:
             return replace(listing, silent_until_ms=none_before_ms)
         return replace(listing, first_day_ms=found_ms)
 
+    async def _sought_within_reach(self, listing: Listing, begin_ms: int, now_ms: int) -> Listing:
+        """What the days within reach tell of an exchange that is never silent.
+
+        It would show a market that was listed before: a first day well after the beginning of its
+        reach is the first of all.
+        """
+        found_ms = await self._first_day_ms(begin_ms, now_ms)
+        shown_ms = self.hearing.memory.shown_from(0)
+        if found_ms is None or found_ms <= begin_ms + FEW_CANDLES * DAY.duration_ms:
+            return listing
+        is_first = shown_ms is None or found_ms <= shown_ms
+        return replace(listing, first_day_ms=found_ms) if is_first else listing
+
     async def _first_day_ms(self, from_ms: int, now_ms: int) -> int | None:
         hearing = self.hearing
+        page_candles = hearing.habits.days_per_request or hearing.habits.page_candles
         return await first_day_ms(
-            hearing.daily_rows, from_ms, now_ms, hearing.habits.page_candles, str(hearing.series)
+            hearing.daily_rows, from_ms, now_ms, page_candles, str(hearing.series)
         )
 
 

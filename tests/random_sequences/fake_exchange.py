@@ -98,6 +98,7 @@ class FakeExchange:
         listed: the symbols that it names when asked for markets.
         now_ms: the job's time.
         on_request: called at every request for candles.
+        seconds_per_request: the pace that it claims; nobody keeps it here.
     """
 
     kind: Kind
@@ -107,6 +108,7 @@ class FakeExchange:
     on_request: Callable[[], None] = lambda: None
     faults: Faults = NO_FAULTS
     requests: int = 0
+    seconds_per_request: float = 0.0
     _randoms: dict[str, Random] = field(default_factory=dict)
     _seed: str = ""
     _changed_spans: list[tuple[str, int, int]] = field(default_factory=list)
@@ -137,10 +139,6 @@ class FakeExchange:
     @property
     def address(self) -> str:
         return "fake"
-
-    @property
-    def seconds_per_request(self) -> float:
-        return 0.0
 
     async def fetch_markets(self) -> list[dict[str, Any]]:
         if self.faults.is_down:

@@ -101,7 +101,10 @@ class World:
                 for (exchange, symbol), market in self.sequence.markets.items()
                 if exchange == name
             }
-            self.exchanges[name] = FakeExchange(kind, markets, self.clock.now_ms)
+            exchange = FakeExchange(kind, markets, self.clock.now_ms)
+            # Where no exchange is paced, pages are kept on the event loop, else beside it.
+            exchange.seconds_per_request = self.sequence.seed % 2 / 1000
+            self.exchanges[name] = exchange
 
     @property
     def timeframe(self) -> Timeframe:

@@ -93,7 +93,7 @@ class Fetcher:
 
     async def _fetch_task(self, task: _Task) -> None:
         work, interval = task.work, task.interval
-        known = await self.store_thread.run(known_of, self.ledger, work.series, interval)
+        known = await self.store_thread.run_briefly(known_of, self.ledger, work.series, interval)
         pages = task.source.pages(work.series, interval, known, work.report.counts)
         async with aclosing(pages):
             async for page in pages:

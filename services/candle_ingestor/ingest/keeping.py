@@ -111,7 +111,7 @@ class PageKeeper:
 
     async def _replace(self, batch: Sequence[_WorkPage]) -> Sequence[_WorkPage]:
         replacements = [_replacement(work, page) for work, page in batch]
-        changes = await self.store_thread.run(self.ledger.replace, replacements)
+        changes = await self.store_thread.run_briefly(self.ledger.replace, replacements)
         for (work, page), change in zip(batch, changes, strict=True):
             work.report.candles += change.new
             work.report.revised += change.revised

@@ -122,14 +122,14 @@ class MergeSchedule:
             for ticker, schedule in due.items():
                 with _left_to_settling():
                     counts = self.outcomes[ticker].merged
-                    tasks += await self.store_thread.run(
+                    tasks += await self.store_thread.run_briefly(
                         unmerged, self.ledger, ticker, counts, schedule.awaited
                     )
             for batch in batches(tasks):
                 if self._is_urgent():
                     return
                 with _left_to_settling():
-                    await self.store_thread.run(merge, self.ledger, batch)
+                    await self.store_thread.run_briefly(merge, self.ledger, batch)
 
     def _is_urgent(self) -> bool:
         return self.stop.is_urgent

@@ -113,7 +113,7 @@ class _Run:
         self.started_ms = parts.clock.now_ms()
         self.sessions = [self._session(client) for client in parts.clients]
         self.sources = self._sources()
-        self.store_thread = StoreThread()
+        self.store_thread = StoreThread(is_loop_busy=self._is_loop_busy())
         self.tickers: list[RunTicker] = []
         self.works: dict[Series, SeriesWork] = {}
         self.outcomes: dict[Ticker, TickerOutcome] = {}
@@ -265,6 +265,11 @@ class _Run:
                 self.parts.progress.note(client.exchange, words)
 
         return ExchangeSession(client, self.parts.policy, self.parts.stop, when_asked=note_search)
+
+    def _is_loop_busy(self) -> bool:
+        """Whether nothing is waited for: neither an exchange's pace nor a store elsewhere."""
+        is_paced = any(session.seconds_per_request for session in self.sessions)
+        return self.parts.store.is_local and not is_paced
 
     def _sources(self) -> dict[str, Sources]:
         candles = self.config.candles

@@ -57,6 +57,10 @@ class Store(Protocol):
     """
 
     @property
+    def is_local(self) -> bool:
+        """Whether calls take no longer than this machine needs, as nothing elsewhere is asked."""
+
+    @property
     def description(self) -> str:
         """What a person calls this store in a message, without secrets."""
 

@@ -81,6 +81,10 @@ class InfluxDbStore:
         self._state_times_ns: dict[str, dict[str, int]] = {}
 
     @property
+    def is_local(self) -> bool:
+        return False
+
+    @property
     def description(self) -> str:
         return str(self._http.connection)
 

@@ -45,6 +45,10 @@ class SqliteStore:
         self._reader = ReaderProcess(partial(SqliteStore, path))
 
     @property
+    def is_local(self) -> bool:
+        return True
+
+    @property
     def description(self) -> str:
         return self._file.description
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from archive_files import kraken_text, rows_of
 
 from candle_ingestor.commands.help import flags_page, help_text
 from candle_ingestor.commands.table import COMMANDS
@@ -44,6 +45,12 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             for exchange in EXCHANGES
         )
         (folder / "exchanges.toml").write_text(settings)
+        (folder / "data/archives").mkdir(parents=True)
+        rows = rows_of(1_672_531_200_000, 10)
+        (folder / "data/archives/XBTUSD_1.csv").write_text(kraken_text(rows))
+        rows = rows_of(1_672_531_200_000, 10, step_ms=3_600_000)
+        lines = [",".join(map(str, (row[0] // 1000, *row[1:]))) for row in rows]
+        (folder / "data/mine.csv").write_text("\n".join(["time,o,h,l,c,v", *lines]))
         yield folder
 
 

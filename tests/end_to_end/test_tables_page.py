@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from archive_files import kraken_text, rows_of
 from influxd import InfluxServer
 
 from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
@@ -75,6 +76,9 @@ def test_the_page_describes_both_stores_as_they_are(
     for job in (in_sqlite, in_influxdb):
         job.use(market)
         job.run_well()
+        file = job.folder / "XBTUSD_60.csv"
+        file.write_text(kraken_text(rows_of(ms_of("2023-01-01"), 5, step_ms=3_600_000)))
+        job.run_well("import", str(file), exchanges=None)
 
     assert sqlite_schema(in_sqlite.stored.sqlite_path) == documented("SQLite")
     assert influxdb_schema(influx_server, bucket.bucket) == documented("InfluxDB")

@@ -145,6 +145,8 @@ class Importer:
             if self.is_to_stop():
                 return replace(report, status=FileStatus.NOT_DONE, new=new, error=STOPPED)
             new += self._store(series, part, report.differences)
+            # Of a long file the next part is as large, and this one is not needed soon.
+            self.ledger.let_go(series, IntervalSet((part.span,)))
             self._advance(part.size_bytes / 2)
         if report.differences.count:
             self._tell_of_differences(report)

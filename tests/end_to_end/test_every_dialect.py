@@ -8,7 +8,7 @@ from exchange_facts import FACTS
 
 from candle_ingestor.exchanges.habits import HABITS
 from candle_ingestor.model.timeframe import MINUTES_PER_DAY, Timeframe
-from exchange_simulator import DIALECTS, FAULT_KINDS, Fault
+from exchange_simulator import CCXT_DIALECTS, FAULT_KINDS, Fault
 
 MINUTE_MS = 60_000
 DAYS = 2
@@ -31,9 +31,9 @@ def minutes_of(exchange: str) -> int:
 
 
 GROUPS = {
-    minutes: tuple(exchange for exchange in DIALECTS if minutes_of(exchange) == minutes)
+    minutes: tuple(exchange for exchange in CCXT_DIALECTS if minutes_of(exchange) == minutes)
     for minutes in SHORT_TIMEFRAMES
-    if any(minutes_of(exchange) == minutes for exchange in DIALECTS)
+    if any(minutes_of(exchange) == minutes for exchange in CCXT_DIALECTS)
 }
 
 
@@ -102,4 +102,4 @@ def test_days_that_open_at_another_hour_are_refused(
 
 
 def test_no_dialect_is_left_out() -> None:
-    assert {exchange for group in GROUPS.values() for exchange in group} == set(DIALECTS)
+    assert {exchange for group in GROUPS.values() for exchange in group} == set(CCXT_DIALECTS)

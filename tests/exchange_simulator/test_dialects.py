@@ -11,7 +11,7 @@ from exchange_facts import FACTS, ExchangeFacts
 
 from candle_ingestor.exchanges.habits import HABITS
 from candle_ingestor.model.timeframe import Timeframe
-from exchange_simulator import DIALECTS, ExchangeSimulator
+from exchange_simulator import CCXT_DIALECTS, DIALECTS, ExchangeSimulator
 
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
@@ -25,7 +25,7 @@ def as_ccxt(candles: list[Any]) -> list[list[float]]:
 
 
 def test_every_dialect_has_a_row_of_facts() -> None:
-    assert set(FACTS) == set(DIALECTS)
+    assert set(FACTS) == set(CCXT_DIALECTS)
 
 
 async def test_load_markets_gives_active_spot_markets_with_their_precision(

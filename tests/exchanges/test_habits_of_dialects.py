@@ -14,7 +14,7 @@ from candle_ingestor.exchanges.habits import HABITS
 from candle_ingestor.exchanges.session import close_all
 from candle_ingestor.exchanges.settings import ExchangeSettings
 from candle_ingestor.model.timeframe import Timeframe
-from exchange_simulator import DIALECTS, ExchangeSimulator
+from exchange_simulator import CCXT_DIALECTS, ExchangeSimulator
 
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
@@ -29,7 +29,7 @@ async def clients_of(simulator: ExchangeSimulator) -> AsyncIterator[dict[str, Cc
         exchange: CcxtClient(
             exchange, ExchangeSettings(simulator.base_url(exchange), requests_per_minute=0)
         )
-        for exchange in DIALECTS
+        for exchange in CCXT_DIALECTS
     }
     try:
         await asyncio.gather(*(client.fetch_markets() for client in clients.values()))
@@ -118,7 +118,7 @@ async def test_an_exchange_reaches_as_far_back_as_is_said(
                 assert since_ms <= first_ms <= since_ms + few_ms, exchange
 
 
-@pytest.mark.parametrize("exchange", DIALECTS)
+@pytest.mark.parametrize("exchange", CCXT_DIALECTS)
 def test_what_the_habits_say_of_the_reach_is_what_the_exchange_documents(exchange: str) -> None:
     assert HABITS[exchange].reach_in(Timeframe(1)) == FACTS[exchange].reach_rows
     assert HABITS[exchange].page_candles <= FACTS[exchange].page_rows

@@ -135,3 +135,54 @@ def test_a_folder_that_is_not_there_ends_with_2(backfill: Any) -> None:
     assert finished.exit_code == 2
     assert "nowhere is not there" in finished.errors
     assert "Traceback" not in finished.errors
+
+
+HOUR_MS = 3_600_000
+
+
+@pytest.fixture
+def closed_month(new_job: Any, simulate: Any, truth: Any, ms_of: Any) -> Any:
+    """A job with the whole of March 2024 in hours, of which Kraken's endpoint reaches nothing."""
+    market = simulate(now_ms=ms_of("2024-05-15"), exchanges=("coinbaseexchange", "kraken"))
+    job = new_job(
+        "closed_month",
+        now=market.clock.now_ms(),
+        exchanges="coinbaseexchange,kraken",
+        min_exchanges_required=1,
+        symbols="BTC/USD",
+        candle_granularity_minutes=60,
+        backfill_start_date="2024-03-01",
+        backfill_end_date="2024-04-01",
+    )
+    job.use(market)
+    job.run_well()
+    span = ms_of("2024-03-01"), ms_of("2024-04-01")
+    job.series = {
+        exchange: truth.exchange_candles(market, exchange, "BTC/USD", *span, HOUR_MS)
+        for exchange in EXCHANGES
+    }
+    job.file = job.folder / "XBTUSD_60.csv"
+    rows = [(time_ms, *map(float, row)) for time_ms, row in job.series["kraken"].items()]
+    job.file.write_text(kraken_text(rows))
+    return job
+
+
+@pytest.mark.parametrize("restate", [False, True])
+def test_candles_that_come_late_are_merged_at_once_and_a_complete_month_waits_for_restate(
+    closed_month: Any, truth: Any, restate: bool
+) -> None:
+    job = closed_month
+    assert job.stored.manifest("BTCUSD_1h")["months"]["2024-03"]["complete"] is True
+    assert {row[5] for row in job.stored.merged("BTC/USD", "1h").values()} == {"coinbaseexchange"}
+    files = job.stored.files()
+
+    finished = job.run_well("import", str(job.file), restate=restate)
+
+    truth.assert_stored(job.stored.merged("BTC/USD", "1h"), truth.merged(job.series))
+    if restate:
+        assert "the complete month 2024-03 was restated" in finished.errors
+    else:
+        assert "the month 2024-03 is marked complete and was left as it is" in finished.errors
+        assert job.stored.files() == files
+        job.run_well("export", restate=True)
+    truth.assert_exported(job.stored.exported("BTC/USD", timeframe="1h"), truth.merged(job.series))

@@ -167,7 +167,7 @@ def test_a_plan_that_cannot_succeed_is_said_at_the_start_of_dry_and_wet_runs(
     hopeless = (
         "BTC/USD: of 1,560 minutes wanted, 843 can have at most 1 of the 2 exchanges required: "
         "binance does not list BTC/USD (--quote_aliases=USD:USDT would help), "
-        "kraken reaches 720 candles back"
+        "kraken reaches 720 candles back (--build_from_trades would help)"
     )
     dry = wanted.run_well(run_mode="dry", **flags)
     wet = wanted.run_well(**flags)

@@ -90,7 +90,8 @@ def test_what_is_beyond_reach_and_not_listed_is_said_with_the_causes() -> None:
     assert words(found) == [
         (
             "BTC/USD: of 1,000 minutes wanted, 281 can have at most 1 of the 2 exchanges required: "
-            "kraken reaches 720 candles back, binanceus does not list BTC/USD"
+            "kraken reaches 720 candles back "
+            "(--build_from_trades would help), binanceus does not list BTC/USD"
         )
     ]
 
@@ -167,12 +168,14 @@ def test_tickers_that_look_alike_share_a_line() -> None:
     assert words(other, *alike) == [
         (
             "BTC/USD, ETH/USD, SOL/USD and 2 more: of 1,000 minutes wanted of each, 281 can have "
-            "at most 1 of the 2 exchanges required: kraken reaches 720 candles back, binanceus "
+            "at most 1 of the 2 exchanges required: kraken reaches 720 candles back "
+            "(--build_from_trades would help), binanceus "
             "does not list them"
         ),
         (
             "DOT/USD: of 1,000 minutes wanted, 900 can have none of the 2 exchanges required: "
-            "kraken reaches 720 candles back, binanceus does not list DOT/USD"
+            "kraken reaches 720 candles back "
+            "(--build_from_trades would help), binanceus does not list DOT/USD"
         ),
     ]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from candle_ingestor.exchanges.advice import offered_stand_in
 from candle_ingestor.exchanges.markets import Markets
+from candle_ingestor.exchanges.trade_habits import TRADE_HABITS
 from candle_ingestor.ingest.plan import SeriesPlan
 from candle_ingestor.ingest.preparing import Records, RunTicker, wanted_span
 from candle_ingestor.ingest.work import SeriesWork
@@ -184,7 +185,8 @@ def _causes_of_asked(
     beyond = lacks & plan.unreachable.get(GapReason.BEYOND_REACH, EMPTY)
     early = lacks & plan.unreachable.get(GapReason.NOT_LISTED_YET, EMPTY)
     if beyond and reach is not None:
-        yield Cause(exchange, f"{exchange} reaches {reach:,} candles back")
+        remedy = " (--build_from_trades would help)" if exchange in TRADE_HABITS else ""
+        yield Cause(exchange, f"{exchange} reaches {reach:,} candles back{remedy}")
     elif beyond:
         yield Cause(exchange, f"{exchange} answers nothing before {iso_text(beyond.end_ms)}")
     if early and listing.first_day_ms is not None:

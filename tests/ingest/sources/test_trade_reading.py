@@ -92,7 +92,8 @@ class ScriptedTrades:
         if self.cursor is TradeCursor.BEFORE_ID:
             below = [t for t in self.tape if cursor is None or int(t[3] or 0) < cursor]
             return below[-self.page_trades :][::-1]
-        assert cursor is not None
+        if cursor is None:
+            return list(self.tape[-self.page_trades :])
         if self.cursor is TradeCursor.FROM_MS:
             shown = [t for t in self.tape if (t[0] + start_ns) // NS_PER_MS >= cursor]
         else:
@@ -269,6 +270,21 @@ def test_silence_about_everything_is_not_believed(cursor: TradeCursor) -> None:
     assert len(client.asked) < 10
 
 
+@pytest.mark.parametrize("tape", [[BEFORE, at(50, 10, 2)], [BEFORE, at(0.1, 9, 2), at(50, 10, 3)]])
+def test_silence_is_not_believed_of_a_market_that_shows_newer_trades(tape: list[Trade]) -> None:
+    hidden = START_MS + 10 * MINUTE_MS
+
+    def change(_number: int, rows: list[Trade]) -> list[Trade]:
+        is_newest = client.asked[-1] is None
+        shown_ms = [START_MS + row[0] // NS_PER_MS for row in rows]
+        return [r for r, t in zip(rows, shown_ms, strict=True) if is_newest or t < hidden]
+
+    client = ScriptedTrades(tape, change=change)
+    pages = read(client, 30)
+    assert answered_of(pages) == EMPTY
+    assert "a newer one when asked" in str(pages[0].failure)
+
+
 def test_the_end_of_the_feed_is_believed_when_nothing_new_is_said_twice() -> None:
     tape = [BEFORE, at(0.1, 10, 2)]
     client = ScriptedTrades(tape)
@@ -276,7 +292,8 @@ def test_the_end_of_the_feed_is_believed_when_nothing_new_is_said_twice() -> Non
     # Settled candles only, five seconds after their close.
     assert answered_of(pages) == span(0, 2)
     assert len(rows_of(pages)) == 1
-    assert len(client.asked) == 4
+    # The head twice, nothing new twice, and the newest trades.
+    assert len(client.asked) == 5
 
 
 def test_a_trade_that_stays_malformed_leaves_its_minute_open_and_is_told_with_its_raw_row(

@@ -6,7 +6,8 @@ An answer is a run of consecutive trades, and may be cut short at either end:
   Each further request begins at the last trade shown, and the answer must show it again, with all
   others of its time.
 - Its tail: the next request begins at its last trade.
-- Nothing but known trades: said twice, it is the end of the feed. Nothing at all: said three times.
+- Nothing but known trades, said twice, or nothing at all, said three times, is the end of the feed
+  where its newest trade is no later either.
 """
 
 from __future__ import annotations
@@ -164,7 +165,7 @@ class TimeReader:
         heard = await self._proven_head(self._cursor(start_ms * NS_PER_MS))
         trades = heard.trades.filter(pl.col("time_ns") >= start_ms * NS_PER_MS)
         if trades.is_empty():
-            await self._require_history(start_ms)
+            await self._require_nothing_from(start_ms * NS_PER_MS)
             return TradePage(trades, asked_ms, heard.rejected_spans)
         self._keep_last(trades)
         first_ms = int(trades["time_ns"][0]) // NS_PER_MS
@@ -194,6 +195,7 @@ class TimeReader:
                 )
             times_nothing += 1
             if times_nothing >= _NOTHING_NEW_NEEDED and not heard.rejected:
+                await self._require_nothing_from(last_ns + 1)
                 return TradePage(trades, asked_ms)
         raise MalformedAnswerError(
             f"{self.hearing.series}: asked {MOST_ASKS} times for the trades after {last_ns} ns, "
@@ -209,14 +211,22 @@ class TimeReader:
                 memory.first_ever_ns = int(heard.trades["time_ns"][0])
         return memory.first_ever_ns
 
-    async def _require_history(self, start_ms: int) -> None:
-        """Whoever is silent about everything, as in a maintenance, is not believed."""
-        first_ns = await self._first_ever_ns()
-        if first_ns is None or first_ns >= start_ms * NS_PER_MS:
-            raise SilentMarketError(
-                f"{self.hearing.series}: an empty answer is not believed, since no other trade is "
-                "shown either"
+    async def _require_nothing_from(self, time_ns: int) -> None:
+        """That nothing was traded since then is believed of a market whose newest trade is older.
+
+        Whoever is silent about everything, as in a maintenance, is not believed.
+        """
+        for _ in range(MOST_ASKS):
+            newest = (await self.hearing.hear(None)).trades
+            if newest.is_empty():
+                continue
+            if newest["time_ns"][-1] < time_ns:
+                return
+            raise MalformedAnswerError(
+                f"{self.hearing.series}: shows no trade from {time_ns} ns on, and yet a newer one "
+                "when asked for its newest"
             )
+        raise SilentMarketError(f"{self.hearing.series}: shows no trade, however often asked")
 
     async def _proven_head(self, cursor: int) -> SiftedTrades:
         best: SiftedTrades | None = None

@@ -41,7 +41,8 @@ class TradesEstimate:
     """What building candles of a span would take at the exchange's pace.
 
     Attributes:
-        page_trades, page_ms: the trades of the page that was measured, and how long they last.
+        page_trades, page_ms: the trades of the page that was measured, and how long they last; 0
+            where other markets of the exchange were.
     """
 
     requests: int
@@ -153,8 +154,16 @@ class TradeCandles:
         whole_page_ms = page_ms * self._habits.page_trades // max(shown.height, 1)
         hearing.memory.page_ms = whole_page_ms
         requests = sum(-(-each.duration_ms // whole_page_ms) for each in intervals)
-        seconds = requests * self._session.seconds_per_request
-        return TradesEstimate(requests, seconds, shown.height, page_ms)
+        return TradesEstimate(requests, self._seconds_of(requests), shown.height, page_ms)
+
+    def guess(self, intervals: IntervalSet) -> TradesEstimate:
+        """What the intervals would take where trades are as dense as those measured so far."""
+        page_ms = self.page_candles * MINUTE_MS
+        requests = sum(-(-each.duration_ms // page_ms) for each in intervals)
+        return TradesEstimate(requests, self._seconds_of(requests), 0, 0)
+
+    def _seconds_of(self, requests: int) -> float:
+        return requests * self._session.seconds_per_request
 
     def _reader(self, hearing: TradeHearing) -> TradeReader:
         if self._habits.cursor is TradeCursor.BEFORE_ID:

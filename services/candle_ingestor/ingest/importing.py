@@ -58,6 +58,10 @@ class ImportRules:
     writes: bool = True
 
 
+class _StoppedError(Exception):
+    """The import is to stop while a file is judged."""
+
+
 @dataclass
 class Importer:
     """Imports files over a ledger.
@@ -114,16 +118,15 @@ class Importer:
             )
         try:
             return self._kept(self._import_changed(found, sha256))
+        except _StoppedError:
+            return _report(found, sha256, FileStatus.NOT_DONE, error=STOPPED)
         except ArchiveError as error:
             return self._kept(_failed(found, sha256, error))
 
     def _import_changed(self, found: FoundFile, sha256: str) -> FileReport:
         file, series = found.file, found.described.series
         closed_end_ms = series.timeframe.closed_end_ms(self.now_ms(), self.rules.settle_seconds)
-        # Half of the way is reading, the other half is storing.
-        content = judge_archive(
-            file, found.described, closed_end_ms, lambda size: self._advance(size / 2)
-        )
+        content = judge_archive(file, found.described, closed_end_ms, self._note_read)
         report = replace(
             _report(found, sha256, FileStatus.IMPORTED),
             rows=content.rows,
@@ -245,6 +248,12 @@ class Importer:
             self.ledger.store.write_imported_files([record])
             self.known.add(record)
         return report
+
+    def _note_read(self, size_bytes: int) -> None:
+        if self.is_to_stop():
+            raise _StoppedError
+        # Half of the way is reading, the other half is storing.
+        self._advance(size_bytes / 2)
 
     def _advance(self, size_bytes: float, *, is_work: bool = True) -> None:
         self.progress.advance(_PROGRESS, _kilobytes(size_bytes), is_work=is_work)

@@ -179,7 +179,11 @@ def _importer(
 ) -> Importer:
     archives = config.archives
     rules = ImportRules(
-        config.candles.settle_seconds, archives.skips_bad_rows, archives.prefers_archive, writes
+        config.candles.settle_seconds,
+        config.candles.refetch_last_candles,
+        archives.skips_bad_rows,
+        archives.prefers_archive,
+        writes,
     )
     known = _known(ledger.store)
     return Importer(ledger, known, rules, clock.now_ms, progress, stop.is_set)

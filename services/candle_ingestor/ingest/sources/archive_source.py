@@ -82,9 +82,9 @@ class ArchiveIndex:
         return cls(now_ms, settle_seconds, skips_bad_rows, found, problems)
 
     def offers(self, series: Series) -> IntervalSet:
-        """What the files may have of the series: the spans that their names state, and of the
+        """What the files may have of the series.
 
-        others, which are read for that, what they cover.
+        Of a file whose name states a span it is that; another one is read to know what it covers.
         """
         offered = EMPTY
         for file, described in self.files.get(series, ()):

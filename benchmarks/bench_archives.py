@@ -32,7 +32,7 @@ YEAR_MS = 365 * DAY_MS
 NOW_MS = START_MS + 2 * YEAR_MS
 COLUMNS = ["time", "open", "high", "low", "close", "volume", "trades"]
 
-LEAST_TIMES_AS_FAST = 1.2
+LEAST_TIMES_AS_FAST = 1
 MOST_MB = 300
 ROUNDS = 3
 

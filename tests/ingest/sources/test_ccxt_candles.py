@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -38,6 +38,7 @@ from exchange_simulator import (
 NOW_MS = 1_709_642_090_000
 MINUTE_MS = 60_000
 END_MS = NOW_MS // MINUTE_MS * MINUTE_MS
+HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
 DAYS_OF_HISTORY = 60
 REFUSALS = ("403", "418", "451")
@@ -107,11 +108,18 @@ def series_of(exchange: str, minutes: int = 1) -> Series:
 
 @asynccontextmanager
 async def simulated(
-    *faults: Fault, seed: int = 0, exchanges: Iterable[str] = tuple(DIALECTS)
+    *faults: Fault,
+    seed: int = 0,
+    exchanges: Iterable[str] = tuple(DIALECTS),
+    listed_since_ms: Mapping[str, int] | None = None,
 ) -> AsyncIterator[ExchangeSimulator]:
     # The search for a listing reads the days since then, which are made of minutes.
     config = SimulatorConfig(
-        seed=seed, faults=faults, exchanges=tuple(exchanges), synthetic_days=DAYS_OF_HISTORY
+        seed=seed,
+        faults=faults,
+        exchanges=tuple(exchanges),
+        synthetic_days=DAYS_OF_HISTORY,
+        listed_since_ms=listed_since_ms or {},
     )
     clock = SimulatorClock(NOW_MS, frozen=True)
     async with ExchangeSimulator(config, clock=clock) as simulator:
@@ -211,6 +219,36 @@ async def test_every_dialect_is_paged_to_exactly_what_it_traded(waitless: Waitle
             assert not page.failed
             assert page.counts.rejected == page.counts.retries == 0
             assert page.counts.requests == simulator.requests.candle_request_count(exchange)
+
+
+async def test_what_lies_before_the_day_of_a_listing_is_told_of_every_dialect(
+    waitless: Waitless,
+) -> None:
+    today_ms = END_MS // DAY_MS * DAY_MS
+    listed_ms = today_ms - DAY_MS + 5 * HOUR_MS
+    start_ms = today_ms - 3 * DAY_MS
+    async with (
+        simulated(listed_since_ms={"BTC": listed_ms}) as simulator,
+        sessions_of(simulator, waitless) as sessions,
+    ):
+        for exchange, session in sessions.items():
+            page = await paged(session, start_ms)
+
+            assert page.candles == truth(simulator, exchange, page.answered), exchange
+            assert page.settled == IntervalSet.of(start_ms, END_MS)
+            assert not page.failed
+            reach_ms = believed_from_ms(exchange, start_ms)
+            shown_ms = max(listed_ms + 10 * MINUTE_MS, reach_ms + 10 * MINUTE_MS)
+            assert page.answered.covers((shown_ms, END_MS)), exchange
+            unlisted = page.reasons.get(GapReason.NOT_LISTED_YET, EMPTY)
+            if session.habits.is_reach_known and FACTS[exchange].reach_rows is None:
+                # The day that its first daily candle opens in.
+                shift_ms = FACTS[exchange].day_opens_at_ms
+                first_day_ms = (listed_ms - shift_ms) // DAY_MS * DAY_MS + shift_ms
+                first_day_ms = first_day_ms // DAY_MS * DAY_MS
+                assert unlisted == IntervalSet.of(start_ms, first_day_ms), exchange
+            else:
+                assert not unlisted & IntervalSet.of(listed_ms, END_MS), exchange
 
 
 @pytest.mark.parametrize("minutes", [60, 1440])

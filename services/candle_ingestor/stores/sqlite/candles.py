@@ -17,6 +17,8 @@ from candle_ingestor.model.series import Series
 
 _ROWS_PER_STATEMENT = 100
 """SQLite before 3.32 takes 999 values a statement, and the widest row has nine."""
+_ROWS_PER_LIST = 5000
+"""Lists of Python objects that the processor's cache can hold."""
 _ROWS_PER_FETCH = 2000
 
 
@@ -55,20 +57,8 @@ def insert(
 
     One statement takes 100 rows, which costs a third less than one row each.
     """
-    columns = [candles[name].to_list() for name in table.columns]
-    width = len(columns)
-    values: list[Any] = [None] * (candles.height * width)
-    for position, column in enumerate(columns):
-        values[position::width] = column
-    whole = len(values) - len(values) % (width * _ROWS_PER_STATEMENT)
-    for start in range(0, whole, width * _ROWS_PER_STATEMENT):
-        part = values[start : start + width * _ROWS_PER_STATEMENT]
-        connection.execute(_insert_sql(table, series_id, _ROWS_PER_STATEMENT), part)
-    if whole < len(values):
-        connection.executemany(
-            _insert_sql(table, series_id, 1),
-            [values[start : start + width] for start in range(whole, len(values), width)],
-        )
+    for part in candles.iter_slices(_ROWS_PER_LIST):
+        _insert_part(connection, table, series_id, part)
 
 
 def delete(
@@ -116,6 +106,25 @@ def last_open_ms(
         (series_id, before_ms),
     ).fetchone()
     return None if row is None else row[0]
+
+
+def _insert_part(
+    connection: sqlite3.Connection, table: RowTable, series_id: int, candles: pl.DataFrame
+) -> None:
+    columns = [candles[name].to_list() for name in table.columns]
+    width = len(columns)
+    values: list[Any] = [None] * (candles.height * width)
+    for position, column in enumerate(columns):
+        values[position::width] = column
+    whole = len(values) - len(values) % (width * _ROWS_PER_STATEMENT)
+    for start in range(0, whole, width * _ROWS_PER_STATEMENT):
+        part = values[start : start + width * _ROWS_PER_STATEMENT]
+        connection.execute(_insert_sql(table, series_id, _ROWS_PER_STATEMENT), part)
+    if whole < len(values):
+        connection.executemany(
+            _insert_sql(table, series_id, 1),
+            [values[start : start + width] for start in range(whole, len(values), width)],
+        )
 
 
 def _frame(cursor: sqlite3.Cursor, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:

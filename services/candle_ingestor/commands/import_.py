@@ -45,7 +45,6 @@ from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.operations.writable import require_writable
 from candle_ingestor.settle.outcome import TickerOutcome
 from candle_ingestor.settle.ticker import Ticker
-from candle_ingestor.stores.base import Store
 
 
 @dataclass
@@ -185,12 +184,8 @@ def _importer(
         archives.prefers_archive,
         writes,
     )
-    known = _known(ledger.store)
+    known = KnownFiles(ledger.store.read_imported_files())
     return Importer(ledger, known, rules, clock.now_ms, progress, stop.is_set)
-
-
-def _known(store: Store) -> KnownFiles:
-    return KnownFiles(store.read_imported_files())
 
 
 def _publish(run: ImportRun, config: Config, console: Console) -> None:

@@ -8,7 +8,7 @@ import polars as pl
 
 from candle_ingestor.exchanges.trades import TRADES, RawTrades
 from candle_ingestor.ingest.sources.sift import RejectedRow
-from candle_ingestor.model.intervals import EMPTY, IntervalSet
+from candle_ingestor.model.intervals import IntervalSet
 
 NS_PER_MS = 1_000_000
 
@@ -29,9 +29,9 @@ class SiftedTrades:
     """
 
     trades: pl.DataFrame
-    rejected: tuple[RejectedRow, ...] = ()
-    rejected_spans: IntervalSet = EMPTY
-    row_count: int = 0
+    rejected: tuple[RejectedRow, ...]
+    rejected_spans: IntervalSet
+    row_count: int
 
 
 def sift_trades(rows: RawTrades) -> SiftedTrades:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 
@@ -23,9 +22,7 @@ from candle_ingestor.ingest.sources.trade_sift import NS_PER_MS
 from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.origins import Origin
 from candle_ingestor.model.series import Series
-from candle_ingestor.model.timeframe import MINUTE_MS, Timeframe
-
-log = logging.getLogger(__name__)
+from candle_ingestor.model.timeframe import MINUTE_MS, MINUTES_PER_DAY, Timeframe
 
 _TRADES_PER_MINUTE = 20
 """Where nothing was measured: a busy market of a middling exchange."""
@@ -107,7 +104,7 @@ class TradeCandles:
     @property
     def timeframes(self) -> Sequence[str]:
         """Every length there is."""
-        return [str(Timeframe(minutes)) for minutes in range(1, 1441)]
+        return [str(Timeframe(minutes)) for minutes in range(1, MINUTES_PER_DAY + 1)]
 
     def seconds_per_request(self) -> float:
         return self._session.seconds_per_request

@@ -13,6 +13,7 @@ from candle_ingestor.exchanges.errors import (
     ExchangeRefusedError,
     RunEndedError,
 )
+from candle_ingestor.exchanges.trades import NS_PER_MS
 from candle_ingestor.ingest.sources.base import Known, Page
 from candle_ingestor.ingest.sources.judge import asked_again_from_ms
 from candle_ingestor.ingest.sources.pager import PageRules
@@ -28,7 +29,6 @@ from candle_ingestor.ingest.sources.trade_reader import (
     TradePage,
     TradeReader,
 )
-from candle_ingestor.ingest.sources.trade_sift import NS_PER_MS
 from candle_ingestor.model.candles import no_candles
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet

@@ -23,6 +23,7 @@ from candle_ingestor.exchanges.errors import MalformedAnswerError
 from candle_ingestor.exchanges.rows import shown_raw
 from candle_ingestor.exchanges.session import ExchangeSession
 from candle_ingestor.exchanges.trade_habits import TradeCursor, TradeHabits
+from candle_ingestor.exchanges.trades import NS_PER_MS
 from candle_ingestor.ingest.sources.base import SourceCounts
 from candle_ingestor.ingest.sources.judge import (
     EMPTY_ANSWERS_NEEDED,
@@ -32,7 +33,6 @@ from candle_ingestor.ingest.sources.judge import (
 )
 from candle_ingestor.ingest.sources.sift import RejectedRow
 from candle_ingestor.ingest.sources.trade_sift import (
-    NS_PER_MS,
     SIFTED_TRADES,
     SiftedTrades,
     sift_trades,

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from candle_ingestor.exchanges.trades import TRADES, RawTrades
+from candle_ingestor.exchanges.trades import NS_PER_MS, TRADES, RawTrades
 from candle_ingestor.ingest.sources.sift import RejectedRow
 from candle_ingestor.model.intervals import IntervalSet
-
-NS_PER_MS = 1_000_000
 
 SIFTED_TRADES: dict[str, pl.DataType] = {**TRADES, "key": pl.String()}
 """Trades with what tells one from all others of its answer: its id, or else its content and which

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from candle_ingestor.exchanges.errors import ExchangeError, RequestRejectedError
 from candle_ingestor.exchanges.session import ExchangeSession
 from candle_ingestor.exchanges.trade_habits import TradeCursor, TradeHabits
+from candle_ingestor.exchanges.trades import NS_PER_MS
 from candle_ingestor.ingest.sources.base import Known, Page, SourceCounts
 from candle_ingestor.ingest.sources.pager import PageRules
 from candle_ingestor.ingest.sources.trade_id_reader import IdReader
@@ -18,7 +19,6 @@ from candle_ingestor.ingest.sources.trade_reader import (
     TradeMemory,
     TradeReader,
 )
-from candle_ingestor.ingest.sources.trade_sift import NS_PER_MS
 from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.origins import Origin
 from candle_ingestor.model.series import Series

@@ -31,7 +31,7 @@ from candle_ingestor.ingest.sources.judge import (
     MOST_ASKS_OF_HEAD,
     SAME_HEADS_NEEDED,
 )
-from candle_ingestor.ingest.sources.sift import RejectedRow
+from candle_ingestor.ingest.sources.rejections import note_rejected
 from candle_ingestor.ingest.sources.trade_sift import (
     SIFTED_TRADES,
     SiftedTrades,
@@ -42,7 +42,6 @@ from candle_ingestor.model.series import Series
 
 log = logging.getLogger(__name__)
 
-_MOST_REJECTED_ROWS_LOGGED = 5
 _NOTHING_NEW_NEEDED = 2
 
 
@@ -120,7 +119,7 @@ class TradeHearing:
             if not heard.rejected:
                 return heard
             if last is not None and last.rejected == heard.rejected:
-                self._report(heard.rejected)
+                note_rejected(self.series, heard.rejected, self.counts, "trade")
                 return heard
             last = heard
         shown = "" if last is None else shown_raw(last.rejected[0].raw)
@@ -128,14 +127,6 @@ class TradeHearing:
             f"{self.series}: answers trades with rows that are none, and other ones each time it "
             f"is asked; the last one was {shown}"
         )
-
-    def _report(self, rows: tuple[RejectedRow, ...]) -> None:
-        self.counts.rejected += len(rows)
-        for row in rows[:_MOST_REJECTED_ROWS_LOGGED]:
-            log.warning("%s: rejected a trade, %s: %s", self.series, row.why, shown_raw(row.raw))
-        if len(rows) > _MOST_REJECTED_ROWS_LOGGED:
-            more = len(rows) - _MOST_REJECTED_ROWS_LOGGED
-            log.warning("%s: rejected %d more rows of the same answer", self.series, more)
 
 
 class TradeReader(Protocol):

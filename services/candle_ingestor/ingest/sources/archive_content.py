@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -17,9 +18,11 @@ from candle_ingestor.exchanges.rows import RawRows
 from candle_ingestor.ingest.sources.sift import SiftedRows, sift
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
 from candle_ingestor.model.selection import candles_within
-from candle_ingestor.model.texts import quoted
+from candle_ingestor.model.texts import counted, quoted
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.model.times import minute_text
+
+log = logging.getLogger(__name__)
 
 MOST_CANDLES_HELD = 1_000_000
 """About 50 MB. A file of more is read twice: to be judged, and to be stored."""
@@ -200,6 +203,15 @@ def judge_archive(
         tuple(spans),
         None if held is None else tuple(held),
     )
+
+
+def log_bad_rows(content: ArchiveContent) -> None:
+    """Logs the first bad rows of a file, and how many there are besides."""
+    for row in content.bad_rows:
+        log.warning("%s, %s", content.file.path, row)
+    more = content.bad_row_count - len(content.bad_rows)
+    if more:
+        log.warning("%s: and %s", content.file.path, counted(more, "more bad row"))
 
 
 def _read(file: CandleFile, described: Described, closed_end_ms: int) -> Iterator[_Block]:

@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from candle_ingestor.exchanges.errors import SHOWN_CHARACTERS
-from candle_ingestor.model.texts import shortened
+from candle_ingestor.exchanges.errors import shown_text
 
 _ADDRESS = re.compile(r"https?://\S+")
 _NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST")
@@ -32,7 +31,7 @@ def network_cause(error: BaseException, timeout_seconds: float | None) -> str | 
     for link in _chain(error):
         words = _words(link, asked, timeout_seconds)
         if words is not None:
-            return shortened(words, SHOWN_CHARACTERS)
+            return shown_text(words)
     return None
 
 

@@ -12,7 +12,6 @@ import aiohttp
 
 from candle_ingestor.exchanges.ccxt.causes import network_cause
 from candle_ingestor.exchanges.errors import (
-    SHOWN_CHARACTERS,
     ExchangeError,
     ExchangeRefusedError,
     MalformedAnswerError,
@@ -20,9 +19,9 @@ from candle_ingestor.exchanges.errors import (
     RateLimitedError,
     RequestRejectedError,
     ServerFaultError,
+    shown_text,
 )
 from candle_ingestor.exchanges.proxies import Proxies
-from candle_ingestor.model.texts import shortened
 from candle_ingestor.operations.retry_after import retry_after_seconds
 
 BEYOND_PLAN = 10012
@@ -98,7 +97,7 @@ class CoinGeckoHttp:
         except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict | list):
-            raise MalformedAnswerError(f"coingecko sent no whole JSON: {_cut(body)!r}")
+            raise MalformedAnswerError(f"coingecko sent no whole JSON: {shown_text(body)!r}")
         return answer
 
     async def close(self) -> None:
@@ -122,7 +121,7 @@ class CoinGeckoHttp:
 
 def error_of(status: int, headers: Mapping[str, str], body: str) -> ExchangeError:
     """What the failure table makes of an answer that is not 200."""
-    said = f"coingecko answered {status}: {_cut(body)}"
+    said = f"coingecko answered {status}: {shown_text(body)}"
     if status == _RATE_LIMITED:
         return RateLimitedError(said, retry_after_seconds(headers))
     if _code_in(body) == BEYOND_PLAN:
@@ -152,7 +151,3 @@ def _code_in(body: str) -> Any:
         told = told["error"]
     status = told.get("status") if isinstance(told, dict) else None
     return status.get("error_code") if isinstance(status, dict) else None
-
-
-def _cut(text: str) -> str:
-    return shortened(text, SHOWN_CHARACTERS)

@@ -30,14 +30,9 @@ from candle_ingestor.exchanges.errors import (
     shown_text,
 )
 from candle_ingestor.exchanges.habits import VolumeUnit, habits_of
+from candle_ingestor.exchanges.statuses import FIRST_FAULT, error_by_status
 from candle_ingestor.exchanges.trade_habits import TRADE_HABITS
 from candle_ingestor.operations.retry_after import retry_after_seconds
-
-REFUSALS = frozenset({401, 403, 418, 451})
-RATE_LIMITED = 429
-FIRST_FAULT = 400
-FIRST_SERVER_FAULT = 500
-
 
 _has_number_texts: ContextVar[bool] = ContextVar("has_number_texts", default=False)
 
@@ -154,12 +149,9 @@ def refuse_bad_answer(
             raise MalformedAnswerError(f"{exchange} sent no whole JSON: {shown_text(body)!r}")
         return
     said = f"{exchange} answered {code}: {shown_text(body)}"
-    if code == RATE_LIMITED:
-        raise RateLimitedError(said, retry_after_seconds(headers))
-    if code in REFUSALS:
-        raise ExchangeRefusedError(said)
-    if code >= FIRST_SERVER_FAULT:
-        raise ServerFaultError(said)
+    error = error_by_status(code, headers, said)
+    if error is not None:
+        raise error
 
 
 def as_exchange_error(

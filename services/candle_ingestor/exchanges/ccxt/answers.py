@@ -16,7 +16,6 @@ from typing import Any
 
 import ccxt.async_support as ccxt_async
 
-from candle_ingestor.exchanges.ccxt.causes import network_cause
 from candle_ingestor.exchanges.ccxt.rows import read_rows, rows_of_columns
 from candle_ingestor.exchanges.ccxt.trade_rows import read_trades
 from candle_ingestor.exchanges.errors import (
@@ -30,6 +29,7 @@ from candle_ingestor.exchanges.errors import (
     shown_text,
 )
 from candle_ingestor.exchanges.habits import VolumeUnit, habits_of
+from candle_ingestor.exchanges.network_causes import network_cause
 from candle_ingestor.exchanges.statuses import FIRST_FAULT, error_by_status
 from candle_ingestor.exchanges.trade_habits import TRADE_HABITS
 from candle_ingestor.operations.retry_after import retry_after_seconds

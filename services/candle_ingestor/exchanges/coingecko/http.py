@@ -10,7 +10,6 @@ from typing import Any
 
 import aiohttp
 
-from candle_ingestor.exchanges.ccxt.causes import network_cause
 from candle_ingestor.exchanges.errors import (
     ExchangeError,
     MalformedAnswerError,
@@ -18,6 +17,7 @@ from candle_ingestor.exchanges.errors import (
     RequestRejectedError,
     shown_text,
 )
+from candle_ingestor.exchanges.network_causes import network_cause
 from candle_ingestor.exchanges.proxies import Proxies
 from candle_ingestor.exchanges.statuses import FIRST_FAULT, RATE_LIMITED, error_by_status
 

@@ -19,6 +19,9 @@ from candle_ingestor.ingest.sources.base import SourceCounts
 from candle_ingestor.merge.deviations import Disagreement, Exclusion
 from candle_ingestor.model.gaps import Gap, GapReason
 from candle_ingestor.model.intervals import Interval
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.symbol import Symbol
+from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.operations.stopping import TIME_LIMIT
 from candle_ingestor.settle.outcome import TickerOutcome, Told
 
@@ -42,8 +45,7 @@ def ticker(symbol: str = "BTC/USD", **missing: int) -> TickerReport:
     )
     sources = [
         SourceReport(
-            exchange,
-            symbol,
+            Series(exchange, Symbol.parse(symbol), Timeframe(1)),
             SourceCounts(requests=3, seconds=1.0),
             candles=known,
             wanted_candles=DAY,

@@ -6,7 +6,6 @@ import json
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -37,12 +36,11 @@ from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.imported_file import FileStatus, KnownFiles
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.times import iso_text
-from candle_ingestor.operations.atomic_file import replace_file
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.progress import Progress
 from candle_ingestor.operations.run_lock import RunLockLostError
 from candle_ingestor.operations.stopping import StopSignal
-from candle_ingestor.operations.writable import require_writable
+from candle_ingestor.operations.writable import require_writable, write_named_file
 from candle_ingestor.settle.outcome import TickerOutcome
 from candle_ingestor.settle.ticker import Ticker
 
@@ -191,7 +189,8 @@ def _importer(
 def _publish(run: ImportRun, config: Config, console: Console) -> None:
     # First the file: who reads the tables may close the pipe.
     if config.run.run_report_path is not None:
-        _write_report(run, config.run.run_report_path)
+        text = json.dumps(_report_json(run), indent=2) + "\n"
+        write_named_file("--run_report_path", config.run.run_report_path, text)
     if config.run.report != "none":
         print_files(run.reports, console, is_full=config.run.report == "full")
         _say_left_out(run, console)
@@ -218,16 +217,6 @@ def _say_outcome(outcome: TickerOutcome, config: Config, console: Console) -> No
     say(console, f"{outcome.symbol}: {outcome.merged.candles:,} merged candles changed{written}")
     for error in outcome.errors:
         say(console, f"{outcome.symbol}: {error}", "red")
-
-
-def _write_report(run: ImportRun, path: Path) -> None:
-    text = json.dumps(_report_json(run), indent=2) + "\n"
-    try:
-        replace_file(path, text.encode())
-    except OSError as error:
-        raise ConfigurationError(
-            f"--run_report_path: cannot write {path}: {error.strerror}"
-        ) from error
 
 
 def _report_json(run: ImportRun) -> dict[str, Any]:

@@ -58,6 +58,9 @@ class TradeCandles:
         RequestRejectedError: if nobody has described the exchange's trades.
     """
 
+    origin = Origin.TRADES
+    is_paced = True
+
     def __init__(
         self,
         session: ExchangeSession,
@@ -77,14 +80,6 @@ class TradeCandles:
     @property
     def exchange(self) -> str:
         return self._session.exchange
-
-    @property
-    def origin(self) -> Origin:
-        return Origin.TRADES
-
-    @property
-    def is_paced(self) -> bool:
-        return True
 
     @property
     def page_candles(self) -> int:

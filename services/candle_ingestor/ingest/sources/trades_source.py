@@ -11,14 +11,10 @@ from candle_ingestor.exchanges.trade_habits import TradeCursor, TradeHabits
 from candle_ingestor.exchanges.trades import NS_PER_MS
 from candle_ingestor.ingest.sources.base import Known, Page, SourceCounts
 from candle_ingestor.ingest.sources.pager import PageRules
+from candle_ingestor.ingest.sources.trade_hearing import TradeHearing, TradeMemory
 from candle_ingestor.ingest.sources.trade_id_reader import IdReader
 from candle_ingestor.ingest.sources.trade_pager import TradePager
-from candle_ingestor.ingest.sources.trade_reader import (
-    TimeReader,
-    TradeHearing,
-    TradeMemory,
-    TradeReader,
-)
+from candle_ingestor.ingest.sources.trade_reader import TimeReader, TradeReader
 from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.origins import Origin
 from candle_ingestor.model.series import Series

@@ -47,7 +47,10 @@ def _naming(values: FlagValues, known: Collection[str]) -> Naming:
         return Naming(exchange)
     missing = [f"--{name}" for name in _OF_ANY_CSV if getattr(values, name) is None]
     if exchange is None or missing:
-        raise ConfigurationError(f"--archive_columns goes with {', '.join(missing)}; give it, too")
+        them = "it" if len(missing) == 1 else "them"
+        raise ConfigurationError(
+            f"--archive_columns goes with {', '.join(missing)}; give {them}, too"
+        )
     try:
         symbol = Symbol.parse(values.archive_symbol)
     except SymbolError as error:

@@ -11,6 +11,7 @@ from candle_ingestor.archives.errors import NotACandleFileError
 from candle_ingestor.archives.layout import Layout
 from candle_ingestor.model.series import Series
 
+
 @dataclass(frozen=True)
 class Naming:
     """What the user says of files; what is None is told by each file's name.

@@ -75,6 +75,7 @@ class ArchiveIndex:
                 files = files_in(path)
             except ArchiveError as error:
                 problems[str(path)] = str(error)
+                log.error("%s: %s", path, error)
                 continue
             for file in files:
                 try:

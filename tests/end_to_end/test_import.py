@@ -399,7 +399,31 @@ def test_only_wanted_symbols_and_lengths_of_candles_are_taken(
     taken = [file for file in finished.report["files"] if file["status"] == "imported"]
     assert [file["path"] for file in taken] == ["Kraken_OHLCVT.zip/XBTUSD_1.csv"]
     assert finished.report["files_left_out"] == 2
-    assert "2 files of other symbols or lengths of candles were left out" in finished.output
+    assert "2 files of other symbols or lengths of candles left out" in finished.output
+
+
+@pytest.mark.parametrize("run_mode", ["wet", "dry"])
+def test_a_symbol_or_length_that_no_file_has_is_named_and_what_they_have(
+    importing: Any, start_ms: int, run_mode: str
+) -> None:
+    path = kraken_file(importing, rows_of(start_ms, 5))
+    flags = {"run_mode": run_mode, "run_report_path": None}
+
+    typo = importing.run("import", str(path), symbols="BTC/USDD", **flags)
+    assert typo.exit_code == 2
+    assert f"no file in {path} has BTC/USDD (did you mean BTC/USD?); " in typo.complaint
+
+    length = importing.run("import", str(path), candle_granularity_minutes=15, **flags)
+    assert length.exit_code == 2
+    assert f"no file in {path} has candles of 15m; they are of kraken BTC/USD 1m" in length.errors
+
+    both = {"symbols": "ETH/EUR", "candle_granularity_minutes": 15}
+    nothing = importing.run("import", str(path), **both, **flags)
+    assert nothing.exit_code == 2
+    assert "has ETH/EUR in 15m; they are of kraken BTC/USD 1m" in nothing.errors
+
+    some = importing.run_well("import", str(path), symbols="BTC/USD,ETH/USD", **flags)
+    assert f"no file in {path} has ETH/USD" in some.errors
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Collection
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -36,6 +38,9 @@ from candle_ingestor.ingest.importing import Importer, ImportRules
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.imported_file import FileStatus, KnownFiles
 from candle_ingestor.model.series import Series
+from candle_ingestor.model.symbol import Symbol
+from candle_ingestor.model.texts import counted, did_you_mean, some_of
+from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.model.times import iso_text
 from candle_ingestor.operations.atomic_file import replace_file
 from candle_ingestor.operations.clock import Clock
@@ -46,6 +51,8 @@ from candle_ingestor.operations.writable import require_writable
 from candle_ingestor.settle.outcome import TickerOutcome
 from candle_ingestor.settle.ticker import Ticker
 from candle_ingestor.stores.base import Store
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -159,13 +166,41 @@ def _found(config: Config, clock: Clock) -> tuple[ImportRun, FoundFiles]:
         timeframe = config.candles.timeframe
     paths = archives_below(config.archives.paths)
     found = find_files(paths, config.archives.naming, symbols, timeframe)
+    places = ", ".join(map(str, config.archives.paths))
     if not found.files and not found.left_out:
         first = found.reports[0] if found.reports else None
         why = f": {first.path}: {first.error}" if first else ""
-        raise ConfigurationError(
-            f"no file of candles is in {', '.join(map(str, config.archives.paths))}{why}"
-        )
+        raise ConfigurationError(f"no file of candles is in {places}{why}")
+    lacking = _lacking(found, symbols, timeframe)
+    if lacking is not None:
+        said = f"no file in {places} has {lacking}"
+        if not found.files:
+            raise ConfigurationError(said)
+        log.warning("%s", said)
     return ImportRun(clock.now_ms(), list(found.reports), found.left_out, {}), found
+
+
+def _lacking(
+    found: FoundFiles, symbols: Collection[Symbol] | None, timeframe: Timeframe | None
+) -> str | None:
+    """What is wanted and in no file, and what is there; None where all of it is."""
+    there = {file.described.series.symbol for file in found.files}
+    absent = sorted(set(symbols or ()) - there)
+    if not absent and found.files:
+        return None
+    known = [str(series.symbol) for series in found.others]
+    named = [_with_hint(each, known) for each in absent]
+    what = some_of(named) if named else f"candles of {timeframe}"
+    if named and timeframe is not None:
+        what += f" in {timeframe}"
+    if not found.others:
+        return what
+    return f"{what}; they are of {some_of(sorted(found.others))}"
+
+
+def _with_hint(symbol: Symbol, known: Collection[str]) -> str:
+    hint = "" if str(symbol) in known else did_you_mean(str(symbol), known)
+    return f"{symbol} ({hint})" if hint else str(symbol)
 
 
 def _importer(
@@ -211,7 +246,7 @@ def _say_left_out(run: ImportRun, console: Console) -> None:
     if run.left_out:
         say(
             console,
-            f"{run.left_out:,} files of other symbols or lengths of candles were left out",
+            f"{counted(run.left_out, 'file')} of other symbols or lengths of candles left out",
         )
 
 

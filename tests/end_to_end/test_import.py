@@ -402,6 +402,30 @@ def test_only_wanted_symbols_and_lengths_of_candles_are_taken(
     assert "2 files of other symbols or lengths of candles left out" in finished.output
 
 
+def test_an_import_that_nothing_is_merged_from_says_how_to_make_csv_of_it(
+    importing: Any, start_ms: int
+) -> None:
+    file = kraken_file(importing, rows_of(start_ms, 5, step_ms=300_000))
+    path = file.rename(file.with_name("XBTUSD_5.csv"))
+
+    finished = importing.run_well("import", str(path))
+
+    words = ["--exchanges=kraken", "--symbols=BTC/USD", "--candle_granularity_minutes=5"]
+    assert f"candle-ingestor merge {' '.join(words)}" in finished.output
+    assert "candle-ingestor export --symbols=BTC/USD --candle_granularity_minutes=5" in (
+        finished.output
+    )
+    flags = {"exchanges": None, "symbols": None, "run_report_path": None}
+    importing.run_well("merge", *words, **flags)
+    importing.run_well("export", *words[1:], **flags)
+    assert [name for name in importing.stored.files() if name.endswith(".csv")] == [
+        "aggregated/BTCUSD_5m/2023/2023-01.csv"
+    ]
+
+    again = importing.run_well("import", str(path))
+    assert "candle-ingestor merge" not in again.output
+
+
 @pytest.mark.parametrize("run_mode", ["wet", "dry"])
 def test_a_symbol_or_length_that_no_file_has_is_named_and_what_they_have(
     importing: Any, start_ms: int, run_mode: str

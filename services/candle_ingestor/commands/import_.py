@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from rich.console import Console
@@ -240,6 +241,8 @@ def _publish(run: ImportRun, config: Config, console: Console) -> None:
     if run.failure is None:
         seconds = (run.finished_ms - run.started_ms) / 1000
         say(console, ending(run.reports, seconds, run.stop_reason))
+    if config.run.report != "none" and run.failure is None and run.stop_reason is None:
+        _say_unmerged(run, config, console)
 
 
 def _say_left_out(run: ImportRun, console: Console) -> None:
@@ -248,6 +251,23 @@ def _say_left_out(run: ImportRun, console: Console) -> None:
             console,
             f"{counted(run.left_out, 'file')} of other symbols or lengths of candles left out",
         )
+
+
+def _say_unmerged(run: ImportRun, config: Config, console: Console) -> None:
+    merged_from = {source for ticker in run.outcomes for source in ticker.sources}
+    unmerged = sorted(run.series - merged_from)
+    if not unmerged:
+        return
+    first = unmerged[0]
+    which = f"--symbols={first.symbol} --candle_granularity_minutes={first.timeframe.minutes}"
+    if config.is_given("sqlite_path"):
+        which += f" --sqlite_path={quote(str(config.store.sqlite_path))}"
+    say(
+        console,
+        f"No symbol is merged yet from {some_of(unmerged)}. A run with their --exchanges does "
+        "that, and fetches what is missing. For CSV of the files alone: candle-ingestor merge "
+        f"--exchanges={first.exchange} {which}, then candle-ingestor export {which}",
+    )
 
 
 def _say_outcome(outcome: TickerOutcome, config: Config, console: Console) -> None:

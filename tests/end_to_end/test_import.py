@@ -426,6 +426,29 @@ def test_an_import_that_nothing_is_merged_from_says_how_to_make_csv_of_it(
     assert "candle-ingestor merge" not in again.output
 
 
+def test_a_file_that_is_said_to_be_of_shorter_candles_than_it_has_is_refused(
+    importing: Any, start_ms: int
+) -> None:
+    # All the minutes between its hours would count as minutes without a trade.
+    hours = rows_of(start_ms, 24, step_ms=3_600_000)
+    path = importing.folder / "mine.csv"
+    path.write_text(kraken_text(hours[:5] + hours[8:]))
+    flags = {
+        "archive_columns": "time:s,open,high,low,close,volume,_",
+        "archive_exchange": "gemini",
+        "archive_symbol": "BTC/USD",
+    }
+
+    wrong = importing.run("import", "mine.csv", archive_timeframe="1m", **flags)
+
+    assert wrong.exit_code == 1
+    assert "all of its rows stand 1h apart, or a multiple of that" in wrong.errors
+    assert "--archive_timeframe=1m" in wrong.errors
+    assert candles_in(importing, "gemini") == []
+    right = importing.run_well("import", "mine.csv", archive_timeframe="1h", **flags)
+    assert right.report["files"][0]["new"] == 21
+
+
 @pytest.mark.parametrize("run_mode", ["wet", "dry"])
 def test_a_symbol_or_length_that_no_file_has_is_named_and_what_they_have(
     importing: Any, start_ms: int, run_mode: str

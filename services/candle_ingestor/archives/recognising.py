@@ -37,7 +37,7 @@ class Naming:
         """
         if self.layout is not None:
             assert self.series is not None
-            return Described(self.series, self.layout)
+            return Described(self.series, self.layout, is_told=True)
         name, *holders = names
         # Of `x.csv.gz` it is the inner name that says what is in it.
         name = name[:-3] if name.lower().endswith(".csv.gz") else name

@@ -14,6 +14,7 @@ from candle_ingestor.archives.errors import ArchiveError
 from candle_ingestor.archives.reader import read_rows
 from candle_ingestor.archives.rows import Line
 from candle_ingestor.exchanges.rows import RawRows
+from candle_ingestor.ingest.sources.archive_spacing import Spacing
 from candle_ingestor.ingest.sources.sift import SiftedRows, sift
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
 from candle_ingestor.model.selection import candles_within
@@ -146,11 +147,12 @@ def judge_archive(
         most_held: a file of more candles than this is read again when its parts are asked for.
 
     Raises:
-        ArchiveError: if the file cannot be read, holds no closed candle, or its rows stand in no
-            order that can be followed.
+        ArchiveError: if the file cannot be read, holds no closed candle, is told to be of shorter
+            candles than it has, or its rows stand in no order that can be followed.
     """
     timeframe = described.series.timeframe
     totals = _Totals()
+    spacing = Spacing(timeframe, is_doubted=described.is_told)
     ranges: list[Interval | None] = []
     loose: list[tuple[Interval, tuple[int | None, int | None]]] = []
     held: list[_Block] | None = []
@@ -160,6 +162,7 @@ def judge_archive(
         totals.bad_row_count += len(block.bad_rows)
         totals.bad_rows += block.bad_rows[: MOST_BAD_ROWS_TOLD - len(totals.bad_rows)]
         totals.rejected = totals.rejected | block.rejected
+        spacing.see(block.candles)
         own = _range(block.candles, timeframe)
         ranges.append(own)
         if own is not None:
@@ -182,6 +185,7 @@ def judge_archive(
                 f"its rows are out of order around {minute_text(after.start_ms)}, and too many to "
                 "be sorted here; sort the file by time"
             )
+    spacing.require_plausible()
     covers = _covers(described, known, closed_end_ms)
     spans = _spans(ranges, known, covers)
     rejected = totals.rejected

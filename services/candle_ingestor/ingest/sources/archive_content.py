@@ -309,6 +309,6 @@ def _no_candle(totals: _Totals) -> ArchiveError:
     if totals.bad_rows:
         return ArchiveError(f"none of its rows is a candle; {totals.bad_rows[0]}")
     return ArchiveError(
-        "it holds no candle that is closed by now; fetch it again, and see that the unit of its "
-        "times is the right one"
+        "it holds no candle that is closed by now; see that it is whole, that commas part its "
+        "columns, and that the unit of its times is the right one"
     )

@@ -15,6 +15,7 @@ from candle_ingestor.archives.errors import ArchiveError
 from candle_ingestor.archives.reader import read_rows
 from candle_ingestor.archives.rows import Line
 from candle_ingestor.exchanges.rows import RawRows
+from candle_ingestor.ingest.sources.archive_spacing import Spacing
 from candle_ingestor.ingest.sources.sift import SiftedRows, sift
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
 from candle_ingestor.model.selection import candles_within
@@ -149,11 +150,12 @@ def judge_archive(
         most_held: a file of more candles than this is read again when its parts are asked for.
 
     Raises:
-        ArchiveError: if the file cannot be read, holds no closed candle, or its rows stand in no
-            order that can be followed.
+        ArchiveError: if the file cannot be read, holds no closed candle, is told to be of shorter
+            candles than it has, or its rows stand in no order that can be followed.
     """
     timeframe = described.series.timeframe
     totals = _Totals()
+    spacing = Spacing(timeframe, is_doubted=described.is_told)
     ranges: list[Interval | None] = []
     loose: list[tuple[Interval, tuple[int | None, int | None]]] = []
     held: list[_Block] | None = []
@@ -163,6 +165,7 @@ def judge_archive(
         totals.bad_row_count += len(block.bad_rows)
         totals.bad_rows += block.bad_rows[: MOST_BAD_ROWS_TOLD - len(totals.bad_rows)]
         totals.rejected = totals.rejected | block.rejected
+        spacing.see(block.candles)
         own = _range(block.candles, timeframe)
         ranges.append(own)
         if own is not None:
@@ -185,6 +188,7 @@ def judge_archive(
                 f"its rows are out of order around {minute_text(after.start_ms)}, and too many to "
                 "be sorted here; sort the file by time"
             )
+    spacing.require_plausible()
     covers = _covers(described, known, closed_end_ms)
     spans = _spans(ranges, known, covers)
     rejected = totals.rejected
@@ -317,6 +321,6 @@ def _no_candle(totals: _Totals) -> ArchiveError:
     if totals.bad_rows:
         return ArchiveError(f"none of its rows is a candle; {totals.bad_rows[0]}")
     return ArchiveError(
-        "it holds no candle that is closed by now; fetch it again, and see that the unit of its "
-        "times is the right one"
+        "it holds no candle that is closed by now; see that it is whole, that commas part its "
+        "columns, and that the unit of its times is the right one"
     )

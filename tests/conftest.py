@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import pytest
 import redis
+from hypothesis import settings
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
@@ -28,6 +29,10 @@ from influxd import (
     outside_server,
 )
 from job_server import JobServer
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 REDIS_PASSWORD = "correct-horse'battery\"staple"
 

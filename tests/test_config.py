@@ -485,3 +485,31 @@ def test_redis_is_used_where_symbols_come_from_it_or_its_host_is_named() -> None
     assert not config(symbols="BTC/USD").uses_redis
     assert config(symbols="BTC/USD", redis_host="cache").uses_redis
     assert config({"REDIS_HOST": "cache"}, symbols="BTC/USD").uses_redis
+
+
+def test_a_home_folder_may_be_written_as_a_tilde(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # A shell leaves it alone behind the `=` of a flag.
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    found = config(sqlite_path="~/candles.sqlite", data_root="~/csv", archive_dir="~/history")
+    nobody = config(data_root="~nobody-of-that-name/x")
+
+    assert found.store.sqlite_path == tmp_path / "candles.sqlite"
+    assert found.export.data_root == tmp_path / "csv"
+    assert found.archives.folder == tmp_path / "history"
+    assert nobody.export.data_root == Path("~nobody-of-that-name/x")
+
+
+def test_an_empty_archive_dir_is_no_folder() -> None:
+    assert "--archive_dir is empty" in complaint(archive_dir="")
+
+
+def test_a_dry_run_says_what_it_does_not_write() -> None:
+    found = config(run_mode="dry", download_list_path="list.csv", run_report_path="report.json")
+
+    assert (
+        "--run_report_path, --download_list_path: without effect, since a dry run writes nothing"
+    ) in found.warnings
+    assert not config(download_list_path="list.csv").warnings

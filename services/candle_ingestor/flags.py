@@ -254,7 +254,8 @@ _group(
     flags.DEFINE_string(
         "archive_exchange",
         None,
-        "Whose candles the files hold, a ccxt exchange id; the default is told by their names.",
+        "Whose candles files of --archive_columns hold, a ccxt exchange id; or those in the form "
+        "of Binance, the default being binance. Kraken's files are always Kraken's.",
     ),
     flags.DEFINE_string("archive_symbol", None, "Their symbol, such as BTC/USD."),
     flags.DEFINE(

@@ -124,6 +124,7 @@ class _NumberText(str):
 
 
 def change_row(row: str, change: Callable[[Any], None]) -> str:
+    """The row after `change` was made to its value; numbers keep the text they were written in."""
     parsed = json.loads(row, parse_float=_NumberText, parse_int=_NumberText)
     change(parsed)
     return _row_text(parsed)
@@ -144,6 +145,7 @@ def _like(original: Any, text: str) -> str:
 
 
 def some_of(rows: Rows, random: Random) -> list[int]:
+    """The positions, ascending, of one to three of the rows."""
     return sorted(random.sample(range(len(rows)), min(len(rows), random.randint(1, 3))))
 
 
@@ -222,6 +224,7 @@ ROW_FAULTS: Mapping[str, RowFault] = MappingProxyType(
 
 TRADE_PAGE_FAULTS = ("short_head", "short_tail", "wrong_price")
 """What hits requests for trades only, beside the row faults that a trade can have."""
+
 HOLE_FAULTS: Mapping[str, RowFault] = MappingProxyType({"missing_days": _missing_days})
 """What nobody notices where silence means that nobody traded: not among the kinds for all."""
 

@@ -54,7 +54,7 @@ class RequestsLog:
         self.note_arrival(exchange, url, fault)
 
     def note_arrival(self, exchange: str, url: str, fault: str | None) -> None:
-        """What both have in common."""
+        """Note a request for candles or trades beside its count. Tests put a hook here."""
         with self._lock:
             log = self._logs[exchange]
             if fault is not None:
@@ -68,7 +68,7 @@ class RequestsLog:
         with self._lock:
             self._logs[exchange].other_requests += 1
 
-    def candle_requests(self, exchange: str) -> list[ArrivedRequest]:
+    def arrived(self, exchange: str) -> list[ArrivedRequest]:
         """The newest requests for candles or trades (at most 100,000), oldest first."""
         with self._lock:
             return list(self._logs[exchange].arrived)

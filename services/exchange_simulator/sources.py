@@ -1,6 +1,6 @@
 """Where a series' candles come from, and the protocol that synthetic and recorded ones share."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,6 +23,12 @@ class TextColumns:
 
     def __len__(self) -> int:
         return len(self.open_ms)
+
+    def __iter__(self) -> Iterator[tuple[int, str, str, str, str, str]]:
+        """Open time, open, high, low, close and volume of each candle."""
+        return zip(
+            self.open_ms, self.open, self.high, self.low, self.close, self.volume, strict=True
+        )
 
 
 class CandleSource(Protocol):

@@ -90,13 +90,18 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
             content_of(path)
 
 
+def overwrite_headers(path: Path, local: int, central: int, value: bytes) -> None:
+    """Puts a value into both headers of a zip's only member, at these offsets."""
+    content = bytearray(path.read_bytes())
+    for signature, offset in ((b"PK\x03\x04", local), (b"PK\x01\x02", central)):
+        place = content.index(signature) + offset
+        content[place : place + len(value)] = value
+    path.write_bytes(bytes(content))
+
+
 def test_an_encrypted_member_is_refused(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "a.zip", {"a.csv": TEXT})
-    content = bytearray(path.read_bytes())
-    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-        place = content.index(signature) + offset
-        content[place : place + 2] = struct.pack("<H", 1)
-    path.write_bytes(bytes(content))
+    overwrite_headers(path, 6, 8, struct.pack("<H", 1))
 
     with pytest.raises(ArchiveError, match="it is encrypted; unpack it"):
         content_of(path)
@@ -111,11 +116,7 @@ def test_a_member_that_unpacks_to_far_more_than_candles_do_is_refused(tmp_path: 
 
 def test_a_member_that_is_longer_than_it_says_is_refused(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "a.zip", {"a.csv": TEXT})
-    content = bytearray(path.read_bytes())
-    for signature, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
-        place = content.index(signature) + offset
-        content[place : place + 4] = struct.pack("<I", 1000)
-    path.write_bytes(bytes(content))
+    overwrite_headers(path, 22, 24, struct.pack("<I", 1000))
 
     with pytest.raises(ArchiveError, match="damaged"):
         content_of(path)

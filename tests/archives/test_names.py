@@ -134,6 +134,17 @@ def test_another_exchange_may_publish_in_the_form_of_a_known_one() -> None:
     assert found.series.exchange == "binanceus"
 
 
+def test_a_file_in_the_form_of_kraken_is_krakens_whatever_exchange_is_named() -> None:
+    found = Naming(exchange="binanceus").described(("XBTUSD_1.csv",))
+
+    assert found.series.exchange == "kraken"
+
+
+def test_a_file_in_the_form_of_binance_is_never_taken_for_krakens() -> None:
+    with pytest.raises(NotACandleFileError, match="in the form of Binance, which kraken does not"):
+        Naming(exchange="kraken").described(("BTCUSDT-1m-2023-03.csv",))
+
+
 def test_of_a_form_of_its_own_the_user_says_everything() -> None:
     series = Series("gemini", Symbol("ETH", "USD"), Timeframe(60))
     layout = Layout((0, 1, 2, 3, 4, 5), "ms")

@@ -19,6 +19,9 @@ from candle_ingestor.ingest.sources.base import SourceCounts
 from candle_ingestor.merge.deviations import Disagreement, Exclusion
 from candle_ingestor.model.gaps import Gap, GapReason
 from candle_ingestor.model.intervals import Interval
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.symbol import Symbol
+from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.operations.stopping import TIME_LIMIT
 from candle_ingestor.settle.outcome import TickerOutcome, Told
 
@@ -42,8 +45,7 @@ def ticker(symbol: str = "BTC/USD", **missing: int) -> TickerReport:
     )
     sources = [
         SourceReport(
-            exchange,
-            symbol,
+            Series(exchange, Symbol.parse(symbol), Timeframe(1)),
             SourceCounts(requests=3, seconds=1.0),
             candles=known,
             wanted_candles=DAY,
@@ -328,3 +330,17 @@ def test_symbols_that_are_merged_by_other_rules_have_a_line_a_change() -> None:
         "merged by other rules from here on: min_exchanges: 1 -> 2 (COIN0/USD, COIN1/USD)",
         "merged by other rules from here on: min_exchanges: 3 -> 2 (COIN2/USD)",
     ]
+
+
+def test_a_file_that_is_not_published_yet_is_not_told_to_be_got() -> None:
+    report = report_of(ticker(beyond_reach=100))
+
+    [early] = [line for line in printed(report, width=2000) if "no longer answers" in line]
+    report.finished_ms = START_MS + 30 * DAY * MINUTE_MS
+    [late] = [line for line in printed(report, width=2000) if "no longer answers" in line]
+
+    file = "XBTUSD_1.csv of Kraken_OHLCVT_Q1_2023.zip"
+    assert f"{file} is not published before 2023-04-01, at https://" in early
+    assert "get them" not in early
+    assert f"Its history files have them: {file}; get them from https://" in late
+    assert "not published" not in late

@@ -45,9 +45,9 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             for exchange in EXCHANGES
         )
         (folder / "exchanges.toml").write_text(settings)
-        (folder / "data/archives").mkdir(parents=True)
+        (folder / "data/archives/2023Q1").mkdir(parents=True)
         rows = rows_of(1_672_531_200_000, 10)
-        (folder / "data/archives/XBTUSD_1.csv").write_text(kraken_text(rows))
+        (folder / "data/archives/2023Q1/XBTUSD_1.csv").write_text(kraken_text(rows))
         rows = rows_of(1_672_531_200_000, 10, step_ms=3_600_000)
         lines = [",".join(map(str, (row[0] // 1000, *row[1:]))) for row in rows]
         (folder / "data/mine.csv").write_text("\n".join(["time,o,h,l,c,v", *lines]))

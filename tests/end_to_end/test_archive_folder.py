@@ -133,8 +133,41 @@ def test_a_folder_that_is_not_there_ends_with_2(backfill: Any) -> None:
     finished = backfill.run(archive_dir="nowhere")
 
     assert finished.exit_code == 2
-    assert "nowhere is not there" in finished.errors
+    assert "--archive_dir: nowhere is not there" in finished.errors
     assert "Traceback" not in finished.errors
+
+
+@pytest.mark.parametrize("run_mode", ["wet", "dry"])
+def test_a_folder_without_a_file_that_can_serve_says_so_and_names_what_is_damaged(
+    backfill: Any, run_mode: str
+) -> None:
+    history = backfill.folder / "history"
+    history.mkdir()
+    (history / QUARTER).write_bytes(b"PK half of a zip")
+    (history / "notes.csv").touch()
+
+    empty = backfill.run(archive_dir="history", run_mode=run_mode, run_report_path=None)
+
+    assert f"history/{QUARTER}: it is a damaged zip" in empty.errors
+    assert "--archive_dir: no file of candles is in history" in empty.errors
+
+    (history / "XBTUSD_5.csv").write_text("1722816000,1,1,1,1,1,1\n")
+    other = backfill.run(archive_dir="history", run_mode=run_mode, run_report_path=None)
+
+    assert (
+        "--archive_dir: no file in history has 1m candles of coinbaseexchange or kraken; they are "
+        "of kraken 5m"
+    ) in other.errors
+
+
+def test_a_run_says_what_its_folder_of_files_holds(
+    backfill: Any, write_quarter: Callable[..., Path]
+) -> None:
+    write_quarter(backfill.folder / "history")
+
+    finished = backfill.run_well(archive_dir="history")
+
+    assert "History files in history: 1 of kraken 1m" in finished.errors
 
 
 HOUR_MS = 3_600_000

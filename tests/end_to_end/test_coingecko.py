@@ -46,7 +46,7 @@ def assert_flat(candles: Mapping[int, Any], expected: Mapping[int, float]) -> No
 def asked_days(simulator: ExchangeSimulator) -> list[float]:
     """How many days each request for prices spans, in their order."""
     spans = []
-    for request in simulator.requests.candle_requests("coingecko"):
+    for request in simulator.requests.arrived("coingecko"):
         query = parse_qs(urlsplit(request.url).query)
         spans.append((int(query["to"][0]) - int(query["from"][0])) / 86_400)
     return spans
@@ -230,12 +230,12 @@ def test_the_settings_file_says_which_coin_a_ticker_means(
 
     job.run_well(days=3, now="2024-05-02T10:30:00Z")
 
-    asked = [request.url for request in coingecko.requests.candle_requests("coingecko")]
+    asked = [request.url for request in coingecko.requests.arrived("coingecko")]
     assert "/coins/bitcoin/" in asked[0]
     assert "/coins/ethereum/" in asked[-1]
     path.write_text(path.read_text().partition("[coingecko.ids]")[0])
     job.run_well(days=3, now="2024-05-02T11:30:00Z")
-    asked = [request.url for request in coingecko.requests.candle_requests("coingecko")]
+    asked = [request.url for request in coingecko.requests.arrived("coingecko")]
     assert "/coins/bitcoin/" in asked[-1]
 
 
@@ -318,7 +318,7 @@ def test_closing_prices_are_not_merged_with_candles_unless_that_is_allowed(
     assert refused.exit_code == 2
     assert "coingecko has closing prices only" in refused.complaint
     assert "--allow_price_only_sources" in refused.complaint
-    assert not simulator.requests.candle_requests("coingecko")
+    assert not simulator.requests.arrived("coingecko")
 
     job.run_well(**both, allow_price_only_sources="true")
 

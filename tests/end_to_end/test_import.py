@@ -399,7 +399,78 @@ def test_only_wanted_symbols_and_lengths_of_candles_are_taken(
     taken = [file for file in finished.report["files"] if file["status"] == "imported"]
     assert [file["path"] for file in taken] == ["Kraken_OHLCVT.zip/XBTUSD_1.csv"]
     assert finished.report["files_left_out"] == 2
-    assert "2 files of other symbols or lengths of candles were left out" in finished.output
+    assert "2 files of other symbols or lengths of candles left out" in finished.output
+
+
+def test_an_import_that_nothing_is_merged_from_says_how_to_make_csv_of_it(
+    importing: Any, start_ms: int
+) -> None:
+    file = kraken_file(importing, rows_of(start_ms, 5, step_ms=300_000))
+    path = file.rename(file.with_name("XBTUSD_5.csv"))
+
+    finished = importing.run_well("import", str(path))
+
+    words = ["--exchanges=kraken", "--symbols=BTC/USD", "--candle_granularity_minutes=5"]
+    assert f"candle-ingestor merge {' '.join(words)}" in finished.output
+    assert "candle-ingestor export --symbols=BTC/USD --candle_granularity_minutes=5" in (
+        finished.output
+    )
+    flags = {"exchanges": None, "symbols": None, "run_report_path": None}
+    importing.run_well("merge", *words, **flags)
+    importing.run_well("export", *words[1:], **flags)
+    assert [name for name in importing.stored.files() if name.endswith(".csv")] == [
+        "aggregated/BTCUSD_5m/2023/2023-01.csv"
+    ]
+
+    again = importing.run_well("import", str(path))
+    assert "candle-ingestor merge" not in again.output
+
+
+def test_a_file_that_is_said_to_be_of_shorter_candles_than_it_has_is_refused(
+    importing: Any, start_ms: int
+) -> None:
+    # All the minutes between its hours would count as minutes without a trade.
+    hours = rows_of(start_ms, 24, step_ms=3_600_000)
+    path = importing.folder / "mine.csv"
+    path.write_text(kraken_text(hours[:5] + hours[8:]))
+    flags = {
+        "archive_columns": "time:s,open,high,low,close,volume,_",
+        "archive_exchange": "gemini",
+        "archive_symbol": "BTC/USD",
+    }
+
+    wrong = importing.run("import", "mine.csv", archive_timeframe="1m", **flags)
+
+    assert wrong.exit_code == 1
+    assert "all of its rows stand 1h apart, or a multiple of that" in wrong.errors
+    assert "--archive_timeframe=1m" in wrong.errors
+    assert candles_in(importing, "gemini") == []
+    right = importing.run_well("import", "mine.csv", archive_timeframe="1h", **flags)
+    assert right.report["files"][0]["new"] == 21
+
+
+@pytest.mark.parametrize("run_mode", ["wet", "dry"])
+def test_a_symbol_or_length_that_no_file_has_is_named_and_what_they_have(
+    importing: Any, start_ms: int, run_mode: str
+) -> None:
+    path = kraken_file(importing, rows_of(start_ms, 5))
+    flags = {"run_mode": run_mode, "run_report_path": None}
+
+    typo = importing.run("import", str(path), symbols="BTC/USDD", **flags)
+    assert typo.exit_code == 2
+    assert f"no file in {path} has BTC/USDD (did you mean BTC/USD?); " in typo.complaint
+
+    length = importing.run("import", str(path), candle_granularity_minutes=15, **flags)
+    assert length.exit_code == 2
+    assert f"no file in {path} has candles of 15m; they are of kraken BTC/USD 1m" in length.errors
+
+    both = {"symbols": "ETH/EUR", "candle_granularity_minutes": 15}
+    nothing = importing.run("import", str(path), **both, **flags)
+    assert nothing.exit_code == 2
+    assert "has ETH/EUR in 15m; they are of kraken BTC/USD 1m" in nothing.errors
+
+    some = importing.run_well("import", str(path), symbols="BTC/USD,ETH/USD", **flags)
+    assert f"no file in {path} has ETH/USD" in some.errors
 
 
 @pytest.mark.parametrize(

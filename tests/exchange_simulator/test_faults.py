@@ -207,7 +207,7 @@ async def drawn(simulator: ExchangeSimulator, http: aiohttp.ClientSession, count
     for _ in range(count):
         async with http.get(url) as answer:
             await answer.read()
-    return [request.fault for request in simulator.requests.candle_requests("kraken")]
+    return [request.fault for request in simulator.requests.arrived("kraken")]
 
 
 async def test_the_same_seed_draws_the_same_faults_and_another_draws_others(

@@ -112,7 +112,7 @@ async def test_requests_are_counted_and_timed_until_reset(
     assert simulator.requests.candle_request_count("kraken") == 0
     assert simulator.requests.other_request_count("kraken") == 0
     assert simulator.requests.fault_counts("kraken") == {}
-    assert simulator.requests.candle_requests("kraken") == []
+    assert simulator.requests.arrived("kraken") == []
 
 
 async def test_the_first_page_tells_where_the_exchanges_are(

@@ -13,7 +13,7 @@ from typing import Any
 import ccxt
 import pytest
 import redis
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from candle_ingestor.exchanges.availability import learn_markets
@@ -411,7 +411,6 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(
     changes=st.dictionaries(st.sampled_from(sorted(market())), JSON, max_size=3),
     precision=st.dictionaries(st.sampled_from(["price", "amount", "base", "cost"]), JSON),

@@ -72,7 +72,7 @@ CASES = {
 def work_of(series: Series) -> SeriesWork:
     window = Window(ms(0), ms(10), False, 0)
     plan = plan_series(window, NOTHING_KNOWN, MINUTE, None)
-    report = SourceReport(series.exchange, str(series.symbol))
+    report = SourceReport(series)
     return SeriesWork(series, ScriptedSource(series.exchange), plan, report)
 
 

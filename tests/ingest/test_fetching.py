@@ -67,7 +67,7 @@ class Run:
             offers = partial(_offers, further, series)
             reach_ms = None if self.reach_start is None else ms(self.reach_start)
             plan = plan_series(self.window, self.ledger.record(series), MINUTE, reach_ms, offers)
-            report = SourceReport(series.exchange, str(series.symbol))
+            report = SourceReport(series)
             self.works[series] = SeriesWork(series, source, plan, report, further)
         self.merging = MergeSchedule(
             self.ledger, self.store_thread, settling.outcomes, self.works, self.stop

@@ -184,7 +184,7 @@ SOME = st.sets(st.integers(0, 29)).map(frozenset)
 MINUTES = st.none() | st.integers(0, 30)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(st.tuples(SOME, MINUTES, MINUTES), min_size=3, max_size=3),
     st.sets(st.sampled_from(ALL)),

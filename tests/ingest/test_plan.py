@@ -253,7 +253,7 @@ WINDOWS = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(WINDOWS, records(), st.none() | MINUTES, OFFERS)
 def test_a_plan_accounts_for_everything_wanted_exactly_once(
     wished: Window, record: SeriesRecord, reach_ms: int | None, offers: Origins
@@ -288,7 +288,7 @@ def test_a_plan_accounts_for_everything_wanted_exactly_once(
     assert made.catch_up == (EMPTY if wished.is_bounded else made.to_ask & newest)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(WINDOWS, records(), st.none() | MINUTES)
 def test_a_run_that_got_everything_leaves_only_what_its_first_candle_brings_within_reach(
     wished: Window, record: SeriesRecord, reach_ms: int | None

@@ -28,6 +28,9 @@ from candle_ingestor.merge.weighting import MergedCandles
 from candle_ingestor.model.candles import MERGED_CANDLES
 from candle_ingestor.model.gaps import Gap, GapReason
 from candle_ingestor.model.intervals import EMPTY, Interval
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.symbol import Symbol
+from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.settle.outcome import MergeCounts, TickerOutcome, Told
 
 STARTED_MS = 1_700_000_000_000
@@ -41,8 +44,7 @@ def gap(first: int, last: int, reason: GapReason = GapReason.FETCH_FAILED) -> Ga
 def ticker_report(*gaps: Gap) -> TickerReport:
     counts = SourceCounts(requests=7, retries=2, seconds=1.23456, rejected=3)
     source = SourceReport(
-        "kraken",
-        "BTC/USDT",
+        Series("kraken", Symbol("BTC", "USDT"), Timeframe(1)),
         counts,
         candles=100,
         revised=1,

@@ -51,7 +51,7 @@ def works_of(source: Measuring, minutes: Sequence[int]) -> list[SeriesWork]:
         series = Series("kraken", Symbol(f"A{number}", "USD"), MINUTE)
         elsewhere = {Origin.TRADES: span(0, count)} if count else {}
         plan = SeriesPlan(Interval(ms(0), ms(9000)), EMPTY, EMPTY, {}, elsewhere)
-        report = SourceReport("kraken", str(series.symbol))
+        report = SourceReport(series)
         works.append(SeriesWork(series, source, plan, report, {Origin.TRADES: source}))
     return works
 

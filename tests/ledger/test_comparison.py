@@ -1,5 +1,5 @@
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from minutes import candles, ms, shown
 
@@ -8,7 +8,6 @@ from candle_ingestor.ledger.comparison import compare
 FRAMES = st.dictionaries(st.integers(0, 12), st.sampled_from([1.0, 2.0, 3.0]))
 
 
-@settings(deadline=None)
 @given(FRAMES, FRAMES)
 def test_writing_the_difference_makes_what_is_stored_what_it_is_to_be(
     wanted: dict[int, float], stored: dict[int, float]

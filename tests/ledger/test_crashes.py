@@ -127,7 +127,7 @@ def replacements(draw: st.DrawFn) -> Replacement:
 STEPS = st.tuples(st.lists(replacements(), min_size=1, max_size=3), st.none() | st.integers(1, 14))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     begun=st.lists(PRICES, min_size=2, max_size=2),
     steps=st.lists(STEPS, min_size=1, max_size=3),
@@ -150,7 +150,7 @@ def test_whatever_crashes_no_record_covers_what_is_not_so_and_the_next_runs_end_
     assert_merged_is_made_of_what_is_stored(world.store, world.basis)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     begun=st.lists(PRICES, min_size=2, max_size=2),
     steps=st.lists(STEPS, min_size=1, max_size=3),

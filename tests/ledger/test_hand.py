@@ -24,7 +24,7 @@ def within(prices: dict[int, float], span: IntervalSet) -> dict[int, float]:
     return {minute: price for minute, price in prices.items() if span.contains(ms(minute))}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(PUTS, max_size=12), st.lists(st.tuples(SERIES, INTERVALS), max_size=8), st.booleans()
 )

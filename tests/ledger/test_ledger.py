@@ -380,7 +380,7 @@ SOURCES = st.sampled_from([KRAKEN, BITSTAMP])
 BATCHES = st.lists(SOURCES.flatmap(replacements), max_size=4)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(batches=st.lists(BATCHES, max_size=4), newest=st.none() | st.integers(0, 12))
 def test_any_replacements_leave_exactly_what_the_last_of_each_minute_said(
     open_store: Callable[[], SqliteStore], batches: list[list[Replacement]], newest: int | None

@@ -57,7 +57,7 @@ def markets(draw: st.DrawFn) -> tuple[dict[str, pl.DataFrame], MergeRules]:
     return frames, MergeRules(names, 1, deviation_pct, draw(st.sampled_from(HighLow)))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(markets())
 def test_minute_by_minute_and_columns_give_the_same(
     drawn: tuple[dict[str, pl.DataFrame], MergeRules],

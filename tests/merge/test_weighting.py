@@ -207,7 +207,7 @@ def markets(draw: st.DrawFn, minutes: int = 6) -> tuple[Market, Coverage, MergeR
     return market, covered, rules
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(markets())
 def test_merged_candles_equal_the_exact_computation(
     drawn: tuple[Market, Coverage, MergeRules],
@@ -217,7 +217,7 @@ def test_merged_candles_equal_the_exact_computation(
     assert_equal_to_the_exact_computation(result, market, covered, rules)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(markets(), st.integers(0, 6))
 def test_an_interval_merged_in_two_parts_gives_the_same_candles(
     drawn: tuple[Market, Coverage, MergeRules], cut: int

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from candle_ingestor.errors import ConfigurationError
-from candle_ingestor.operations.writable import require_writable
+from candle_ingestor.operations.writable import require_writable, write_named_file
 
 
 def test_a_folder_that_can_be_written_is_left_as_it_was(tmp_path: Path) -> None:
@@ -66,3 +66,14 @@ def test_a_disk_that_takes_no_file_is_refused(
 
     with pytest.raises(ConfigurationError, match=r"--sqlite_path.*Read-only file system"):
         require_writable("--sqlite_path", tmp_path)
+
+
+def test_a_named_file_that_cannot_be_written_is_told_with_its_flag(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.mkdir()
+
+    with pytest.raises(ConfigurationError) as refused:
+        write_named_file("--run_report_path", path, "{}\n")
+
+    assert str(refused.value) == f"--run_report_path: cannot write {path}: Is a directory"
+    assert [each.name for each in tmp_path.iterdir()] == ["report.json"]

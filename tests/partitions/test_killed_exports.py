@@ -197,7 +197,7 @@ ends = st.integers(1, 60 * 24).map(lambda hour: JANUARY.start_ms + hour * HOUR_M
 steps = st.tuples(reads, ends, st.integers(0, 25), st.booleans())
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(steps=st.lists(steps, min_size=1, max_size=5), last=steps)
 def test_any_order_of_exports_kills_and_changes_ends_in_the_same_bytes(
     tmp_path_factory: pytest.TempPathFactory,

@@ -93,7 +93,7 @@ changes: st.SearchStrategy[dict[str, Any]] = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.lists(changes, min_size=1, max_size=3), min_size=1, max_size=6))
 def test_exports_of_the_news_make_the_bytes_of_one_export_of_everything(
     runs: list[list[dict[str, Any]]],

@@ -16,7 +16,7 @@ FIRST_MS = 1_709_164_800_000
 """29 February 2024."""
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     start=st.integers(-3000, 3000),
     length=st.integers(0, 6000),

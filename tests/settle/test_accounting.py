@@ -214,7 +214,7 @@ RECORDS = st.builds(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(RECORDS, RECORDS, st.integers(1, 2))
 def test_covered_and_gaps_are_everything_wanted_and_never_both(
     tmp_path_factory: pytest.TempPathFactory,

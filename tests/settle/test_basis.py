@@ -204,7 +204,7 @@ SPANS = st.lists(st.tuples(st.integers(0, 10), st.integers(0, 10)), max_size=2).
 TICKERS = [ONE, TWO, ticker_of(KRAKEN), ticker_of(KRAKEN, BITSTAMP, BINANCEUS, minimum=2)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(st.sampled_from(TICKERS), SPANS, SPANS), min_size=1, max_size=5),
 )

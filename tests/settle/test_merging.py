@@ -340,7 +340,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(steps=STEPS, minimum=st.integers(1, 3), merges_at=st.sets(st.integers(0, 5)))
 def test_however_candles_came_the_merged_series_is_that_of_one_merge_of_all(
     tmp_path_factory: pytest.TempPathFactory,

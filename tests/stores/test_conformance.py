@@ -114,9 +114,7 @@ def test_odd_floats_are_read_back_to_the_bit(store: Store, column: str) -> None:
     assert [value.hex() for value in found] == [value.hex() for value in ODD_FLOATS]
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(
     st.lists(
         st.floats(allow_nan=False, allow_infinity=False).map(lambda value: value + 0.0),
@@ -394,9 +392,7 @@ coverages = st.lists(st.tuples(st.integers(0, 40), st.integers(1, 6)), max_size=
 reasons_of_some = st.dictionaries(st.sampled_from(GapReason), coverages, max_size=3)
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(st.lists(st.tuples(st.booleans(), coverages, coverages, reasons_of_some), max_size=6))
 def test_any_row_of_records_leaves_the_last_one(
     open_store: OpenStore,

@@ -672,9 +672,7 @@ def test_a_month_is_read_whole(store: InfluxDbStore) -> None:
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(texts, texts, st.integers(-(2**63), 2**63 - 1))
 def test_any_text_names_state(store: InfluxDbStore, service: str, key: str, value: int) -> None:
     store.write_state(service, {key: value})
@@ -682,9 +680,7 @@ def test_any_text_names_state(store: InfluxDbStore, service: str, key: str, valu
     assert store.read_state(service)[key] == value
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(st.lists(texts, min_size=1, max_size=3))
 def test_any_text_names_an_exchange(store: InfluxDbStore, exchanges: list[str]) -> None:
     series = sorted({Series(exchange, BITCOIN, Timeframe(1)) for exchange in exchanges})
@@ -707,9 +703,7 @@ def test_any_text_names_an_exchange(store: InfluxDbStore, exchanges: list[str]) 
         assert store.read_candles(one, EVERYTHING).is_empty()
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(st.lists(texts, min_size=1, max_size=20))
 def test_any_text_is_provenance(store: InfluxDbStore, sources: list[str]) -> None:
     written = merged_candles(len(sources)).with_columns(

@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from candle_ingestor.model.gaps import GapReason
@@ -132,7 +132,6 @@ def with_value(place: str, value: object) -> dict[str, Any]:
     return fields
 
 
-@settings(deadline=None)
 @given(records)
 def test_any_record_survives(record: SeriesRecord) -> None:
     assert decode_record(encode_record(record), MERGED) == record

@@ -1,4 +1,4 @@
-"""What the name of an archive file says of its content. Pure."""
+"""What the name of an archive file, or the user, says of its content. Pure."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ class Described:
         layout: how its rows are written.
         span: what the file covers, if its name states that; otherwise it covers the time from its
             first row to the end of its last one.
+        is_told: whether the user says all of it, and no name confirms it.
     """
 
     series: Series
     layout: Layout
     span: Interval | None = None
+    is_told: bool = False

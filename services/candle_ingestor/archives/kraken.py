@@ -100,6 +100,10 @@ def quarter_of(names: Iterable[str]) -> Interval | None:
         if match is not None:
             year = int(match["year"] or match["year_last"])
             month = 3 * int(match["quarter"] or match["quarter_first"]) - 2
-            first = Month(year, month)
-            return Interval(first.start_ms, first.following().following().following().start_ms)
+            return quarter_from(Month(year, month))
     return None
+
+
+def quarter_from(first: Month) -> Interval:
+    """The three months that begin with this one."""
+    return Interval(first.start_ms, first.following().following().following().start_ms)

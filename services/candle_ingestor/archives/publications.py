@@ -65,10 +65,10 @@ def _of_kraken(series: Series, missing: IntervalSet) -> list[Publication]:
     quarters = {Month(month.year, (month.month - 1) // 3 * 3 + 1) for month in months_of(missing)}
     found = []
     for first in sorted(quarters):
-        end_ms = first.following().following().following().start_ms
+        quarter = kraken.quarter_from(first)
         archive = f"Kraken_OHLCVT_Q{first.month // 3 + 1}_{first.year}.zip"
-        part = missing & IntervalSet.of(first.start_ms, end_ms)
-        found.append(Publication(series, file, archive, _KRAKEN_PAGE, part, end_ms))
+        part = missing & IntervalSet((quarter,))
+        found.append(Publication(series, file, archive, _KRAKEN_PAGE, part, quarter.end_ms))
     return found
 
 

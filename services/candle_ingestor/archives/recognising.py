@@ -11,15 +11,14 @@ from candle_ingestor.archives.errors import NotACandleFileError
 from candle_ingestor.archives.layout import Layout
 from candle_ingestor.model.series import Series
 
-_NAMINGS = (kraken.described, binance.described)
-
 
 @dataclass(frozen=True)
 class Naming:
     """What the user says of files; what is None is told by each file's name.
 
     Attributes:
-        exchange: whose candles they are, in place of the one whose names they have.
+        exchange: whose candles files in the form of Binance are, and those of a layout. Kraken's
+            form is its own: such files stay Kraken's.
         layout, series: of files in another form than the known ones.
     """
 
@@ -38,16 +37,26 @@ class Naming:
         """
         if self.layout is not None:
             assert self.series is not None
-            return Described(self.series, self.layout)
+            return Described(self.series, self.layout, is_told=True)
         name, *holders = names
         # Of `x.csv.gz` it is the inner name that says what is in it.
         name = name[:-3] if name.lower().endswith(".csv.gz") else name
-        for naming in _NAMINGS:
-            found = naming(name, holders)
-            if found is not None:
-                series = replace(found.series, exchange=self.exchange or found.series.exchange)
-                return replace(found, series=series)
+        found = kraken.described(name, holders)
+        if found is not None:
+            return found
+        found = binance.described(name, holders)
+        if found is not None:
+            return self._in_form_of_binance(name, found)
         raise NotACandleFileError(
             f"'{name}' is no name of Kraken's or Binance's history files; --archive_columns tells "
             "of others"
         )
+
+    def _in_form_of_binance(self, name: str, found: Described) -> Described:
+        if self.exchange == kraken.EXCHANGE:
+            raise NotACandleFileError(
+                f"'{name}' is in the form of Binance, which kraken does not publish in, and "
+                f"--archive_exchange says {self.exchange}"
+            )
+        series = replace(found.series, exchange=self.exchange or found.series.exchange)
+        return replace(found, series=series)

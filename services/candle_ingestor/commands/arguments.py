@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from platform import python_version
 from typing import Any
 
@@ -17,6 +16,7 @@ from candle_ingestor import __version__
 from candle_ingestor.commands.help import command_help, help_text
 from candle_ingestor.commands.table import COMMANDS, DRY_RUNS, HELP, users_of
 from candle_ingestor.config.file import CONFIG_FLAG, FileValue, read_config_file
+from candle_ingestor.config.given import path_of
 from candle_ingestor.config.origins import Origin, contradictions, origins_of
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.flags import FLAGS, GROUPS, MinutesParser
@@ -169,7 +169,7 @@ def _file_values(names: Sequence[str]) -> dict[str, FileValue]:
     if not FLAGS.config:
         return {}
     known = [name for name in names if f"--{name}" != CONFIG_FLAG]
-    return read_config_file(Path(FLAGS.config), [*known, "verbosity"])
+    return read_config_file(path_of(FLAGS.config), [*known, "verbosity"])
 
 
 def _take(name: str, value: FileValue) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Collection
 from candle_ingestor.config import ExchangesConfig
 from candle_ingestor.exchanges.ccxt.client import CcxtClient
 from candle_ingestor.exchanges.client import CandleClient
-from candle_ingestor.exchanges.coingecko import client as coingecko
+from candle_ingestor.exchanges.coingecko.client import CoinGeckoClient
+from candle_ingestor.exchanges.names import COINGECKO
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +30,8 @@ def make_clients(
 
     def make(name: str) -> CandleClient:
         settings = config.settings[name]
-        if name == coingecko.EXCHANGE:
-            return coingecko.CoinGeckoClient(
+        if name == COINGECKO:
+            return CoinGeckoClient(
                 settings,
                 tickers,
                 now_ms,

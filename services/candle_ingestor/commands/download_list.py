@@ -8,9 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from candle_ingestor.archives.publications import Publication
-from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.model.times import iso_text
-from candle_ingestor.operations.atomic_file import replace_file
+from candle_ingestor.operations.writable import write_named_file
 
 HEADER = (
     *("exchange", "symbol", "timeframe", "file", "archive", "page"),
@@ -42,9 +41,4 @@ def write_download_list(downloads: Iterable[Publication], path: Path) -> None:
         )
         for each in downloads
     )
-    try:
-        replace_file(path, text.getvalue().encode())
-    except OSError as error:
-        raise ConfigurationError(
-            f"--download_list_path: cannot write {path}: {error.strerror}"
-        ) from error
+    write_named_file("--download_list_path", path, text.getvalue())

@@ -13,6 +13,7 @@ from rich.table import Table
 from candle_ingestor.commands.checks import Checks
 from candle_ingestor.commands.clients import make_clients
 from candle_ingestor.commands.parts import load_symbols, log_mode
+from candle_ingestor.commands.plan_table import print_plan
 from candle_ingestor.commands.saying import say
 from candle_ingestor.commands.storage import make_store
 from candle_ingestor.config import Config
@@ -32,15 +33,11 @@ from candle_ingestor.ingest.choosing import (
 )
 from candle_ingestor.ingest.mixing import refuse_mixed_history
 from candle_ingestor.ingest.outlook import WHAT_TO_DO, Outlook, outlook_words, outlooks_of
-from candle_ingestor.ingest.plan import estimated_requests
-from candle_ingestor.ingest.preparing import RunTicker, make_tickers, plan_works
+from candle_ingestor.ingest.preparing import Records, RunTicker, make_tickers, plan_works
 from candle_ingestor.ingest.sources.factory import Sources, source_parts, sources_of
 from candle_ingestor.ingest.sources.sift import sift
-from candle_ingestor.ingest.sources.trades_source import TradesEstimate
 from candle_ingestor.ingest.trades_estimate import estimate_words, measured_trades
 from candle_ingestor.ingest.window import earliest_wanted_ms
-from candle_ingestor.ingest.work import SeriesWork
-from candle_ingestor.model.origins import Origin
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.texts import counted
@@ -167,19 +164,11 @@ async def _check_exchanges(
             if not tickers:
                 checks.skipped("plan: there is no symbol to plan for", "mend what failed first")
                 return
-            try:
-                refuse_mixed_history(config, tickers, records)
-            except ConfigurationError as error:
-                checks.failed("prices", error)
-            by_exchange = {session.exchange: session for session in sessions}
-            for each in tickers[: config.run.dry_run_limit]:
-                for series in each.asked:
-                    if str(series.timeframe) in sources[series.exchange].endpoint.timeframes:
-                        session = by_exchange[series.exchange]
-                        await _check_candles(config, clock, session, series, checks)
+            _check_history(config, tickers, records, checks)
+            await _check_samples(config, clock, sessions, sources, tickers, checks)
             works = plan_works(tickers, records, sources)
             estimates = await measured_trades(works.values())
-            _print_plan(config, tickers, works, estimates, checks.console)
+            print_plan(tickers, works, estimates, config.run.dry_run_limit, checks.console)
             for words in estimate_words(estimates):
                 checks.noted(words)
             timeframe = config.candles.timeframe
@@ -243,6 +232,31 @@ def _check_choices(
     return found.accepted
 
 
+def _check_history(
+    config: Config, tickers: list[RunTicker], records: Records, checks: Checks
+) -> None:
+    try:
+        refuse_mixed_history(config, tickers, records)
+    except ConfigurationError as error:
+        checks.failed("prices", error)
+
+
+async def _check_samples(
+    config: Config,
+    clock: Clock,
+    sessions: list[ExchangeSession],
+    sources: Mapping[str, Sources],
+    tickers: list[RunTicker],
+    checks: Checks,
+) -> None:
+    by_exchange = {session.exchange: session for session in sessions}
+    for each in tickers[: config.run.dry_run_limit]:
+        for series in each.asked:
+            if str(series.timeframe) in sources[series.exchange].endpoint.timeframes:
+                session = by_exchange[series.exchange]
+                await _check_candles(config, clock, session, series, checks)
+
+
 async def _check_candles(
     config: Config, clock: Clock, session: ExchangeSession, series: Series, checks: Checks
 ) -> None:
@@ -270,39 +284,3 @@ def _print_outlook(outlooks: list[Outlook], checks: Checks) -> None:
         checks.warned(words)
     if not all(is_by_nature for _, is_by_nature in told):
         checks.noted(WHAT_TO_DO)
-
-
-def _print_plan(
-    config: Config,
-    tickers: list[RunTicker],
-    works: Mapping[Series, SeriesWork],
-    estimates: Mapping[Series, TradesEstimate],
-    console: Console,
-) -> None:
-    heads = ("symbol", "exchange", "from", "missing candles", "requests", "seconds")
-    table = Table(*heads, title="Plan")
-    seconds_by_exchange: dict[str, float] = {}
-    for number, each in enumerate(tickers):
-        for series in each.asked:
-            for source, intervals in works[series].routes:
-                requests, seconds = 0, 0.0
-                if source.origin is Origin.TRADES and series in estimates:
-                    requests, seconds = estimates[series].requests, estimates[series].seconds
-                elif source.is_paced:
-                    requests = estimated_requests(intervals, series.timeframe, source.page_candles)
-                    seconds = requests * source.seconds_per_request()
-                total = seconds_by_exchange.get(series.exchange, 0.0) + seconds
-                seconds_by_exchange[series.exchange] = total
-                if number < config.run.dry_run_limit:
-                    table.add_row(
-                        str(each.ticker.symbol),
-                        series.exchange,
-                        source.origin.replace("_", " "),
-                        f"{works[series].candles_in(intervals):,}",
-                        f"{requests:,}",
-                        f"{seconds:,.1f}",
-                    )
-    console.print(table)
-    longest = max(seconds_by_exchange.values(), default=0.0)
-    symbols = counted(len(tickers), "symbol")
-    say(console, f"A run of {symbols} would take about {longest:,.0f} s at the exchanges' pace.")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Collection
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from rich.console import Console
@@ -36,16 +38,19 @@ from candle_ingestor.ingest.importing import Importer, ImportRules
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.imported_file import FileStatus, KnownFiles
 from candle_ingestor.model.series import Series
+from candle_ingestor.model.symbol import Symbol
+from candle_ingestor.model.texts import counted, did_you_mean, some_of
+from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.model.times import iso_text
-from candle_ingestor.operations.atomic_file import replace_file
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.progress import Progress
 from candle_ingestor.operations.run_lock import RunLockLostError
 from candle_ingestor.operations.stopping import StopSignal
-from candle_ingestor.operations.writable import require_writable
+from candle_ingestor.operations.writable import require_writable, write_named_file
 from candle_ingestor.settle.outcome import TickerOutcome
 from candle_ingestor.settle.ticker import Ticker
-from candle_ingestor.stores.base import Store
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -159,13 +164,41 @@ def _found(config: Config, clock: Clock) -> tuple[ImportRun, FoundFiles]:
         timeframe = config.candles.timeframe
     paths = archives_below(config.archives.paths)
     found = find_files(paths, config.archives.naming, symbols, timeframe)
+    places = ", ".join(map(str, config.archives.paths))
     if not found.files and not found.left_out:
         first = found.reports[0] if found.reports else None
         why = f": {first.path}: {first.error}" if first else ""
-        raise ConfigurationError(
-            f"no file of candles is in {', '.join(map(str, config.archives.paths))}{why}"
-        )
+        raise ConfigurationError(f"no file of candles is in {places}{why}")
+    lacking = _lacking(found, symbols, timeframe)
+    if lacking is not None:
+        said = f"no file in {places} has {lacking}"
+        if not found.files:
+            raise ConfigurationError(said)
+        log.warning("%s", said)
     return ImportRun(clock.now_ms(), list(found.reports), found.left_out, {}), found
+
+
+def _lacking(
+    found: FoundFiles, symbols: Collection[Symbol] | None, timeframe: Timeframe | None
+) -> str | None:
+    """What is wanted and in no file, and what is there; None where all of it is."""
+    there = {file.described.series.symbol for file in found.files}
+    absent = sorted(set(symbols or ()) - there)
+    if not absent and found.files:
+        return None
+    known = [str(series.symbol) for series in found.others]
+    named = [_with_hint(each, known) for each in absent]
+    what = some_of(named) if named else f"candles of {timeframe}"
+    if named and timeframe is not None:
+        what += f" in {timeframe}"
+    if not found.others:
+        return what
+    return f"{what}; they are of {some_of(sorted(found.others))}"
+
+
+def _with_hint(symbol: Symbol, known: Collection[str]) -> str:
+    hint = "" if str(symbol) in known else did_you_mean(str(symbol), known)
+    return f"{symbol} ({hint})" if hint else str(symbol)
 
 
 def _importer(
@@ -185,18 +218,15 @@ def _importer(
         archives.prefers_archive,
         writes,
     )
-    known = _known(ledger.store)
+    known = KnownFiles(ledger.store.read_imported_files())
     return Importer(ledger, known, rules, clock.now_ms, progress, stop.is_set)
-
-
-def _known(store: Store) -> KnownFiles:
-    return KnownFiles(store.read_imported_files())
 
 
 def _publish(run: ImportRun, config: Config, console: Console) -> None:
     # First the file: who reads the tables may close the pipe.
     if config.run.run_report_path is not None:
-        _write_report(run, config.run.run_report_path)
+        text = json.dumps(_report_json(run), indent=2) + "\n"
+        write_named_file("--run_report_path", config.run.run_report_path, text)
     if config.run.report != "none":
         print_files(run.reports, console, is_full=config.run.report == "full")
         _say_left_out(run, console)
@@ -205,14 +235,33 @@ def _publish(run: ImportRun, config: Config, console: Console) -> None:
     if run.failure is None:
         seconds = (run.finished_ms - run.started_ms) / 1000
         say(console, ending(run.reports, seconds, run.stop_reason))
+    if config.run.report != "none" and run.failure is None and run.stop_reason is None:
+        _say_unmerged(run, config, console)
 
 
 def _say_left_out(run: ImportRun, console: Console) -> None:
     if run.left_out:
         say(
             console,
-            f"{run.left_out:,} files of other symbols or lengths of candles were left out",
+            f"{counted(run.left_out, 'file')} of other symbols or lengths of candles left out",
         )
+
+
+def _say_unmerged(run: ImportRun, config: Config, console: Console) -> None:
+    merged_from = {source for ticker in run.outcomes for source in ticker.sources}
+    unmerged = sorted(run.series - merged_from)
+    if not unmerged:
+        return
+    first = unmerged[0]
+    which = f"--symbols={first.symbol} --candle_granularity_minutes={first.timeframe.minutes}"
+    if config.is_given("sqlite_path"):
+        which += f" --sqlite_path={quote(str(config.store.sqlite_path))}"
+    say(
+        console,
+        f"No symbol is merged yet from {some_of(unmerged)}. A run with their --exchanges does "
+        "that, and fetches what is missing. For CSV of the files alone: candle-ingestor merge "
+        f"--exchanges={first.exchange} {which}, then candle-ingestor export {which}",
+    )
 
 
 def _say_outcome(outcome: TickerOutcome, config: Config, console: Console) -> None:
@@ -223,16 +272,6 @@ def _say_outcome(outcome: TickerOutcome, config: Config, console: Console) -> No
     say(console, f"{outcome.symbol}: {outcome.merged.candles:,} merged candles changed{written}")
     for error in outcome.errors:
         say(console, f"{outcome.symbol}: {error}", "red")
-
-
-def _write_report(run: ImportRun, path: Path) -> None:
-    text = json.dumps(_report_json(run), indent=2) + "\n"
-    try:
-        replace_file(path, text.encode())
-    except OSError as error:
-        raise ConfigurationError(
-            f"--run_report_path: cannot write {path}: {error.strerror}"
-        ) from error
 
 
 def _report_json(run: ImportRun) -> dict[str, Any]:

@@ -18,6 +18,12 @@ from candle_ingestor.model.times import minute_text
 MOST_FILES_SHOWN = 30
 MOST_REASONS_SHOWN = 10
 
+_NUMBERS = ("candles", "new")
+_TIMES = ("first", "last")
+_COLUMNS = ("series", "status", *_NUMBERS, *_TIMES)
+_NARROWEST_FILE = 24
+_BETWEEN = 3
+
 _WORDS = {
     FileStatus.IMPORTED: "imported",
     FileStatus.UNCHANGED: "imported before",
@@ -35,7 +41,7 @@ def print_files(
     known = [each for each in reports if each.series is not None]
     shown = known if is_full else known[:MOST_FILES_SHOWN]
     if shown:
-        console.print(_table(shown, is_plan=is_plan))
+        console.print(_table(shown, console.width, is_plan=is_plan))
     if len(shown) < len(known):
         say(console, f"and {len(known) - len(shown):,} more files; --report=full shows them all")
     for status, colour in ((FileStatus.FAILED, "red"), (FileStatus.PASSED_OVER, "")):
@@ -45,29 +51,38 @@ def print_files(
             _say_differences(each, console)
 
 
-def _table(reports: Sequence[FileReport], *, is_plan: bool) -> Table:
+def _table(reports: Sequence[FileReport], width: int, *, is_plan: bool) -> Table:
+    """A line a file. Where it is too narrow for all of it, times are left out before names."""
+    rows = [_row(each, is_plan=is_plan) for each in reports]
+    columns = len(_COLUMNS)
+    if _width_of(rows, columns) + _NARROWEST_FILE > width:
+        columns -= len(_TIMES)
     table = Table(title="Plan" if is_plan else "Files", box=SIMPLE_HEAD, show_edge=False, padding=0)
     table.add_column("file", overflow="fold")
-    for name in ("  series", "  status"):
-        table.add_column(name, no_wrap=True)
-    for name in ("  candles", "  new"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in ("  first", "  last"):
-        table.add_column(name, no_wrap=True)
-    for each in reports:
-        words = _WORDS[each.status]
-        if is_plan and each.status is FileStatus.IMPORTED:
-            words = "to import"
-        table.add_row(
-            Text(each.path),
-            f"  {each.series}",
-            Text(f"  {words}", style=_COLOURS.get(each.status, "")),
-            f"{each.rows:,}",
-            f"{each.new:,}",
-            f"  {_time(each.first_ms)}",
-            f"  {_time(each.last_ms)}",
-        )
+    for name in _COLUMNS[:columns]:
+        table.add_column(f"  {name}", justify="right" if name in _NUMBERS else "left", no_wrap=True)
+    for each, row in zip(reports, rows, strict=True):
+        style = _COLOURS.get(each.status, "")
+        cells = [
+            Text(f"  {cell}", style=style if name == "status" else "")
+            for name, cell in zip(_COLUMNS[:columns], row, strict=False)
+        ]
+        table.add_row(Text(each.path), *cells)
     return table
+
+
+def _row(report: FileReport, *, is_plan: bool) -> tuple[str, ...]:
+    words = _WORDS[report.status]
+    if is_plan and report.status is FileStatus.IMPORTED:
+        words = "to import"
+    numbers = f"{report.rows:,}", f"{report.new:,}"
+    return str(report.series), words, *numbers, _time(report.first_ms), _time(report.last_ms)
+
+
+def _width_of(rows: Sequence[Sequence[str]], columns: int) -> int:
+    """How wide these columns are behind the file's, with what is between them."""
+    table = list(zip(_COLUMNS, *rows, strict=True))
+    return sum(max(map(len, cells)) + _BETWEEN for cells in table[:columns])
 
 
 def _say_differences(report: FileReport, console: Console) -> None:

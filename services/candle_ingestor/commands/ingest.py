@@ -30,12 +30,11 @@ from candle_ingestor.ingest.report import RunReport, RunStatus
 from candle_ingestor.ingest.report_json import report_json
 from candle_ingestor.ingest.run import RunParts, run_once
 from candle_ingestor.ingest.window import earliest_wanted_ms
-from candle_ingestor.operations.atomic_file import replace_file
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.run_lock import RunLockLostError
 from candle_ingestor.operations.signals import stop_on_signals
 from candle_ingestor.operations.stopping import StopSignal
-from candle_ingestor.operations.writable import require_writable
+from candle_ingestor.operations.writable import require_writable, write_named_file
 from candle_ingestor.symbols.requests import SymbolList
 
 log = logging.getLogger(__name__)
@@ -86,12 +85,7 @@ def write_report(report: RunReport, path: Path) -> None:
         ConfigurationError: if the path cannot be written.
     """
     text = json.dumps(report_json(report), indent=2) + "\n"
-    try:
-        replace_file(path, text.encode())
-    except OSError as error:
-        raise ConfigurationError(
-            f"--run_report_path: cannot write {path}: {error.strerror}"
-        ) from error
+    write_named_file("--run_report_path", path, text)
 
 
 def _publish(report: RunReport, config: Config, console: Console) -> None:

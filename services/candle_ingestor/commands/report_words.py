@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from candle_ingestor.archives.publications import Publication
 from candle_ingestor.exchanges.price_only import price_only_of
 from candle_ingestor.ingest.report import ExchangeTrouble, RunReport, RunStatus, TickerReport
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.texts import counted, share, some_of
-from candle_ingestor.model.times import minute_text
+from candle_ingestor.model.times import iso_text, minute_text
 from candle_ingestor.operations.stopping import TIME_LIMIT
 
 
@@ -112,10 +112,24 @@ def downloads(report: RunReport) -> Iterator[str]:
         symbols = len({each.series.symbol for each in needed})
         yield (
             f"{exchange} no longer answers for {candles:,} {report.timeframe} intervals of "
-            f"{counted(symbols, 'symbol')}. Its history files have them: "
-            f"{some_of([each.words for each in needed])}; get them from {needed[0].page} and run "
-            "the command import. --download_list_path lists them"
+            f"{counted(symbols, 'symbol')}. {'. '.join(_where_from(needed, report.finished_ms))}. "
+            "--download_list_path lists them"
         )
+
+
+def _where_from(needed: Sequence[Publication], now_ms: int) -> Iterator[str]:
+    there = [each for each in needed if each.published_from_ms <= now_ms]
+    later = [each for each in needed if each.published_from_ms > now_ms]
+    if there:
+        yield (
+            f"Its history files have them: {some_of([each.words for each in there])}; get them "
+            f"from {there[0].page} and run the command import"
+        )
+    if later:
+        end = iso_text(max(each.published_from_ms for each in later))[:10]
+        named = some_of([each.words for each in later])
+        verb = "is" if len(later) == 1 else "are"
+        yield f"{named} {verb} not published before {end}, at {later[0].page}"
 
 
 def worst_first(report: RunReport) -> list[TickerReport]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from candle_ingestor.archives.layout import parse_columns
 from candle_ingestor.archives.recognising import Naming
-from candle_ingestor.config.given import FlagValues
+from candle_ingestor.config.given import FlagValues, needed_path, path_of
 from candle_ingestor.config.groups import ArchivesConfig
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.exchanges.names import RENAMED, unknown_name
@@ -30,9 +30,13 @@ def archives_from_flags(
         naming=_naming(values, known),
         skips_bad_rows=values.skip_bad_rows,
         prefers_archive=values.prefer == "archive",
-        paths=tuple(map(Path, paths)),
-        folder=None if values.archive_dir is None else Path(values.archive_dir),
+        paths=tuple(map(path_of, paths)),
+        folder=_folder(values.archive_dir),
     )
+
+
+def _folder(text: str | None) -> Path | None:
+    return None if text is None else needed_path("archive_dir", text)
 
 
 def _naming(values: FlagValues, known: Collection[str]) -> Naming:
@@ -47,7 +51,10 @@ def _naming(values: FlagValues, known: Collection[str]) -> Naming:
         return Naming(exchange)
     missing = [f"--{name}" for name in _OF_ANY_CSV if getattr(values, name) is None]
     if exchange is None or missing:
-        raise ConfigurationError(f"--archive_columns goes with {', '.join(missing)}; give it, too")
+        them = "it" if len(missing) == 1 else "them"
+        raise ConfigurationError(
+            f"--archive_columns goes with {', '.join(missing)}; give {them}, too"
+        )
     try:
         symbol = Symbol.parse(values.archive_symbol)
     except SymbolError as error:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from candle_ingestor.config.archive_flags import archives_from_flags
-from candle_ingestor.config.given import FlagValues, ca_file_of, text_of
+from candle_ingestor.config.given import FlagValues, ca_file_of, needed_path, path_of, text_of
 from candle_ingestor.config.groups import (
     CandlesConfig,
     Config,
@@ -48,6 +48,8 @@ DEFAULT_BUCKET = "candles"
 _EVERYTHING_MS = 1 << 62
 
 _INFLUXDB_PLACE = ("influxdb_token", "influxdb_url", "influxdb_org", "influxdb_bucket")
+
+_WRITTEN_AT_THE_END = ("run_report_path", "download_list_path")
 
 _REAL_NUMBERS = (
     "max_run_seconds",
@@ -114,12 +116,12 @@ def config_from_flags(
         store=StoreConfig(
             influxdb=_influxdb(values, environment, origins),
             create_bucket=values.create_bucket,
-            sqlite_path=_needed_path("sqlite_path", values.sqlite_path),
+            sqlite_path=needed_path("sqlite_path", values.sqlite_path),
             service_identifier=values.service_identifier,
         ),
         export=ExportConfig(
             csv=values.export_csv,
-            data_root=_needed_path("data_root", values.data_root),
+            data_root=needed_path("data_root", values.data_root),
             exchange_candles=values.export_exchange_candles,
             price_decimal_digits=values.price_decimal_digits,
             volume_decimal_digits=values.volume_decimal_digits,
@@ -223,6 +225,9 @@ def _passed_over(values: FlagValues, origins: Origins) -> list[str]:
             "--tiingo_api_key is ignored: candles come from exchanges, which need no key for "
             "them; leave it out, and choose the exchanges with --exchanges"
         )
+    unwritten = [f"--{name}" for name in _WRITTEN_AT_THE_END if getattr(values, name)]
+    if values.run_mode == "dry" and unwritten:
+        said.append(f"{', '.join(unwritten)}: without effect, since a dry run writes nothing")
     if values.store == "influxdb" and origins.get("sqlite_path") in (Origin.FLAG, Origin.FILE):
         said.append("--sqlite_path keeps no candles, since --store=influxdb is given")
     if values.store == "sqlite":
@@ -279,10 +284,4 @@ def _alias(text: str) -> tuple[str, str]:
 
 
 def _path(text: str | None) -> Path | None:
-    return Path(text) if text else None
-
-
-def _needed_path(name: str, text: str) -> Path:
-    if not text.strip():
-        raise ConfigurationError(f"--{name} is empty; give a path, or leave the flag out")
-    return Path(text)
+    return path_of(text) if text else None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from candle_ingestor.config.origins import VARIABLES
+from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.operations.ca_file import require_ca_file
 
 
@@ -35,5 +36,24 @@ def ca_file_of(name: str, values: FlagValues, environment: Mapping[str, str]) ->
     text = text_of(name, values, environment)
     if text is None:
         return None
-    require_ca_file(source_of(name, values), Path(text))
-    return Path(text)
+    path = path_of(text)
+    require_ca_file(source_of(name, values), path)
+    return path
+
+
+def path_of(text: str) -> Path:
+    """The path that a user wrote, with `~` for the home folder.
+
+    A shell puts it in only where a word begins with it, and not behind the `=` of a flag.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
+
+
+def needed_path(name: str, text: str) -> Path:
+    """The path that a flag gives; raises ConfigurationError if it is empty."""
+    if not text.strip():
+        raise ConfigurationError(f"--{name} is empty; give a path, or leave the flag out")
+    return path_of(text)

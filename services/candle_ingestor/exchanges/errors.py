@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from candle_ingestor.errors import CandleIngestorError
+from candle_ingestor.model.texts import shortened
 
-SHOWN_CHARACTERS = 300
-"""How much of an answer's raw text a message or log line shows."""
+_SHOWN_CHARACTERS = 300
 
 
 class ExchangeError(CandleIngestorError):
@@ -46,6 +46,11 @@ class RequestRejectedError(PermanentExchangeError):
 
 class ExchangeRefusedError(PermanentExchangeError):
     """The exchange refuses to talk (418, 403, 451, bad key): leave it alone for this run."""
+
+
+def shown_text(text: str) -> str:
+    """As much of an answer's raw text as a message or a log line shows."""
+    return shortened(text, _SHOWN_CHARACTERS)
 
 
 def words_without(exchange: str, error: Exception) -> str:

@@ -7,7 +7,9 @@ from collections.abc import Collection, Iterable
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.model.texts import did_you_mean, quoted
 
-WITHOUT_CCXT = ("coingecko",)
+COINGECKO = "coingecko"
+
+WITHOUT_CCXT = (COINGECKO,)
 """Exchanges that ccxt does not have, and that have a client of their own."""
 
 RENAMED = {

@@ -9,9 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from candle_ingestor.exchanges.errors import SHOWN_CHARACTERS
+from candle_ingestor.exchanges.errors import shown_text
 from candle_ingestor.model.candles import EXCHANGE_CANDLES
-from candle_ingestor.model.texts import shortened
 
 Row = Sequence[int | float | None]
 
@@ -38,6 +37,6 @@ class RawRows:
 def shown_raw(row: Any) -> str:
     """A raw row as a log line shows it."""
     try:
-        return shortened(json.dumps(row), SHOWN_CHARACTERS)
+        return shown_text(json.dumps(row))
     except (TypeError, ValueError):
-        return shortened(repr(row), SHOWN_CHARACTERS)
+        return shown_text(repr(row))

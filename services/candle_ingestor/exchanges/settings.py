@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from candle_ingestor.errors import ConfigurationError
-from candle_ingestor.exchanges.names import RENAMED, unknown_name
+from candle_ingestor.exchanges.names import COINGECKO, RENAMED, unknown_name
 
 _KEY_FIELDS = {
     "APIKEY": "apiKey",
@@ -83,7 +83,7 @@ def read_settings_file(path: Path, known: Collection[str]) -> dict[str, Exchange
             raise ConfigurationError(f"{where}: {unknown_name(name, known)}")
         if name in settings:
             raise ConfigurationError(f"{where}: another table is for {name} too; keep one")
-        settings[name] = _from_table(table, where, has_ids=name == "coingecko")
+        settings[name] = _from_table(table, where, has_ids=name == COINGECKO)
     return settings
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import polars as pl
 
+NS_PER_MS = 1_000_000
+
 TRADES: dict[str, pl.DataType] = {
     "time_ns": pl.Int64(),
     "price": pl.Float64(),

@@ -12,6 +12,7 @@ from candle_ingestor.archives.errors import ArchiveError, NotACandleFileError
 from candle_ingestor.archives.recognising import Naming
 from candle_ingestor.ingest.import_report import FileReport
 from candle_ingestor.model.imported_file import FileStatus
+from candle_ingestor.model.series import Series
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
 
@@ -32,11 +33,13 @@ class FoundFiles:
         files: those to import, in their order.
         reports: of those that are not imported: passed over, or unreadable.
         left_out: how many are of other symbols or lengths of candles than those that are wanted.
+        others: whose candles these are.
     """
 
     files: list[FoundFile] = field(default_factory=list)
     reports: list[FileReport] = field(default_factory=list)
     left_out: int = 0
+    others: set[Series] = field(default_factory=set)
 
 
 def find_files(
@@ -69,4 +72,5 @@ def find_files(
                 found.files.append(FoundFile(file, described))
             else:
                 found.left_out += 1
+                found.others.add(series)
     return found

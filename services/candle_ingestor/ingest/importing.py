@@ -18,6 +18,7 @@ from candle_ingestor.ingest.sources.archive_content import (
     ArchiveContent,
     ArchivePart,
     judge_archive,
+    log_bad_rows,
 )
 from candle_ingestor.ledger.comparison import compare
 from candle_ingestor.ledger.ledger import Ledger, Replacement
@@ -143,13 +144,12 @@ class Importer:
             bad_rows=content.bad_rows,
             bad_row_count=content.bad_row_count,
         )
-        if content.bad_rows:
-            _tell_of_bad_rows(content)
-            if not self.rules.skips_bad_rows:
-                rows = counted(content.bad_row_count, "row")
-                why = f"{rows} of it cannot be used; the first is {content.bad_rows[0]}"
-                advice = "mend the file, or use the rest with --skip_bad_rows"
-                return replace(report, status=FileStatus.FAILED, error=f"{why}; {advice}")
+        log_bad_rows(content)
+        if content.bad_rows and not self.rules.skips_bad_rows:
+            rows = counted(content.bad_row_count, "row")
+            why = f"{rows} of it cannot be used; the first is {content.bad_rows[0]}"
+            advice = "mend the file, or use the rest with --skip_bad_rows"
+            return replace(report, status=FileStatus.FAILED, error=f"{why}; {advice}")
         self._require_retention(content)
         new = 0
         for part in content.parts():
@@ -284,14 +284,6 @@ def _report(
 
 def _failed(found: FoundFile, sha256: str | None, error: ArchiveError) -> FileReport:
     return _report(found, sha256, FileStatus.FAILED, str(error))
-
-
-def _tell_of_bad_rows(content: ArchiveContent) -> None:
-    for row in content.bad_rows:
-        log.warning("%s, %s", content.file.path, row)
-    more = content.bad_row_count - len(content.bad_rows)
-    if more:
-        log.warning("%s: and %s", content.file.path, counted(more, "more bad row"))
 
 
 def _candle_words(candles: pl.DataFrame, time_ms: int) -> str:

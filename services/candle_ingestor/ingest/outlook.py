@@ -24,8 +24,8 @@ from candle_ingestor.settle.ticker import Ticker
 _MOST_SYMBOLS_NAMED = 3
 
 WHAT_TO_DO = (
-    "What cannot be merged stays a gap, below_minimum. Add exchanges that list the symbols and "
-    "reach further back, lower --min_exchanges_required, or start later"
+    "What cannot be merged stays a gap. Add exchanges that list the symbols and reach further "
+    "back, give history files with --archive_dir, lower --min_exchanges_required, or start later"
 )
 
 

@@ -133,7 +133,7 @@ def plan_works(
                 sources[series.exchange].endpoint.reach_start_ms(series.timeframe),
                 partial(sources[series.exchange].offers, series),
             ),
-            SourceReport(series.exchange, str(series.symbol)),
+            SourceReport(series),
             sources[series.exchange].further,
         )
         for series, window in windows.items()

@@ -13,8 +13,6 @@ from candle_ingestor.ingest.sources.base import SourceCounts
 from candle_ingestor.model.gaps import FINAL_REASONS, Gap, GapReason
 from candle_ingestor.model.intervals import IntervalSet
 from candle_ingestor.model.series import Series
-from candle_ingestor.model.symbol import Symbol
-from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.settle.outcome import TickerOutcome
 
 
@@ -35,14 +33,17 @@ class RunStatus(StrEnum):
 class SourceReport:
     """One exchange's part in a ticker; `gaps` are of the `wanted_candles`."""
 
-    exchange: str
-    symbol: str
+    series: Series
     counts: SourceCounts = field(default_factory=SourceCounts)
     candles: int = 0
     revised: int = 0
     failed_pages: int = 0
     wanted_candles: int = 0
     gaps: list[Gap] = field(default_factory=list)
+
+    @property
+    def exchange(self) -> str:
+        return self.series.exchange
 
 
 @dataclass
@@ -125,14 +126,12 @@ class RunReport:
     @property
     def downloads(self) -> list[Publication]:
         """The published files that have what is beyond reach, by series and time."""
-        timeframe = Timeframe.parse(self.timeframe)
         found: dict[str, Publication] = {}
         for source in self._sources():
             beyond = IntervalSet(
                 gap.interval for gap in source.gaps if gap.reason is GapReason.BEYOND_REACH
             )
-            series = Series(source.exchange, Symbol.parse(source.symbol), timeframe)
-            for each in publications_of(series, beyond):
+            for each in publications_of(source.series, beyond):
                 found.setdefault(f"{source.exchange} {each.words}", each)
         return list(found.values())
 
@@ -201,7 +200,7 @@ class RunReport:
     def _sources(self) -> Collection[SourceReport]:
         # Two tickers may share a series.
         sources = (source for ticker in self.tickers for source in ticker.sources)
-        return {(source.exchange, source.symbol): source for source in sources}.values()
+        return {source.series: source for source in sources}.values()
 
 
 def candles_by_reason(gaps: Iterable[Gap], duration_ms: int) -> Mapping[str, int]:

@@ -17,8 +17,6 @@ from candle_ingestor.merge.deviations import Disagreement, Exclusion
 from candle_ingestor.model.gaps import Gap, GapReason
 from candle_ingestor.model.intervals import IntervalSet
 from candle_ingestor.model.series import Series
-from candle_ingestor.model.symbol import Symbol
-from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.model.times import iso_text
 from candle_ingestor.settle.outcome import Told
 
@@ -109,7 +107,7 @@ def _source(report: RunReport, ticker: TickerReport, source: SourceReport) -> di
     merged = ticker.outcome.merged
     exclusions = merged.exclusions_told.get(source.exchange, Told())
     return {
-        "symbol": source.symbol,
+        "symbol": str(source.series.symbol),
         "wanted_candles": source.wanted_candles,
         "requests": source.counts.requests,
         "candles": source.candles,
@@ -121,13 +119,8 @@ def _source(report: RunReport, ticker: TickerReport, source: SourceReport) -> di
         "retries": source.counts.retries,
         "failed_pages": source.failed_pages,
         "seconds": round(source.counts.seconds, 3),
-        **_gaps(source.gaps, report.duration_ms, _series(report, source)),
+        **_gaps(source.gaps, report.duration_ms, source.series),
     }
-
-
-def _series(report: RunReport, source: SourceReport) -> Series:
-    timeframe = Timeframe.parse(report.timeframe)
-    return Series(source.exchange, Symbol.parse(source.symbol), timeframe)
 
 
 def _exclusion(exclusion: Exclusion) -> dict[str, Any]:

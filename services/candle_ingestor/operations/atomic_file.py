@@ -28,17 +28,6 @@ def replace_file(path: Path, content: bytes) -> None:
     _sync_folder(path.parent)
 
 
-def remove_file(path: Path) -> None:
-    """Removes a file durably, where it exists.
-
-    Raises:
-        OSError: if the operating system refuses.
-    """
-    if path.exists():
-        path.unlink()
-        _sync_folder(path.parent)
-
-
 def _make_folder(folder: Path) -> None:
     missing = []
     while not folder.is_dir():

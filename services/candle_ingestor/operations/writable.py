@@ -1,4 +1,4 @@
-"""Whether a folder can be written, found out before the work and not after it."""
+"""Where a flag says to write: whether that can be done, found out before the work, and doing it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from candle_ingestor.errors import ConfigurationError
+from candle_ingestor.operations.atomic_file import replace_file
 
 
 def require_writable(flag: str, folder: Path) -> None:
@@ -25,3 +26,15 @@ def require_writable(flag: str, folder: Path) -> None:
         raise ConfigurationError(
             f"{flag}: cannot write into {folder}: {error.strerror}; choose another path"
         ) from error
+
+
+def write_named_file(flag: str, path: Path, text: str) -> None:
+    """Writes the file that a flag names, whole or not at all.
+
+    Raises:
+        ConfigurationError: if it cannot be written, naming the flag.
+    """
+    try:
+        replace_file(path, text.encode())
+    except OSError as error:
+        raise ConfigurationError(f"{flag}: cannot write {path}: {error.strerror}") from error

@@ -21,6 +21,7 @@ __all__ = [
     "TradeRequest",
     "TradeRow",
     "TradesEndpoint",
+    "bare_page",
     "integer_parameter",
     "page_of",
 ]
@@ -142,6 +143,13 @@ class Dialect:
 def page_of(rows: Sequence[str]) -> str:
     """A JSON list of prepared rows."""
     return f"[{','.join(rows)}]"
+
+
+def bare_page(
+    _request: CandleRequest, _rows: EncodedRows, texts: Sequence[str], _now_ms: int
+) -> str:
+    """An `encode_page` of an exchange that answers the list of rows and nothing else."""
+    return page_of(texts)
 
 
 def integer_parameter(query: Query, name: str, refuse: Callable[[str], ApiError]) -> int | None:

@@ -13,12 +13,12 @@ from exchange_simulator.dialects.base import (
     Listing,
     Query,
     RowFields,
+    bare_page,
     integer_parameter,
-    page_of,
 )
 from exchange_simulator.markets import Market
 from exchange_simulator.number_text import padded_texts
-from exchange_simulator.series import EncodedRows, Selection
+from exchange_simulator.series import Selection
 from exchange_simulator.sources import TextColumns
 
 __all__ = ["BINANCE", "BINANCEUS"]
@@ -82,9 +82,7 @@ def _mandatory(query: Query, name: str) -> str:
 def _encode_rows(rows: TextColumns, timeframe_ms: int) -> list[str]:
     last_ms = timeframe_ms - 1
     encoded = []
-    for time, first, high, low, close, volume in zip(
-        rows.open_ms, rows.open, rows.high, rows.low, rows.close, rows.volume, strict=True
-    ):
+    for time, first, high, low, close, volume in rows:
         base_volume = float(volume)
         quote_volume = base_volume * float(close)
         trades = 1 + time // MINUTE_MS * 7919 % 97 if base_volume > 0 else 0
@@ -93,12 +91,6 @@ def _encode_rows(rows: TextColumns, timeframe_ms: int) -> list[str]:
             f'"{quote_volume:.8f}",{trades},"{base_volume / 2:.8f}","{quote_volume / 2:.8f}","0"]'
         )
     return encoded
-
-
-def _encode_page(
-    _request: CandleRequest, _rows: EncodedRows, texts: Sequence[str], _now_ms: int
-) -> str:
-    return page_of(texts)
 
 
 def _exchange_info(listing: Listing) -> dict[str, Any]:
@@ -205,7 +197,7 @@ BINANCE = Dialect(
     market_ids=_market_ids,
     decode=_decode,
     encode_rows=_encode_rows,
-    encode_page=_encode_page,
+    encode_page=bare_page,
     endpoints={
         "/api/v3/ping": lambda _listing: {},
         "/api/v3/time": _time,

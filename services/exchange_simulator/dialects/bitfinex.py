@@ -95,9 +95,7 @@ def _decode(path_market: str | None, query: Query, listing: Listing) -> CandleRe
 def _encode_rows(rows: TextColumns, _timeframe_ms: int) -> list[str]:
     return [
         f"[{time},{first},{close},{high},{low},{volume}]"
-        for time, first, high, low, close, volume in zip(
-            rows.open_ms, rows.open, rows.high, rows.low, rows.close, rows.volume, strict=True
-        )
+        for time, first, high, low, close, volume in rows
     ]
 
 

@@ -68,9 +68,7 @@ def _encode_rows(rows: TextColumns, _timeframe_ms: int) -> list[str]:
     return [
         f'{{"timestamp":"{time // 1000}","open":"{first}","high":"{high}","low":"{low}",'
         f'"close":"{close}","volume":"{volume}"}}'
-        for time, first, high, low, close, volume in zip(
-            rows.open_ms, rows.open, rows.high, rows.low, rows.close, rows.volume, strict=True
-        )
+        for time, first, high, low, close, volume in rows
     ]
 
 

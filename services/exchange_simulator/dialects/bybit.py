@@ -68,9 +68,7 @@ def _encode_rows(rows: TextColumns, _timeframe_ms: int) -> list[str]:
     return [
         f'["{time}","{first}","{high}","{low}","{close}","{volume}",'
         f'"{float(volume) * float(close):.8f}"]'
-        for time, first, high, low, close, volume in zip(
-            rows.open_ms, rows.open, rows.high, rows.low, rows.close, rows.volume, strict=True
-        )
+        for time, first, high, low, close, volume in rows
     ]
 
 

@@ -17,12 +17,13 @@ from exchange_simulator.dialects.base import (
     TradeRequest,
     TradeRow,
     TradesEndpoint,
+    bare_page,
     integer_parameter,
     page_of,
 )
 from exchange_simulator.markets import Market, unique_currencies
 from exchange_simulator.number_text import float_texts
-from exchange_simulator.series import EncodedRows, Selection
+from exchange_simulator.series import Selection
 from exchange_simulator.sources import TextColumns
 
 __all__ = ["COINBASEEXCHANGE"]
@@ -75,16 +76,8 @@ def _time_ms(name: str, text: str) -> int:
 def _encode_rows(rows: TextColumns, _timeframe_ms: int) -> list[str]:
     return [
         f"[{time // 1000},{low},{high},{first},{close},{volume}]"
-        for time, first, high, low, close, volume in zip(
-            rows.open_ms, rows.open, rows.high, rows.low, rows.close, rows.volume, strict=True
-        )
+        for time, first, high, low, close, volume in rows
     ]
-
-
-def _encode_page(
-    _request: CandleRequest, _rows: EncodedRows, texts: Sequence[str], _now_ms: int
-) -> str:
-    return page_of(texts)
 
 
 def _decode_trades(path_market: str | None, query: Query, listing: Listing) -> TradeRequest:
@@ -204,7 +197,7 @@ COINBASEEXCHANGE = Dialect(
     market_ids=_market_ids,
     decode=_decode,
     encode_rows=_encode_rows,
-    encode_page=_encode_page,
+    encode_page=bare_page,
     endpoints={"/products": _products, "/currencies": _currencies, "/time": _time},
     refusal=_refusal,
     other_markets=(Market("REP", "USD", 2, 6, active=False),),

@@ -75,9 +75,7 @@ def _decode(_path_market: str | None, query: Query, listing: Listing) -> CandleR
 def _encode_rows(rows: TextColumns, _timeframe_ms: int) -> list[str]:
     return [
         f'{{"o":"{first}","h":"{high}","l":"{low}","c":"{close}","v":"{volume}","t":{time}}}'
-        for time, first, high, low, close, volume in zip(
-            rows.open_ms, rows.open, rows.high, rows.low, rows.close, rows.volume, strict=True
-        )
+        for time, first, high, low, close, volume in rows
     ]
 
 

@@ -12,11 +12,11 @@ from exchange_simulator.dialects.base import (
     Listing,
     Query,
     RowFields,
-    page_of,
+    bare_page,
 )
 from exchange_simulator.markets import Market
 from exchange_simulator.number_text import decimal_texts
-from exchange_simulator.series import EncodedRows, Selection
+from exchange_simulator.series import Selection
 from exchange_simulator.sources import TextColumns
 
 __all__ = ["GEMINI"]
@@ -62,16 +62,8 @@ def _decode(path_market: str | None, _query: Query, listing: Listing) -> CandleR
 def _encode_rows(rows: TextColumns, _timeframe_ms: int) -> list[str]:
     return [
         f"[{time},{first},{high},{low},{close},{volume}]"
-        for time, first, high, low, close, volume in zip(
-            rows.open_ms, rows.open, rows.high, rows.low, rows.close, rows.volume, strict=True
-        )
+        for time, first, high, low, close, volume in rows
     ]
-
-
-def _encode_page(
-    _request: CandleRequest, _rows: EncodedRows, texts: Sequence[str], _now_ms: int
-) -> str:
-    return page_of(texts)
 
 
 def _symbols(listing: Listing) -> list[str]:
@@ -112,7 +104,7 @@ GEMINI = Dialect(
     market_ids=_market_ids,
     decode=_decode,
     encode_rows=_encode_rows,
-    encode_page=_encode_page,
+    encode_page=bare_page,
     endpoints={"/v1/symbols": _symbols},
     refusal=_refusal,
     other_markets=(Market("BTC", "GUSD", 2, 8, kind="perpetual"),),

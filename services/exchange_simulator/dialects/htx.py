@@ -67,9 +67,7 @@ def _decode(_path_market: str | None, query: Query, listing: Listing) -> CandleR
 
 def _encode_rows(rows: TextColumns, _timeframe_ms: int) -> list[str]:
     encoded = []
-    for time, first, high, low, close, volume in zip(
-        rows.open_ms, rows.open, rows.high, rows.low, rows.close, rows.volume, strict=True
-    ):
+    for time, first, high, low, close, volume in rows:
         trades = 1 + time // MINUTE_MS * 7919 % 97 if float(volume) > 0 else 0
         encoded.append(
             f'{{"amount":{volume},"open":{first},"close":{close},"high":{high},'

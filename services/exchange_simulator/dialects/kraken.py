@@ -82,9 +82,7 @@ def _market(query: Query, listing: Listing) -> Market:
 
 def _encode_rows(rows: TextColumns, timeframe_ms: int) -> list[str]:
     encoded = []
-    for time, first, high, low, close, volume in zip(
-        rows.open_ms, rows.open, rows.high, rows.low, rows.close, rows.volume, strict=True
-    ):
+    for time, first, high, low, close, volume in rows:
         middle = f"{(float(high) + float(low)) / 2:.{len(close.partition('.')[2])}f}"
         trades = trade_count(time, timeframe_ms)
         encoded.append(

@@ -72,9 +72,7 @@ def _encode_rows(rows: TextColumns, _timeframe_ms: int) -> list[str]:
     return [
         f'["{time // 1000}","{first}","{close}","{high}","{low}","{volume}",'
         f'"{float(volume) * float(close):.8f}"]'
-        for time, first, high, low, close, volume in zip(
-            rows.open_ms, rows.open, rows.high, rows.low, rows.close, rows.volume, strict=True
-        )
+        for time, first, high, low, close, volume in rows
     ]
 
 

@@ -12,12 +12,12 @@ from exchange_simulator.dialects.base import (
     Listing,
     Query,
     RowFields,
+    bare_page,
     integer_parameter,
-    page_of,
 )
 from exchange_simulator.markets import Market
 from exchange_simulator.number_text import decimal_texts
-from exchange_simulator.series import EncodedRows, Selection
+from exchange_simulator.series import Selection
 from exchange_simulator.sources import TextColumns
 
 __all__ = ["MEXC"]
@@ -71,16 +71,8 @@ def _encode_rows(rows: TextColumns, timeframe_ms: int) -> list[str]:
     return [
         f'[{time},"{first}","{high}","{low}","{close}","{volume}",{time + timeframe_ms},'
         f'"{float(volume) * float(close):.2f}"]'
-        for time, first, high, low, close, volume in zip(
-            rows.open_ms, rows.open, rows.high, rows.low, rows.close, rows.volume, strict=True
-        )
+        for time, first, high, low, close, volume in rows
     ]
-
-
-def _encode_page(
-    _request: CandleRequest, _rows: EncodedRows, texts: Sequence[str], _now_ms: int
-) -> str:
-    return page_of(texts)
 
 
 def _exchange_info(listing: Listing) -> dict[str, Any]:
@@ -159,7 +151,7 @@ MEXC = Dialect(
     market_ids=_market_ids,
     decode=_decode,
     encode_rows=_encode_rows,
-    encode_page=_encode_page,
+    encode_page=bare_page,
     endpoints={
         "/api/v3/ping": lambda _listing: {},
         "/api/v3/time": _time,

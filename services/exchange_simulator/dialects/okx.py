@@ -83,9 +83,7 @@ def _decode(path: str | None, query: Query, listing: Listing) -> CandleRequest:
 
 def _encode_rows(rows: TextColumns, _timeframe_ms: int) -> list[str]:
     encoded = []
-    for time, first, high, low, close, volume in zip(
-        rows.open_ms, rows.open, rows.high, rows.low, rows.close, rows.volume, strict=True
-    ):
+    for time, first, high, low, close, volume in rows:
         quote_volume = f"{float(volume) * float(close):.8f}"
         encoded.append(
             f'["{time}","{first}","{high}","{low}","{close}","{volume}",'

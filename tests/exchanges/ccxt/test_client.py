@@ -195,7 +195,7 @@ async def gaps_of(
             for _ in range(requests)
         )
     )
-    times = [r.monotonic_seconds for r in simulator.requests.candle_requests(client.exchange)]
+    times = [r.monotonic_seconds for r in simulator.requests.arrived(client.exchange)]
     return [later - earlier for earlier, later in pairwise(times)]
 
 

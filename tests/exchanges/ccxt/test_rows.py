@@ -31,7 +31,7 @@ def same(left: Any, right: Any) -> bool:
 
 
 @pytest.mark.parametrize("exchange", LAYOUTS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(TIMES, *[NUMBERS] * 5), max_size=5))
 def test_columns_are_read_as_rows_are(exchange: str, values: list[tuple[Any, ...]]) -> None:
     layout = LAYOUTS[exchange]

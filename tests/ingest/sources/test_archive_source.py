@@ -126,6 +126,16 @@ async def test_a_file_that_cannot_be_used_fails_what_it_was_there_for(
     assert failed.covers((START_MS, START_MS + DAY_MS))
 
 
+def test_a_zip_that_cannot_be_opened_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write_zip(tmp_path / "Kraken_OHLCVT_Q1_2023.zip", {"XBTUSD_1.csv": "1"})
+    path.write_bytes(path.read_bytes()[:-10])
+
+    assert source_of(tmp_path).offers(KRAKEN) == EMPTY
+    assert f"{path}: it is a damaged zip" in caplog.text
+
+
 async def test_bad_rows_may_be_skipped_and_stay_open(tmp_path: Path) -> None:
     shown = rows_of(START_MS, 10)
     lines = kraken_text(shown).splitlines()

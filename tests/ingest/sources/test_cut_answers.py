@@ -727,7 +727,7 @@ CUTS = st.lists(
 ).map(lambda faults: [cut for fault in faults for cut in (*fault, whole, whole, whole, whole)])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     true=RUNS_OF_TRADES,
     older=st.booleans(),

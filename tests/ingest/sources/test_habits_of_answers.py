@@ -200,7 +200,7 @@ BOUNDS = st.tuples(st.integers(0, NOW - 1), st.integers(1, NOW)).map(
 )
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(TRUE_MINUTES, BOUNDS, st.sampled_from(list(KNOWN)), st.booleans())
 # Its last answer, cut before minute 102, is silent from half a page before now on.
 @example([*range(66, 77), *range(82, 103)], (55, 110), short, False)
@@ -228,7 +228,7 @@ def test_described_exchanges_are_covered_whole_and_without_a_hole(
         assert not span(believed, last) - (found.answered)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(TRUE_MINUTES, BOUNDS, st.sampled_from([*KNOWN, forgetful]), st.booleans())
 def test_undescribed_exchanges_never_cover_a_hole(
     true: list[int], bounds: tuple[int, int], answer: Answer, has_known: bool

@@ -271,7 +271,7 @@ def test_a_head_and_the_rest_are_one_answer() -> None:
 MINUTE_SETS = st.sets(st.integers(-5, 40), max_size=20)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     good=MINUTE_SETS,
     bad=st.sets(st.integers(-5, 40), max_size=3),

@@ -83,7 +83,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(ROWS)
 def test_every_row_is_judged_as_the_reference_does(rows: list[Row]) -> None:
     got = sifted(*rows)

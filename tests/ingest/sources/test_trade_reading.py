@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from candle_ingestor.exchanges.errors import MalformedAnswerError
@@ -173,7 +173,6 @@ def exactly(tape: list[Trade], minutes: int) -> list[tuple[Any, ...]]:
     ]
 
 
-@settings(deadline=None)
 @given(tapes(), st.sampled_from(TradeCursor), st.integers(4, 8), st.integers(1, 30))
 def test_any_tape_gives_its_candles_whatever_the_cursor_and_the_page(
     tape: list[Trade], cursor: TradeCursor, page_trades: int, minutes: int

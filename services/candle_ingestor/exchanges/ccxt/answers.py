@@ -16,11 +16,9 @@ from typing import Any
 
 import ccxt.async_support as ccxt_async
 
-from candle_ingestor.exchanges.ccxt.causes import network_cause
 from candle_ingestor.exchanges.ccxt.rows import read_rows, rows_of_columns
 from candle_ingestor.exchanges.ccxt.trade_rows import read_trades
 from candle_ingestor.exchanges.errors import (
-    SHOWN_CHARACTERS,
     ExchangeError,
     ExchangeRefusedError,
     MalformedAnswerError,
@@ -28,17 +26,13 @@ from candle_ingestor.exchanges.errors import (
     RateLimitedError,
     RequestRejectedError,
     ServerFaultError,
+    shown_text,
 )
 from candle_ingestor.exchanges.habits import VolumeUnit, habits_of
+from candle_ingestor.exchanges.network_causes import network_cause
+from candle_ingestor.exchanges.statuses import FIRST_FAULT, error_by_status
 from candle_ingestor.exchanges.trade_habits import TRADE_HABITS
-from candle_ingestor.model.texts import shortened
 from candle_ingestor.operations.retry_after import retry_after_seconds
-
-REFUSALS = frozenset({401, 403, 418, 451})
-RATE_LIMITED = 429
-FIRST_FAULT = 400
-FIRST_SERVER_FAULT = 500
-
 
 _has_number_texts: ContextVar[bool] = ContextVar("has_number_texts", default=False)
 
@@ -89,7 +83,9 @@ def strict_class(exchange: str) -> type[Any]:
         def parse_ohlcvs(self, ohlcvs: Any, market: Any = None, *_: Any, **__: Any) -> Any:
             rows = rows_of_columns(ohlcvs) if isinstance(ohlcvs, dict) else ohlcvs
             if not isinstance(rows, list):
-                raise MalformedAnswerError(f"{self.id}: candles are no list: {_cut(str(ohlcvs))}")
+                raise MalformedAnswerError(
+                    f"{self.id}: candles are no list: {shown_text(str(ohlcvs))}"
+                )
             return read_rows(
                 rows,
                 layout,
@@ -133,7 +129,7 @@ def checked_answer(
     try:
         answer = by_its_words()
     except ccxt_async.RateLimitExceeded as error:
-        said = f"{exchange} answered {code}: {_cut(body)}"
+        said = f"{exchange} answered {code}: {shown_text(body)}"
         raise RateLimitedError(said, retry_after_seconds(headers)) from error
     except Exception as error:
         if fault is None:
@@ -150,15 +146,12 @@ def refuse_bad_answer(
     """Raises what DESIGN's failure table makes of the answer; returns if it is a whole one."""
     if code < FIRST_FAULT:
         if not isinstance(response, dict | list):
-            raise MalformedAnswerError(f"{exchange} sent no whole JSON: {_cut(body)!r}")
+            raise MalformedAnswerError(f"{exchange} sent no whole JSON: {shown_text(body)!r}")
         return
-    said = f"{exchange} answered {code}: {_cut(body)}"
-    if code == RATE_LIMITED:
-        raise RateLimitedError(said, retry_after_seconds(headers))
-    if code in REFUSALS:
-        raise ExchangeRefusedError(said)
-    if code >= FIRST_SERVER_FAULT:
-        raise ServerFaultError(said)
+    said = f"{exchange} answered {code}: {shown_text(body)}"
+    error = error_by_status(code, headers, said)
+    if error is not None:
+        raise error
 
 
 def as_exchange_error(
@@ -171,7 +164,7 @@ def as_exchange_error(
     if cause is not None:
         return NetworkFaultError(f"{exchange}: {cause}")
     words = str(error).removeprefix(f"{exchange} ") or type(error).__name__
-    said = _cut(f"{exchange}: {words}")
+    said = shown_text(f"{exchange}: {words}")
     if isinstance(error, ccxt_async.RequestTimeout):
         return NetworkFaultError(said)
     if isinstance(error, ccxt_async.DDoSProtection | ccxt_async.RateLimitExceeded):
@@ -184,8 +177,4 @@ def as_exchange_error(
         return ServerFaultError(said)
     if isinstance(error, ccxt_async.BaseError):
         return RequestRejectedError(said)
-    return MalformedAnswerError(f"{exchange}: the answer cannot be read: {_cut(repr(error))}")
-
-
-def _cut(text: str) -> str:
-    return shortened(text, SHOWN_CHARACTERS)
+    return MalformedAnswerError(f"{exchange}: the answer cannot be read: {shown_text(repr(error))}")

@@ -8,9 +8,8 @@ from typing import Any
 import polars as pl
 
 from candle_ingestor.exchanges.trade_habits import TimeForm, TradeLayout
-from candle_ingestor.exchanges.trades import RawTrades
+from candle_ingestor.exchanges.trades import NS_PER_MS, RawTrades
 
-_NS_PER_MS = 1_000_000
 _CCXT_MS_OFF = 1
 _DECIMAL = r"^\d{1,20}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,2})?$"
 
@@ -70,7 +69,7 @@ def _where(text: pl.Expr, pattern: str) -> pl.Expr:
 def _time_ns(form: TimeForm) -> pl.Expr:
     text = pl.col("time")
     if form is TimeForm.MILLISECONDS:
-        return _where(text, r"^\d{1,13}$").cast(pl.Int64, strict=False) * _NS_PER_MS
+        return _where(text, r"^\d{1,13}$").cast(pl.Int64, strict=False) * NS_PER_MS
     if form is TimeForm.SECONDS:
         # As text: a float64 would move a trade of a minute's last instant into the next minute.
         whole = text.str.extract(r"^(\d{1,10})(?:\.\d{1,9})?$")
@@ -90,7 +89,7 @@ def _require_agreement(
         row, time_ns, price, amount, _ = whole.row(position)
         parsed = parse(answer[row])
         is_same = (
-            abs(parsed["timestamp"] - time_ns // _NS_PER_MS) <= _CCXT_MS_OFF
+            abs(parsed["timestamp"] - time_ns // NS_PER_MS) <= _CCXT_MS_OFF
             and float(parsed["price"]) == price
             and float(parsed["amount"]) == float(amount)
         )

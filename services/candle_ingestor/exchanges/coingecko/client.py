@@ -22,14 +22,13 @@ from candle_ingestor.exchanges.coingecko.plans import ApiPlan, plan_of
 from candle_ingestor.exchanges.coingecko.points import daily_rows
 from candle_ingestor.exchanges.errors import RequestRejectedError
 from candle_ingestor.exchanges.habits import HABITS
+from candle_ingestor.exchanges.names import COINGECKO
 from candle_ingestor.exchanges.proxies import Proxies
 from candle_ingestor.exchanges.rows import RawRows
 from candle_ingestor.exchanges.settings import ExchangeSettings
 from candle_ingestor.model.timeframe import DAY_MS, MINUTES_PER_DAY, Timeframe
 
 log = logging.getLogger(__name__)
-
-EXCHANGE = "coingecko"
 
 REQUESTS_PER_MINUTE = 25
 """Below the 30 that a free key is granted."""
@@ -47,7 +46,7 @@ class CoinGeckoClient:
     `now_ms` tells how far back the plan reaches. Use it within one event loop.
     """
 
-    exchange = EXCHANGE
+    exchange = COINGECKO
     timeframes: Sequence[str] = (str(Timeframe(MINUTES_PER_DAY)),)
 
     def __init__(
@@ -63,7 +62,7 @@ class CoinGeckoClient:
         plan = plan_of(settings)
         key = settings.keys.get("apiKey")
         self.address = settings.base_url or plan.address
-        self.habits = replace(HABITS[EXCHANGE], reach_candles=plan.reach_days)
+        self.habits = replace(HABITS[COINGECKO], reach_candles=plan.reach_days)
         self._http = CoinGeckoHttp(
             self.address,
             {plan.key_header: key} if key else {},

@@ -10,20 +10,16 @@ from typing import Any
 
 import aiohttp
 
-from candle_ingestor.exchanges.ccxt.causes import network_cause
 from candle_ingestor.exchanges.errors import (
-    SHOWN_CHARACTERS,
     ExchangeError,
-    ExchangeRefusedError,
     MalformedAnswerError,
     NetworkFaultError,
-    RateLimitedError,
     RequestRejectedError,
-    ServerFaultError,
+    shown_text,
 )
+from candle_ingestor.exchanges.network_causes import network_cause
 from candle_ingestor.exchanges.proxies import Proxies
-from candle_ingestor.model.texts import shortened
-from candle_ingestor.operations.retry_after import retry_after_seconds
+from candle_ingestor.exchanges.statuses import FIRST_FAULT, RATE_LIMITED, error_by_status
 
 BEYOND_PLAN = 10012
 """CoinGecko's code, under 401, for a range that the plan does not reach back to."""
@@ -39,12 +35,8 @@ _WHAT_OF_COINS = (
 
 _UNAUTHORIZED = 401
 _NOT_FOUND = 404
-_REFUSALS = frozenset({403, 418, 451})
-_RATE_LIMITED = 429
 _TIMED_OUT = 408
 _OK = 200
-_FIRST_FAULT = 400
-_FIRST_SERVER_FAULT = 500
 
 
 class CoinGeckoHttp:
@@ -98,7 +90,7 @@ class CoinGeckoHttp:
         except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict | list):
-            raise MalformedAnswerError(f"coingecko sent no whole JSON: {_cut(body)!r}")
+            raise MalformedAnswerError(f"coingecko sent no whole JSON: {shown_text(body)!r}")
         return answer
 
     async def close(self) -> None:
@@ -122,22 +114,19 @@ class CoinGeckoHttp:
 
 def error_of(status: int, headers: Mapping[str, str], body: str) -> ExchangeError:
     """What the failure table makes of an answer that is not 200."""
-    said = f"coingecko answered {status}: {_cut(body)}"
-    if status == _RATE_LIMITED:
-        return RateLimitedError(said, retry_after_seconds(headers))
-    if _code_in(body) == BEYOND_PLAN:
+    said = f"coingecko answered {status}: {shown_text(body)}"
+    if status != RATE_LIMITED and _code_in(body) == BEYOND_PLAN:
         return RequestRejectedError(f"{said}; a paid plan reaches further back")
     if status == _UNAUTHORIZED:
-        return ExchangeRefusedError(f"{said}; {_WHAT_OF_KEYS}")
-    if status in _REFUSALS:
-        return ExchangeRefusedError(said)
+        said = f"{said}; {_WHAT_OF_KEYS}"
+    error = error_by_status(status, headers, said)
+    if error is not None:
+        return error
     if status == _TIMED_OUT:
         return NetworkFaultError(said)
-    if status >= _FIRST_SERVER_FAULT:
-        return ServerFaultError(said)
     if status == _NOT_FOUND:
         return RequestRejectedError(f"{said}; {_WHAT_OF_COINS}")
-    if status >= _FIRST_FAULT:
+    if status >= FIRST_FAULT:
         return RequestRejectedError(said)
     return MalformedAnswerError(said)
 
@@ -152,7 +141,3 @@ def _code_in(body: str) -> Any:
         told = told["error"]
     status = told.get("status") if isinstance(told, dict) else None
     return status.get("error_code") if isinstance(status, dict) else None
-
-
-def _cut(text: str) -> str:
-    return shortened(text, SHOWN_CHARACTERS)

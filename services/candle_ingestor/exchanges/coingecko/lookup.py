@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from candle_ingestor.exchanges.errors import SHOWN_CHARACTERS, MalformedAnswerError
-from candle_ingestor.model.texts import shortened, some_of
+from candle_ingestor.exchanges.errors import MalformedAnswerError, shown_text
+from candle_ingestor.model.texts import some_of
 
 _CHOSEN = "is_chosen"
 _UNLISTED = "unlisted"
@@ -151,5 +151,5 @@ def _coins(answer: Any) -> list[dict[str, Any]]:
 
 
 def _malformed(what: str, answer: Any) -> MalformedAnswerError:
-    said = shortened(str(answer), SHOWN_CHARACTERS)
+    said = shown_text(str(answer))
     return MalformedAnswerError(f"coingecko: the list of {what} is none: {said}")

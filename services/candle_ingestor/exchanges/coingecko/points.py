@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from candle_ingestor.exchanges.errors import SHOWN_CHARACTERS, MalformedAnswerError
+from candle_ingestor.exchanges.errors import MalformedAnswerError, shown_text
 from candle_ingestor.exchanges.rows import RawRows, Row
-from candle_ingestor.model.texts import shortened
 from candle_ingestor.model.timeframe import DAY_MS
 
 _NO_VOLUME = 0.0
@@ -34,7 +33,7 @@ def daily_rows(answer: Any, start_ms: int, end_ms: int) -> RawRows:
     """
     points = answer.get("prices") if isinstance(answer, dict) else None
     if not isinstance(points, list):
-        said = shortened(str(answer), SHOWN_CHARACTERS)
+        said = shown_text(str(answer))
         raise MalformedAnswerError(f"coingecko: the answer has no list of prices: {said}")
     rows: list[Row] = []
     raw: list[Any] = []

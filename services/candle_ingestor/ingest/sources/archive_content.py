@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -14,12 +15,15 @@ from candle_ingestor.archives.errors import ArchiveError
 from candle_ingestor.archives.reader import read_rows
 from candle_ingestor.archives.rows import Line
 from candle_ingestor.exchanges.rows import RawRows
+from candle_ingestor.ingest.sources.archive_spacing import Spacing
 from candle_ingestor.ingest.sources.sift import SiftedRows, sift
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
 from candle_ingestor.model.selection import candles_within
-from candle_ingestor.model.texts import quoted
+from candle_ingestor.model.texts import counted, quoted
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.model.times import minute_text
+
+log = logging.getLogger(__name__)
 
 MOST_CANDLES_HELD = 1_000_000
 """About 50 MB. A file of more is read twice: to be judged, and to be stored."""
@@ -146,11 +150,12 @@ def judge_archive(
         most_held: a file of more candles than this is read again when its parts are asked for.
 
     Raises:
-        ArchiveError: if the file cannot be read, holds no closed candle, or its rows stand in no
-            order that can be followed.
+        ArchiveError: if the file cannot be read, holds no closed candle, is told to be of shorter
+            candles than it has, or its rows stand in no order that can be followed.
     """
     timeframe = described.series.timeframe
     totals = _Totals()
+    spacing = Spacing(timeframe, is_doubted=described.is_told)
     ranges: list[Interval | None] = []
     loose: list[tuple[Interval, tuple[int | None, int | None]]] = []
     held: list[_Block] | None = []
@@ -160,6 +165,7 @@ def judge_archive(
         totals.bad_row_count += len(block.bad_rows)
         totals.bad_rows += block.bad_rows[: MOST_BAD_ROWS_TOLD - len(totals.bad_rows)]
         totals.rejected = totals.rejected | block.rejected
+        spacing.see(block.candles)
         own = _range(block.candles, timeframe)
         ranges.append(own)
         if own is not None:
@@ -182,6 +188,7 @@ def judge_archive(
                 f"its rows are out of order around {minute_text(after.start_ms)}, and too many to "
                 "be sorted here; sort the file by time"
             )
+    spacing.require_plausible()
     covers = _covers(described, known, closed_end_ms)
     spans = _spans(ranges, known, covers)
     rejected = totals.rejected
@@ -200,6 +207,15 @@ def judge_archive(
         tuple(spans),
         None if held is None else tuple(held),
     )
+
+
+def log_bad_rows(content: ArchiveContent) -> None:
+    """Logs the first bad rows of a file, and how many there are besides."""
+    for row in content.bad_rows:
+        log.warning("%s, %s", content.file.path, row)
+    more = content.bad_row_count - len(content.bad_rows)
+    if more:
+        log.warning("%s: and %s", content.file.path, counted(more, "more bad row"))
 
 
 def _read(file: CandleFile, described: Described, closed_end_ms: int) -> Iterator[_Block]:
@@ -305,6 +321,6 @@ def _no_candle(totals: _Totals) -> ArchiveError:
     if totals.bad_rows:
         return ArchiveError(f"none of its rows is a candle; {totals.bad_rows[0]}")
     return ArchiveError(
-        "it holds no candle that is closed by now; fetch it again, and see that the unit of its "
-        "times is the right one"
+        "it holds no candle that is closed by now; see that it is whole, that commas part its "
+        "columns, and that the unit of its times is the right one"
     )

@@ -18,7 +18,11 @@ from candle_ingestor.archives.errors import ArchiveError, NotACandleFileError
 from candle_ingestor.archives.finding import archives_below
 from candle_ingestor.archives.recognising import Naming
 from candle_ingestor.exchanges.errors import ExchangeError, PermanentExchangeError
-from candle_ingestor.ingest.sources.archive_content import ArchiveContent, judge_archive
+from candle_ingestor.ingest.sources.archive_content import (
+    ArchiveContent,
+    judge_archive,
+    log_bad_rows,
+)
 from candle_ingestor.ingest.sources.base import Known, Page, SourceCounts
 from candle_ingestor.model.candles import no_candles
 from candle_ingestor.model.gaps import GapReason
@@ -41,17 +45,16 @@ class ArchiveIndex:
     Attributes:
         now_ms, settle_seconds: of rule T1.
         skips_bad_rows: whether a file with bad rows is used for the rest.
-        problems: why files of a series that was asked for cannot be used, by path.
     """
 
     now_ms: Callable[[], int]
     settle_seconds: float
     skips_bad_rows: bool
     files: Mapping[Series, Sequence[tuple[CandleFile, Described]]]
-    problems: dict[str, str] = field(default_factory=dict)
     _contents: dict[str, ArchiveContent | None] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _verified: set[Path] = field(default_factory=set)
+    _problems: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of_folder(
@@ -69,12 +72,12 @@ class ArchiveIndex:
             ConfigurationError: if the folder is not there or cannot be looked into.
         """
         found: dict[Series, list[tuple[CandleFile, Described]]] = {}
-        problems: dict[str, str] = {}
         for path in archives_below([folder]):
             try:
                 files = files_in(path)
             except ArchiveError as error:
-                problems[str(path)] = str(error)
+                # Whose candles it has cannot be told, so that no page will tell of it.
+                log.error("%s: %s", path, error)
                 continue
             for file in files:
                 try:
@@ -82,7 +85,7 @@ class ArchiveIndex:
                 except NotACandleFileError:
                     continue
                 found.setdefault(described.series, []).append((file, described))
-        return cls(now_ms, settle_seconds, skips_bad_rows, found, problems)
+        return cls(now_ms, settle_seconds, skips_bad_rows, found)
 
     def offers(self, series: Series) -> IntervalSet:
         """What the files may have of the series.
@@ -114,11 +117,16 @@ class ArchiveIndex:
     def problems_of(self, series: Series, interval: Interval) -> list[str]:
         """Why files that would say something of the interval cannot be used."""
         return [
-            f"{file.path}: {self.problems[file.path]}"
+            f"{file.path}: {self._problems[file.path]}"
             for file, described in self.files.get(series, ())
-            if file.path in self.problems
+            if file.path in self._problems
             and (described.span is None or _meet(described.span, interval))
         ]
+
+    def note_problem(self, file: CandleFile, why: str) -> None:
+        """Remembers why a file cannot be used, and logs it."""
+        self._problems[file.path] = why
+        log.error("%s: %s", file.path, why)
 
     def _content(self, file: CandleFile, described: Described) -> ArchiveContent | None:
         # Exchanges' files are read side by side.
@@ -133,14 +141,12 @@ class ArchiveIndex:
             closed_end_ms = self._closed_end_ms(described.series)
             content = judge_archive(file, described, closed_end_ms, most_held=0)
         except ArchiveError as error:
-            self.problems[file.path] = str(error)
-            log.error("%s: %s", file.path, error)
+            self.note_problem(file, str(error))
             return None
-        for row in content.bad_rows:
-            log.warning("%s, %s", file.path, row)
+        log_bad_rows(content)
         if content.bad_rows and not self.skips_bad_rows:
-            self.problems[file.path] = f"{content.bad_row_count:,} of its rows are no candles"
-            log.error("%s: %s; --skip_bad_rows uses the rest", file.path, self.problems[file.path])
+            rows = f"{content.bad_row_count:,} of its rows are no candles"
+            self.note_problem(file, f"{rows}; --skip_bad_rows uses the rest")
             return None
         return content
 
@@ -217,7 +223,7 @@ class ArchiveCandles:
             try:
                 parts = [part for part in content.parts() if mine & IntervalSet((part.span,))]
             except ArchiveError as error:
-                self.index.problems[content.file.path] = str(error)
+                self.index.note_problem(content.file, str(error))
                 continue
             wanted = wanted - mine
             pieces += [

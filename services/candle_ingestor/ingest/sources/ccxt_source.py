@@ -24,6 +24,9 @@ class CcxtCandles:
     those of rules T1 and T2.
     """
 
+    origin = Origin.ENDPOINT
+    is_paced = True
+
     def __init__(
         self,
         session: ExchangeSession,
@@ -39,14 +42,6 @@ class CcxtCandles:
     @property
     def exchange(self) -> str:
         return self._session.exchange
-
-    @property
-    def origin(self) -> Origin:
-        return Origin.ENDPOINT
-
-    @property
-    def is_paced(self) -> bool:
-        return True
 
     @property
     def page_candles(self) -> int:

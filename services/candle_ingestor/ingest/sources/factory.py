@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from candle_ingestor.config import Config
 from candle_ingestor.errors import ConfigurationError
@@ -14,6 +17,11 @@ from candle_ingestor.ingest.sources.ccxt_source import CcxtCandles
 from candle_ingestor.ingest.sources.trades_source import TradeCandles
 from candle_ingestor.model.origins import Origin, Origins
 from candle_ingestor.model.series import Series
+from candle_ingestor.model.texts import some_of
+
+log = logging.getLogger(__name__)
+
+_MOST_KINDS_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -47,13 +55,17 @@ def source_parts(
     candles, archives = config.candles, config.archives
     index = None
     if archives.folder is not None:
-        index = ArchiveIndex.of_folder(
-            archives.folder,
-            archives.naming,
-            now_ms,
-            candles.settle_seconds,
-            skips_bad_rows=archives.skips_bad_rows,
-        )
+        try:
+            index = ArchiveIndex.of_folder(
+                archives.folder,
+                archives.naming,
+                now_ms,
+                candles.settle_seconds,
+                skips_bad_rows=archives.skips_bad_rows,
+            )
+        except ConfigurationError as error:
+            raise ConfigurationError(f"--archive_dir: {error}") from error
+        _say_what_is_there(index, archives.folder, config)
     return SourceParts(
         sessions,
         now_ms,
@@ -62,6 +74,24 @@ def source_parts(
         candles.builds_from_trades,
         index,
     )
+
+
+def _say_what_is_there(index: ArchiveIndex, folder: Path, config: Config) -> None:
+    timeframe, exchanges = config.candles.timeframe, config.exchanges.names
+    counts: Counter[str] = Counter()
+    can_serve = False
+    for series, files in index.files.items():
+        counts[f"{series.exchange} {series.timeframe}"] += len(files)
+        can_serve |= series.exchange in exchanges and series.timeframe == timeframe
+    if can_serve:
+        held = ", ".join(f"{count:,} of {whose}" for whose, count in sorted(counts.items()))
+        log.info("History files in %s: %s", folder, held)
+    elif counts:
+        wanted = f"{timeframe} candles of {' or '.join(exchanges)}"
+        held = some_of(sorted(counts), _MOST_KINDS_NAMED)
+        log.warning("--archive_dir: no file in %s has %s; they are of %s", folder, wanted, held)
+    else:
+        log.warning("--archive_dir: no file of candles is in %s", folder)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from candle_ingestor.exchanges.session import ExchangeSession
 from candle_ingestor.ingest.sources.base import SourceCounts
 from candle_ingestor.ingest.sources.heard import Heard, heard_from, holes_in, with_hole_filled
 from candle_ingestor.ingest.sources.judge import MOST_ASKS
+from candle_ingestor.ingest.sources.rejections import note_rejected
 from candle_ingestor.ingest.sources.sift import sift
 from candle_ingestor.model.intervals import IntervalSet
 from candle_ingestor.model.series import Series
@@ -24,7 +25,6 @@ from candle_ingestor.model.times import iso_text
 
 log = logging.getLogger(__name__)
 
-_MOST_REJECTED_ROWS_LOGGED = 5
 _FEWEST_PAGE_CANDLES = 2
 
 
@@ -198,13 +198,7 @@ class Hearing:
 
     def report_rejected(self, heard: Heard) -> None:
         """Counts the rejected rows of an answer that was taken, and logs the first of them."""
-        rows = heard.rejected_rows
-        self.counts.rejected += len(rows)
-        for row in rows[:_MOST_REJECTED_ROWS_LOGGED]:
-            log.warning("%s: rejected a row, %s: %s", self.series, row.why, shown_raw(row.raw))
-        if len(rows) > _MOST_REJECTED_ROWS_LOGGED:
-            more = len(rows) - _MOST_REJECTED_ROWS_LOGGED
-            log.warning("%s: rejected %d more rows of the same answer", self.series, more)
+        note_rejected(self.series, heard.rejected_rows, self.counts, "row")
 
     async def _heard_once(self, start_ms: int, limit: int) -> Heard:
         series = self.series

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, replace
 
@@ -35,8 +34,6 @@ from candle_ingestor.ingest.sources.silence import SilenceJudge, Verdict
 from candle_ingestor.model.candles import no_candles
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)

@@ -124,12 +124,12 @@ class SilenceJudge:
     async def _require_a_known_candle(self, silence: Interval) -> None:
         """Whoever is silent about everything, as in a maintenance, is not believed."""
         near_ms = self._known_near(silence)
-        hearing = self.hearing
-        timeframe = hearing.series.timeframe
-        reach_ms = reach_start_ms(hearing.habits.reach_in(timeframe), timeframe, hearing.now_ms())
         if near_ms is None:
             await self._require_any_row(silence)
             return
+        hearing = self.hearing
+        timeframe = hearing.series.timeframe
+        reach_ms = reach_start_ms(hearing.habits.reach_in(timeframe), timeframe, hearing.now_ms())
         if reach_ms is not None and near_ms < reach_ms:
             return
         if not await hearing.shows_now(near_ms):

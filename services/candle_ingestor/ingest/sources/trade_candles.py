@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import polars as pl
 
+from candle_ingestor.exchanges.trades import NS_PER_MS
 from candle_ingestor.model.candles import EXCHANGE_CANDLES
 from candle_ingestor.model.timeframe import Timeframe
 
-NS_PER_MS = 1_000_000
 MOST_DIGITS = 38
 
 NOTHING_MADE = pl.DataFrame(schema={**EXCHANGE_CANDLES, "volume": pl.Decimal(MOST_DIGITS, 0)})

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from candle_ingestor.exchanges.errors import MalformedAnswerError
+from candle_ingestor.exchanges.trades import NS_PER_MS
 from candle_ingestor.ingest.sources.judge import EMPTY_ANSWERS_NEEDED, MOST_ASKS
-from candle_ingestor.ingest.sources.trade_reader import SilentMarketError, TradeHearing, TradePage
-from candle_ingestor.ingest.sources.trade_sift import NS_PER_MS
+from candle_ingestor.ingest.sources.trade_hearing import SilentMarketError, TradeHearing
+from candle_ingestor.ingest.sources.trade_reader import TradePage
 from candle_ingestor.model.intervals import IntervalSet
 
 _MOST_PROBES = 100

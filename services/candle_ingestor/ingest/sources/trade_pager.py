@@ -13,6 +13,7 @@ from candle_ingestor.exchanges.errors import (
     ExchangeRefusedError,
     RunEndedError,
 )
+from candle_ingestor.exchanges.trades import NS_PER_MS
 from candle_ingestor.ingest.sources.base import Known, Page
 from candle_ingestor.ingest.sources.judge import asked_again_from_ms
 from candle_ingestor.ingest.sources.pager import PageRules
@@ -22,17 +23,13 @@ from candle_ingestor.ingest.sources.trade_candles import (
     joined,
     made_of,
 )
-from candle_ingestor.ingest.sources.trade_reader import (
-    SilentMarketError,
-    TradeHearing,
-    TradePage,
-    TradeReader,
-)
-from candle_ingestor.ingest.sources.trade_sift import NS_PER_MS
+from candle_ingestor.ingest.sources.trade_hearing import SilentMarketError, TradeHearing
+from candle_ingestor.ingest.sources.trade_reader import TradePage, TradeReader
 from candle_ingestor.model.candles import no_candles
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
 from candle_ingestor.model.origins import Origin
+from candle_ingestor.model.selection import candles_within
 from candle_ingestor.model.series_record import Listing
 from candle_ingestor.model.timeframe import DAY_MS
 
@@ -134,14 +131,10 @@ class TradePager:
             unlisted = whole & IntervalSet.of(0, self._timeframe.floor_ms(first_day_ms))
             listing = replace(self._known.listing, first_day_ms=first_day_ms)
         answered = whole - rejected - unlisted
-        candles = finished(made)
-        if rejected:
-            opens = [interval.start_ms for each in rejected for interval in self._cut(each)]
-            candles = candles.filter(~pl.col("open_time_ms").is_in(opens))
         reasons = {GapReason.REJECTED: rejected, GapReason.NOT_LISTED_YET: unlisted}
         return Page(
             done=done,
-            candles=candles,
+            candles=candles_within(finished(made), answered),
             answered=answered,
             provisional=answered & self._not_final(done, made, shown, read_ms),
             reasons={reason: intervals for reason, intervals in reasons.items() if intervals},
@@ -180,9 +173,6 @@ class TradePager:
     def _lengths_of(self, spans: IntervalSet) -> IntervalSet:
         floor_ms, ceil_ms = self._timeframe.floor_ms, self._timeframe.ceil_ms
         return IntervalSet((floor_ms(span.start_ms), ceil_ms(span.end_ms)) for span in spans)
-
-    def _cut(self, interval: Interval) -> list[Interval]:
-        return list(interval.cut(self._timeframe.duration_ms))
 
     def _is_to_stop(self) -> bool:
         return self._hearing.session.stop.is_set()

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from candle_ingestor.exchanges.trades import TRADES, RawTrades
+from candle_ingestor.exchanges.trades import NS_PER_MS, TRADES, RawTrades
 from candle_ingestor.ingest.sources.sift import RejectedRow
-from candle_ingestor.model.intervals import EMPTY, IntervalSet
-
-NS_PER_MS = 1_000_000
+from candle_ingestor.model.intervals import IntervalSet
 
 SIFTED_TRADES: dict[str, pl.DataType] = {**TRADES, "key": pl.String()}
 """Trades with what tells one from all others of its answer: its id, or else its content and which
@@ -29,9 +27,9 @@ class SiftedTrades:
     """
 
     trades: pl.DataFrame
-    rejected: tuple[RejectedRow, ...] = ()
-    rejected_spans: IntervalSet = EMPTY
-    row_count: int = 0
+    rejected: tuple[RejectedRow, ...]
+    rejected_spans: IntervalSet
+    row_count: int
 
 
 def sift_trades(rows: RawTrades) -> SiftedTrades:

@@ -8,21 +8,17 @@ from dataclasses import dataclass
 from candle_ingestor.exchanges.errors import ExchangeError, RequestRejectedError
 from candle_ingestor.exchanges.session import ExchangeSession
 from candle_ingestor.exchanges.trade_habits import TradeCursor, TradeHabits
+from candle_ingestor.exchanges.trades import NS_PER_MS
 from candle_ingestor.ingest.sources.base import Known, Page, SourceCounts
 from candle_ingestor.ingest.sources.pager import PageRules
+from candle_ingestor.ingest.sources.trade_hearing import TradeHearing, TradeMemory
 from candle_ingestor.ingest.sources.trade_id_reader import IdReader
 from candle_ingestor.ingest.sources.trade_pager import TradePager
-from candle_ingestor.ingest.sources.trade_reader import (
-    TimeReader,
-    TradeHearing,
-    TradeMemory,
-    TradeReader,
-)
-from candle_ingestor.ingest.sources.trade_sift import NS_PER_MS
+from candle_ingestor.ingest.sources.trade_reader import TimeReader, TradeReader
 from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.origins import Origin
 from candle_ingestor.model.series import Series
-from candle_ingestor.model.timeframe import MINUTE_MS, Timeframe
+from candle_ingestor.model.timeframe import MINUTE_MS, MINUTES_PER_DAY, Timeframe
 
 _TRADES_PER_MINUTE = 20
 """Where nothing was measured: a busy market of a middling exchange."""
@@ -58,6 +54,9 @@ class TradeCandles:
         RequestRejectedError: if nobody has described the exchange's trades.
     """
 
+    origin = Origin.TRADES
+    is_paced = True
+
     def __init__(
         self,
         session: ExchangeSession,
@@ -79,14 +78,6 @@ class TradeCandles:
         return self._session.exchange
 
     @property
-    def origin(self) -> Origin:
-        return Origin.TRADES
-
-    @property
-    def is_paced(self) -> bool:
-        return True
-
-    @property
     def page_candles(self) -> int:
         """How many minutes a page of trades lasts, as measured, or else as is usual."""
         measured = [m.page_ms for m in self._memories.values() if m.page_ms is not None]
@@ -104,7 +95,7 @@ class TradeCandles:
     @property
     def timeframes(self) -> Sequence[str]:
         """Every length there is."""
-        return [str(Timeframe(minutes)) for minutes in range(1, 1441)]
+        return [str(Timeframe(minutes)) for minutes in range(1, MINUTES_PER_DAY + 1)]
 
     def seconds_per_request(self) -> float:
         return self._session.seconds_per_request

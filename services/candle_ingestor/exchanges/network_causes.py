@@ -1,4 +1,4 @@
-"""Why no whole answer arrived, in words: what ccxt tells is only which address it asked."""
+"""Why no whole answer arrived, in words: clients tell little more than which address they asked."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from candle_ingestor.exchanges.errors import SHOWN_CHARACTERS
-from candle_ingestor.model.texts import shortened
+from candle_ingestor.exchanges.errors import shown_text
 
 _ADDRESS = re.compile(r"https?://\S+")
 _NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST")
@@ -24,7 +23,7 @@ _UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHO
 def network_cause(error: BaseException, timeout_seconds: float | None) -> str | None:
     """What kept an answer away, with the host's name once; None where it was no network fault.
 
-    The chain of causes of what ccxt raised is searched. `timeout_seconds` is how long a request
+    The chain of causes of what a client raised is searched. `timeout_seconds` is how long a request
     was waited for, None where that is not known.
     """
     address = next(filter(None, (_ADDRESS.search(str(link)) for link in _chain(error))), None)
@@ -32,7 +31,7 @@ def network_cause(error: BaseException, timeout_seconds: float | None) -> str | 
     for link in _chain(error):
         words = _words(link, asked, timeout_seconds)
         if words is not None:
-            return shortened(words, SHOWN_CHARACTERS)
+            return shown_text(words)
     return None
 
 

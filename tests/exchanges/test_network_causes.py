@@ -12,9 +12,9 @@ from typing import NoReturn
 import ccxt.async_support as ccxt_async
 import pytest
 
-from candle_ingestor.exchanges.ccxt.causes import network_cause
 from candle_ingestor.exchanges.ccxt.client import CcxtClient
 from candle_ingestor.exchanges.errors import NetworkFaultError
+from candle_ingestor.exchanges.network_causes import network_cause
 from candle_ingestor.exchanges.settings import ExchangeSettings
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -1,0 +1,27 @@
+"""Counts and logs the rejected rows of an answer that was taken (rule M8)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from candle_ingestor.exchanges.rows import shown_raw
+from candle_ingestor.ingest.sources.base import SourceCounts
+from candle_ingestor.ingest.sources.sift import RejectedRow
+from candle_ingestor.model.series import Series
+
+log = logging.getLogger(__name__)
+
+_MOST_LOGGED = 5
+
+
+def note_rejected(
+    series: Series, rows: Sequence[RejectedRow], counts: SourceCounts, kind: str
+) -> None:
+    """Adds the rows to the counts, and logs the first of them. `kind` is `row` or `trade`."""
+    counts.rejected += len(rows)
+    for row in rows[:_MOST_LOGGED]:
+        log.warning("%s: rejected a %s, %s: %s", series, kind, row.why, shown_raw(row.raw))
+    if len(rows) > _MOST_LOGGED:
+        more = len(rows) - _MOST_LOGGED
+        log.warning("%s: rejected %d more rows of the same answer", series, more)

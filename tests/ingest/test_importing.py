@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from archive_files import Row, kraken_text, rows_of
+from archive_files import Row, kraken_text, rows_of, write_zip
 from crashing_store import CrashingStore
 from heard_progress import HeardProgress
 
@@ -54,6 +54,12 @@ def file(tmp_path: Path) -> Path:
     path.parent.mkdir()
     path.write_text(kraken_text(ROWS))
     return path
+
+
+def import_all_into(store: Store, path: Path) -> list[FileReport]:
+    known = KnownFiles(store.read_imported_files())
+    importer = Importer(Ledger(store), known, ImportRules(5), lambda: NOW_MS, HeardProgress())
+    return list(importer.import_all(find_files([path], BY_NAME).files))
 
 
 def import_into(
@@ -137,6 +143,23 @@ def test_a_file_that_is_described_otherwise_is_read_again(tmp_path: Path) -> Non
         assert import_into(store, path, naming=right).status is FileStatus.IMPORTED
         assert stored(store) == ROWS
         assert import_into(store, path, naming=right).status is FileStatus.UNCHANGED
+
+
+def test_two_files_of_a_zip_that_are_told_apart_by_their_folders_are_both_imported(
+    tmp_path: Path,
+) -> None:
+    texts = {name: kraken_text(ROWS[at : at + 5]) for name, at in (("one", 10), ("two", 20))}
+    assert len(texts["one"]) == len(texts["two"])
+    members = {f"{name}/XBTUSD_1.csv": text for name, text in texts.items()}
+    path = write_zip(tmp_path / "history.zip", members)
+    with closing(SqliteStore(tmp_path / "store")) as store:
+        first, second = import_all_into(store, path)
+        assert first.status is second.status is FileStatus.IMPORTED
+        assert stored(store) == ROWS[10:15] + ROWS[20:25]
+        (tmp_path / "elsewhere").mkdir()
+        moved = path.rename(tmp_path / "elsewhere" / path.name)
+        again = import_all_into(store, moved)
+        assert {report.status for report in again} == {FileStatus.UNCHANGED}
 
 
 def test_a_file_that_is_moved_to_the_folder_of_its_quarter_is_read_again(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ class Importer:
     def _import_file(self, found: FoundFile, sha256: str) -> FileReport:
         file, series = found.file, found.described.series
         read_as = found.described.read_as
-        before = self.known.find(sha256, file.path, file.size_bytes, series, read_as)
+        before = self.known.find(sha256, file.name, file.size_bytes, series, read_as)
         if before is not None and not (self.rules.prefers_archive and before.differing):
             report = _report(found, sha256, FileStatus.UNCHANGED)
             return replace(

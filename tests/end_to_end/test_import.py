@@ -409,6 +409,23 @@ def test_what_the_endpoint_answered_stays_where_a_file_differs_unless_that_is_pr
     assert again.report["files"][0]["status"] == "unchanged"
 
 
+def test_older_history_takes_no_state_back(
+    job: Any, simulate: Any, start_ms: int, ms_of: Any
+) -> None:
+    market = simulate(now_ms=ms_of("2024-05-03T02:00:10"), exchanges=("binanceus",))
+    job.use(market)
+    job.settings |= {"now": market.clock.now_ms()}
+    job.run_well(exchanges="binanceus", symbols="BTC/USD", backfill_start_date="2024-05-02")
+    state = job.stored.state()
+    older = job.folder / "BTCUSD-1m-2023-01-01.csv"
+    older.write_text(binance_text(rows_of(start_ms, 1440)))
+
+    job.run_well("import", str(older), archive_exchange="binanceus")
+
+    assert len(job.stored.merged("BTC/USD")) > 1440
+    assert job.stored.state() == state
+
+
 def iso(time_ms: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(time_ms // 1000))
 

@@ -26,11 +26,13 @@ class Layout:
         positions: the column of each of FIELDS, counted from 0.
         time_unit: `s`, `ms`, `us` or `ns`; None where each row is in ms or in us, by its size.
         width: how many columns a row has, where that is known. A row that was cut has fewer.
+        may_have_header: whether a first line without a single number is no row.
     """
 
     positions: tuple[int, ...]
     time_unit: str | None
     width: int | None = None
+    may_have_header: bool = True
 
     def __str__(self) -> str:
         """Its columns as `parse_columns` takes them, whose time may lack a unit."""
@@ -41,7 +43,7 @@ class Layout:
         return ",".join(f"{name}{unit}" if name == TIME else name for name in names)
 
 
-KRAKEN = Layout((0, 1, 2, 3, 4, 5), "s", width=7)
+KRAKEN = Layout((0, 1, 2, 3, 4, 5), "s", width=7, may_have_header=False)
 """Open time, open, high, low, close, volume, trades."""
 
 BINANCE = Layout((0, 1, 2, 3, 4, 5), None, width=12)

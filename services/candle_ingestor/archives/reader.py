@@ -28,6 +28,6 @@ def read_rows(file: CandleFile, layout: Layout) -> Iterator[RowBlock]:
     """
     with file.opened() as stream:
         for block in blocks_of(stream):
-            lines = without_header(block) if block.first_line == 1 else block
+            lines = without_header(block, layout) if block.first_line == 1 else block
             if lines is not None:
                 yield RowBlock(rows_of(lines, layout), len(block.data))

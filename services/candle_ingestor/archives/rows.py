@@ -67,14 +67,16 @@ def rows_of(block: Block, layout: Layout) -> RawRows:
     return RawRows(frame.with_columns(_in_ms(layout.time_unit)), lines)
 
 
-def without_header(block: Block) -> Block | None:
+def without_header(block: Block, layout: Layout) -> Block | None:
     """A file's first block without its header, and without a byte order mark; None if that is all.
 
-    A first line without a single number is a header.
+    Where a layout may have one, a first line without a single number is a header.
     """
     data = block.data.removeprefix(_BYTE_ORDER_MARK)
     line, _, rest = data.partition(b"\n")
-    if any(map(_is_number, line.decode("utf-8", errors="replace").split(","))):
+    if not layout.may_have_header or any(
+        map(_is_number, line.decode("utf-8", errors="replace").split(","))
+    ):
         return Block(data, block.first_line)
     return Block(rest, block.first_line + 1) if rest else None
 

@@ -169,7 +169,7 @@ def test_a_row_outside_the_span_that_the_name_states_is_bad(judge: Judge) -> Non
 
 
 def test_a_file_of_other_columns_is_refused_with_its_first_row(judge: Judge) -> None:
-    with pytest.raises(ArchiveError, match="line 2: a field is missing or no number: '1;2;3;4;5;6"):
+    with pytest.raises(ArchiveError, match="line 1: a field is missing or no number: '1;2;3;4;5;6"):
         judge("1;2;3;4;5;6\n" * 50)
     with pytest.raises(ArchiveError, match="none of its rows is a candle; line 1: "):
         judge(kraken_text((*row[:4], 0.0, 1.0) for row in rows_of(START_MS, 5)))
@@ -231,3 +231,15 @@ def test_a_file_that_changes_while_it_is_read_is_refused(judge: Judge, tmp_path:
 
     with pytest.raises(ArchiveError, match="it changed while it was read"):
         list(found.parts())
+
+
+def test_a_garbled_first_row_of_kraken_is_a_bad_row_and_no_header(judge: Judge) -> None:
+    rows = rows_of(START_MS, 5)
+    lines = kraken_text(rows).splitlines()
+    lines[0] = "x,x,x,x,x,x,x"
+
+    found = judge("\n".join(lines) + "\n", "2023Q1/XBTUSD_1.csv")
+
+    assert [row.line for row in found.bad_rows] == [1]
+    assert not found.answered & minutes(0)
+    assert content_of(found) == rows[1:]

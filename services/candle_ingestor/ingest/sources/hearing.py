@@ -198,7 +198,7 @@ class Hearing:
 
     def report_rejected(self, heard: Heard) -> None:
         """Counts the rejected rows of an answer that was taken, and logs the first of them."""
-        note_rejected(self.series, heard.rejected_rows, self.counts, "row")
+        note_rejected(self.series, heard.rejected_rows, self.counts, "rejected a row")
 
     async def _heard_once(self, start_ms: int, limit: int) -> Heard:
         series = self.series

@@ -16,12 +16,12 @@ _MOST_LOGGED = 5
 
 
 def note_rejected(
-    series: Series, rows: Sequence[RejectedRow], counts: SourceCounts, kind: str
+    series: Series, rows: Sequence[RejectedRow], counts: SourceCounts, what: str
 ) -> None:
-    """Adds the rows to the counts, and logs the first of them. `kind` is `row` or `trade`."""
+    """Adds the rows to the counts, and logs the first of them. `what` says what was done."""
     counts.rejected += len(rows)
     for row in rows[:_MOST_LOGGED]:
-        log.warning("%s: rejected a %s, %s: %s", series, kind, row.why, shown_raw(row.raw))
+        log.warning("%s: %s, %s: %s", series, what, row.why, shown_raw(row.raw))
     if len(rows) > _MOST_LOGGED:
         more = len(rows) - _MOST_LOGGED
         log.warning("%s: rejected %d more rows of the same answer", series, more)

@@ -75,7 +75,7 @@ class TradeHearing:
             if not heard.rejected:
                 return heard
             if last is not None and last.rejected == heard.rejected:
-                note_rejected(self.series, heard.rejected, self.counts, "trade")
+                note_rejected(self.series, heard.rejected, self.counts, "rejected a trade")
                 return heard
             last = heard
         shown = "" if last is None else shown_raw(last.rejected[0].raw)

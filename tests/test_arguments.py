@@ -189,3 +189,12 @@ def test_the_tables_of_variables_and_secrets_name_flags() -> None:
     names = {name for group in GROUPS.values() for name in group}
 
     assert VARIABLES.keys() | SECRETS <= names
+
+
+def test_a_dry_run_says_what_it_does_not_write() -> None:
+    flags = ("--download_list_path=list.csv", "--run_report_path=report.json")
+
+    assert parsed("--run_mode=dry", *flags).warnings == (
+        "--run_report_path, --download_list_path: without effect, since a dry run writes nothing",
+    )
+    assert parsed("--run_mode=wet", *flags).warnings == ()

@@ -504,12 +504,3 @@ def test_a_home_folder_may_be_written_as_a_tilde(
 
 def test_an_empty_archive_dir_is_no_folder() -> None:
     assert "--archive_dir is empty" in complaint(archive_dir="")
-
-
-def test_a_dry_run_says_what_it_does_not_write() -> None:
-    found = config(run_mode="dry", download_list_path="list.csv", run_report_path="report.json")
-
-    assert (
-        "--run_report_path, --download_list_path: without effect, since a dry run writes nothing"
-    ) in found.warnings
-    assert not config(download_list_path="list.csv").warnings

@@ -230,7 +230,8 @@ _group(
         "refetch_days",
         None,
         "Read the newest so many days of what is wanted again, also what is known; it stays known "
-        "meanwhile, and what differs is replaced.",
+        "meanwhile, and what differs is replaced. Only an exchange's candle endpoint is asked, as "
+        "far as it reaches; what came from files or trades before that stays.",
         lower_bound=1,
     ),
     flags.DEFINE_bool("force", False, "The same for all that is wanted."),

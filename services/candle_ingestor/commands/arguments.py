@@ -28,6 +28,8 @@ VERSION_FLAG = "--version"
 _SPOKEN_OF = ("run_mode", "tiingo_api_key")
 """Every command is a wet run, and dry is refused; a key of the older service has its own words."""
 
+_WRITTEN_AT_THE_END = ("run_report_path", "download_list_path")
+
 _LIBRARIES = ("ccxt", "polars")
 _ILLEGAL = re.compile(r"flag --(?P<name>\w+)=(?P<value>.*?): ", re.DOTALL)
 
@@ -109,7 +111,8 @@ def parse(argv: Sequence[str], environment: Mapping[str, str]) -> Arguments:
         raise ConfigurationError(
             f"--run_mode=dry goes with {' and '.join(DRY_RUNS)}; {command} has no dry run"
         )
-    return Arguments(command, origins, tuple(_without_effect(command, origins)), paths)
+    warnings = (*_without_effect(command, origins), *_not_written(FLAGS.run_mode))
+    return Arguments(command, origins, warnings, paths)
 
 
 def _command(word: str) -> str:
@@ -180,6 +183,13 @@ def _take(name: str, value: FileValue) -> None:
     except absl_flags.Error as error:
         said = f"{name} = {shortened(text, 40)} cannot be used; give {_expected(flag.parser)}"
         raise ConfigurationError(f"{CONFIG_FLAG}={FLAGS.config}: {said}") from error
+
+
+def _not_written(run_mode: str) -> list[str]:
+    given = [f"--{name}" for name in _WRITTEN_AT_THE_END if FLAGS[name].value]
+    if run_mode != "dry" or not given:
+        return []
+    return [f"{', '.join(given)}: without effect, since a dry run writes nothing"]
 
 
 def _without_effect(command: str, origins: Mapping[str, Origin]) -> list[str]:

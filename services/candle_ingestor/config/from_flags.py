@@ -49,8 +49,6 @@ _EVERYTHING_MS = 1 << 62
 
 _INFLUXDB_PLACE = ("influxdb_token", "influxdb_url", "influxdb_org", "influxdb_bucket")
 
-_WRITTEN_AT_THE_END = ("run_report_path", "download_list_path")
-
 _REAL_NUMBERS = (
     "max_run_seconds",
     "api_call_delay_seconds",
@@ -225,9 +223,6 @@ def _passed_over(values: FlagValues, origins: Origins) -> list[str]:
             "--tiingo_api_key is ignored: candles come from exchanges, which need no key for "
             "them; leave it out, and choose the exchanges with --exchanges"
         )
-    unwritten = [f"--{name}" for name in _WRITTEN_AT_THE_END if getattr(values, name)]
-    if values.run_mode == "dry" and unwritten:
-        said.append(f"{', '.join(unwritten)}: without effect, since a dry run writes nothing")
     if values.store == "influxdb" and origins.get("sqlite_path") in (Origin.FLAG, Origin.FILE):
         said.append("--sqlite_path keeps no candles, since --store=influxdb is given")
     if values.store == "sqlite":

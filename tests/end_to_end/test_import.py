@@ -25,8 +25,15 @@ from archive_files import (
 )
 from bucket_contents import rows_of as points_of
 
+from candle_ingestor.ledger.ledger import Ledger, Replacement
+from candle_ingestor.model.candles import no_candles
+from candle_ingestor.model.intervals import IntervalSet
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.symbol import Symbol
+from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.operations.run_lock import FileRunLock, lock_path_of
 from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
+from candle_ingestor.stores.sqlite.store import SqliteStore
 from exchange_simulator import SimulatorClock, SimulatorConfig, running_simulator
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -299,6 +306,31 @@ def test_a_file_with_a_bad_row_is_refused_whole_unless_that_is_to_be_skipped(
     assert candles_in(importing) == rows
 
 
+def test_a_file_that_fails_leaves_nothing_unmerged_that_a_kill_left_so(
+    job: Any, simulate: Any, ms_of: Any
+) -> None:
+    start_ms = ms_of("2024-05-02")
+    market = simulate(now_ms=ms_of("2024-05-02T02:00:10"), exchanges=("binanceus",))
+    job.use(market)
+    job.settings |= {"now": market.clock.now_ms()}
+    job.run_well(exchanges="binanceus", symbols="BTC/USD", backfill_start_date="2024-05-02")
+    whole = job.stored.merged("BTC/USD")
+    series = Series("binanceus", Symbol("BTC", "USD"), Timeframe(1))
+    kept = IntervalSet.of(start_ms, start_ms + 10 * MINUTE_MS)
+    with closing(SqliteStore(job.stored.sqlite_path)) as store:
+        Ledger(store).replace([Replacement(series, kept, no_candles(series), kept)])
+    assert job.stored.merged("BTC/USD") == whole
+    name = "BTCUSD-1m-2024-05-01.csv"
+    (job.folder / name).write_text("x\n" * 3)
+
+    finished = job.run("import", name, archive_exchange="binanceus")
+
+    assert finished.exit_code == 1
+    assert job.stored.merged("BTC/USD").keys() == {
+        minute for minute in whole if not kept.contains(minute)
+    }
+
+
 def test_a_damaged_or_wrong_file_stops_no_other(importing: Any, start_ms: int) -> None:
     rows = rows_of(start_ms, 1440)
     folder = importing.folder / "archives"
@@ -375,6 +407,23 @@ def test_what_the_endpoint_answered_stays_where_a_file_differs_unless_that_is_pr
 
     again = job.run_well("import", str(path), prefer="archive", **flags)
     assert again.report["files"][0]["status"] == "unchanged"
+
+
+def test_older_history_takes_no_state_back(
+    job: Any, simulate: Any, start_ms: int, ms_of: Any
+) -> None:
+    market = simulate(now_ms=ms_of("2024-05-03T02:00:10"), exchanges=("binanceus",))
+    job.use(market)
+    job.settings |= {"now": market.clock.now_ms()}
+    job.run_well(exchanges="binanceus", symbols="BTC/USD", backfill_start_date="2024-05-02")
+    state = job.stored.state()
+    older = job.folder / "BTCUSD-1m-2023-01-01.csv"
+    older.write_text(binance_text(rows_of(start_ms, 1440)))
+
+    job.run_well("import", str(older), archive_exchange="binanceus")
+
+    assert len(job.stored.merged("BTC/USD")) > 1440
+    assert job.stored.state() == state
 
 
 def iso(time_ms: int) -> str:

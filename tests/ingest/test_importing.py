@@ -5,11 +5,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from archive_files import Row, kraken_text, rows_of
+from archive_files import Row, kraken_text, rows_of, write_zip
 from crashing_store import CrashingStore
 from heard_progress import HeardProgress
 
 from candle_ingestor.archives import blocks
+from candle_ingestor.archives.layout import parse_columns
 from candle_ingestor.archives.recognising import Naming
 from candle_ingestor.ingest.import_finding import find_files
 from candle_ingestor.ingest.import_report import FileReport
@@ -34,6 +35,7 @@ NOW_MS = START_MS + 1000 * 86_400_000
 SERIES = Series("kraken", Symbol("BTC", "USD"), Timeframe(1))
 MERGED = Series.merged(SERIES.symbol, SERIES.timeframe)
 EVERYTHING = Interval(0, 2**60)
+BY_NAME = Naming()
 ROWS = [row for n, row in enumerate(rows_of(START_MS, 60)) if n % 7]
 
 
@@ -54,15 +56,26 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+def import_all_into(store: Store, path: Path) -> list[FileReport]:
+    known = KnownFiles(store.read_imported_files())
+    importer = Importer(Ledger(store), known, ImportRules(5), lambda: NOW_MS, HeardProgress())
+    return list(importer.import_all(find_files([path], BY_NAME).files))
+
+
 def import_into(
-    store: Store, path: Path, now_ms: int = NOW_MS, refetch: int = 0, **rules: bool
+    store: Store,
+    path: Path,
+    now_ms: int = NOW_MS,
+    refetch: int = 0,
+    naming: Naming = BY_NAME,
+    **rules: bool,
 ) -> FileReport:
     known = KnownFiles(store.read_imported_files())
     progress = HeardProgress()
     importer = Importer(
         Ledger(store), known, ImportRules(5, refetch, **rules), lambda: now_ms, progress
     )
-    (report,) = importer.import_all(find_files([path], Naming()).files)
+    (report,) = importer.import_all(find_files([path], naming).files)
     return report
 
 
@@ -105,6 +118,61 @@ def test_after_a_failure_at_any_write_the_next_import_leaves_what_an_undisturbed
             assert report.status is FileStatus.IMPORTED
             assert stored(real) == ROWS
             assert real.read_records() == records
+
+
+def test_a_file_that_is_described_otherwise_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    mistaken, right = (
+        Naming("kraken", parse_columns(columns), SERIES)
+        for columns in (
+            "time:ms,volume,open,high,low,close,_",
+            "time:ms,_,open,high,low,close,volume",
+        )
+    )
+    doubled = [(*row[:5], 2 * row[5]) for row in ROWS]
+    path.write_text(
+        "".join(
+            f"{row[0]},{twice[5]!r},{','.join(map(repr, row[1:]))}\n"
+            for row, twice in zip(ROWS, doubled, strict=True)
+        )
+    )
+    with closing(SqliteStore(tmp_path / "store")) as store:
+        import_into(store, path, naming=mistaken)
+        assert stored(store) == doubled
+
+        assert import_into(store, path, naming=right).status is FileStatus.IMPORTED
+        assert stored(store) == ROWS
+        assert import_into(store, path, naming=right).status is FileStatus.UNCHANGED
+
+
+def test_two_files_of_a_zip_that_are_told_apart_by_their_folders_are_both_imported(
+    tmp_path: Path,
+) -> None:
+    texts = {name: kraken_text(ROWS[at : at + 5]) for name, at in (("one", 10), ("two", 20))}
+    assert len(texts["one"]) == len(texts["two"])
+    members = {f"{name}/XBTUSD_1.csv": text for name, text in texts.items()}
+    path = write_zip(tmp_path / "history.zip", members)
+    with closing(SqliteStore(tmp_path / "store")) as store:
+        first, second = import_all_into(store, path)
+        assert first.status is second.status is FileStatus.IMPORTED
+        assert stored(store) == ROWS[10:15] + ROWS[20:25]
+        (tmp_path / "elsewhere").mkdir()
+        moved = path.rename(tmp_path / "elsewhere" / path.name)
+        again = import_all_into(store, moved)
+        assert {report.status for report in again} == {FileStatus.UNCHANGED}
+
+
+def test_a_file_that_is_moved_to_the_folder_of_its_quarter_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "XBTUSD_1.csv"
+    path.write_text(kraken_text(ROWS))
+    with closing(SqliteStore(tmp_path / "store")) as store:
+        import_into(store, path)
+        quarter = tmp_path / "2023Q1"
+        quarter.mkdir()
+        moved = path.rename(quarter / path.name)
+
+        assert import_into(store, moved).status is FileStatus.IMPORTED
+        assert store.read_records()[SERIES].covered == span(0, 90 * 24 * 60)
 
 
 def test_progress_goes_from_nothing_to_all_of_it(tmp_path: Path) -> None:

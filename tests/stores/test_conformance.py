@@ -721,6 +721,7 @@ def imported_file(path: str, **changes: Any) -> ImportedFile:
         size_bytes=1000,
         series=KRAKEN,
         status=FileStatus.IMPORTED,
+        read_as="time:s,open,high,low,close,volume of 2023-01-01T00:00 to 2023-04-01T00:00",
         rows=20,
         new=15,
         first_ms=START_MS,

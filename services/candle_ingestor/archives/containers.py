@@ -46,11 +46,17 @@ class CandleFile:
     @property
     def path(self) -> str:
         """What messages and records call it: the zip, and its name in there if it is not alone."""
+        return self._within(self.container)
+
+    @property
+    def name(self) -> str:
+        """The end of its path, without the folders that it was put in."""
+        return self._within(self.container.name)
+
+    def _within(self, container: Path | str) -> str:
         # A name of bytes that are no text is one for the disk alone.
-        container = os.fsencode(self.container).decode(errors="replace")
-        if self.member is None or self.is_alone:
-            return container
-        return f"{container}/{self.member}"
+        text = os.fsencode(container).decode(errors="replace")
+        return text if self.member is None or self.is_alone else f"{text}/{self.member}"
 
     @property
     def names(self) -> tuple[str, ...]:

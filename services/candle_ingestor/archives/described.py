@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from candle_ingestor.archives.layout import Layout
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
+from candle_ingestor.model.times import minute_text
 
 
 @dataclass(frozen=True)
@@ -25,3 +26,11 @@ class Described:
     layout: Layout
     span: Interval | None = None
     is_told: bool = False
+
+    @property
+    def read_as(self) -> str:
+        """Its columns and its span: whoever takes either for another finds other candles in it."""
+        if self.span is None:
+            return str(self.layout)
+        start, end = (minute_text(time_ms) for time_ms in self.span)
+        return f"{self.layout} of {start} to {end}"

@@ -32,6 +32,14 @@ class Layout:
     time_unit: str | None
     width: int | None = None
 
+    def __str__(self) -> str:
+        """Its columns as `parse_columns` takes them, whose time may lack a unit."""
+        names = [PASSED_OVER] * (max(self.positions) + 1)
+        for name, position in zip(FIELDS, self.positions, strict=True):
+            names[position] = name
+        unit = "" if self.time_unit is None else f":{self.time_unit}"
+        return ",".join(f"{name}{unit}" if name == TIME else name for name in names)
+
 
 KRAKEN = Layout((0, 1, 2, 3, 4, 5), "s", width=7)
 """Open time, open, high, low, close, volume, trades."""

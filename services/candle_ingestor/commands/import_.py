@@ -75,9 +75,11 @@ class ImportRun:
 
     @property
     def series(self) -> set[Series]:
-        """What may have changed, by this run or by one before that was cut short."""
-        known = (each for each in self.reports if each.status is not FileStatus.FAILED)
-        return {each.series for each in known if each.series is not None}
+        """What may have changed, by this run or by one before that was cut short.
+
+        A file that fails may have done so half-way, or after such a run.
+        """
+        return {each.series for each in self.reports if each.series is not None}
 
     @property
     def has_failed(self) -> bool:

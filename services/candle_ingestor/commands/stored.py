@@ -115,7 +115,12 @@ def settle_dependents(
         outcomes = {ticker: TickerOutcome(str(ticker.symbol)) for ticker in tickers}
         settle(
             Settling(ledger, rules, outcomes, settling.is_urgent, settling.progress),
-            {each: _wanted_of(ledger, each, closed_end_ms, standing) for each in tickers},
+            {
+                each: _with_state_kept(
+                    each, _wanted_of(ledger, each, closed_end_ms, standing), standing
+                )
+                for each in tickers
+            },
         )
         settled |= outcomes
     return settled
@@ -152,6 +157,18 @@ def _wanted_of(
         None if processed_ms is None else start_ms,
         is_bounded=catch_up_key(merged) not in standing,
     )
+
+
+def _with_state_kept(ticker: Ticker, wanted: Wanted, standing: Mapping[str, int]) -> Wanted:
+    """The same, with a history that begins after what its state says was processed.
+
+    History that was imported may lie long before the one that is asked for, and takes nothing back.
+    """
+    processed_ms = standing.get(backfill_key(ticker.merged))
+    if processed_ms is None:
+        return wanted
+    following_ms = processed_ms + ticker.merged.timeframe.duration_ms
+    return replace(wanted, backfill_start_ms=following_ms)
 
 
 def _first_known_ms(record: SeriesRecord) -> int | None:

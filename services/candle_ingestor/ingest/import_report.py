@@ -30,6 +30,7 @@ class FileReport:
     Attributes:
         sha256: of the file on disk; None where it was not read.
         series: None where nothing says whose candles it has.
+        read_as: what its columns and its span were taken for.
         rows: how many candles it has; of an unchanged one, as its record says.
         new: how many of them the store did not have.
         first_ms, last_ms: open times of the first and the last one.
@@ -44,6 +45,7 @@ class FileReport:
     status: FileStatus
     sha256: str | None = None
     series: Series | None = None
+    read_as: str = ""
     rows: int = 0
     new: int = 0
     first_ms: int | None = None

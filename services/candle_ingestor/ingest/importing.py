@@ -119,7 +119,8 @@ class Importer:
 
     def _import_file(self, found: FoundFile, sha256: str) -> FileReport:
         file, series = found.file, found.described.series
-        before = self.known.find(sha256, file.path, file.size_bytes, series)
+        read_as = found.described.read_as
+        before = self.known.find(sha256, file.name, file.size_bytes, series, read_as)
         if before is not None and not (self.rules.prefers_archive and before.differing):
             report = _report(found, sha256, FileStatus.UNCHANGED)
             return replace(
@@ -251,6 +252,7 @@ class Importer:
                 size_bytes=report.size_bytes,
                 series=report.series,
                 status=report.status,
+                read_as=report.read_as,
                 rows=report.rows,
                 new=report.new,
                 first_ms=report.first_ms,
@@ -279,7 +281,8 @@ def _report(
     found: FoundFile, sha256: str | None, status: FileStatus, error: str | None = None
 ) -> FileReport:
     file, series = found.file, found.described.series
-    return FileReport(file.path, file.size_bytes, status, sha256, series, error=error)
+    read_as = found.described.read_as
+    return FileReport(file.path, file.size_bytes, status, sha256, series, read_as, error=error)
 
 
 def _failed(found: FoundFile, sha256: str | None, error: ArchiveError) -> FileReport:

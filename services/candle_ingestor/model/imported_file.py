@@ -29,6 +29,7 @@ class ImportedFile:
         size_bytes: of its rows.
         series: whose candles; None where that could not be told.
         status: `imported` or `failed`.
+        read_as: what its columns and its span were taken for; empty where that is not known.
         rows: how many candles it has.
         new: how many of them the store did not have.
         first_ms, last_ms: open times of the first and the last one; None without one.
@@ -43,6 +44,7 @@ class ImportedFile:
     size_bytes: int
     series: Series | None
     status: FileStatus
+    read_as: str = ""
     rows: int = 0
     new: int = 0
     first_ms: int | None = None
@@ -52,24 +54,32 @@ class ImportedFile:
     error: str | None = None
 
 
+_Content = tuple[str, int, Series | None, str]
+
+
 class KnownFiles:
     """The files that were imported before, looked up by what they are."""
 
     def __init__(self, files: Iterable[ImportedFile]) -> None:
-        self._by_content: dict[tuple[str, str, int, Series | None], ImportedFile] = {}
+        self._by_content: dict[_Content, list[ImportedFile]] = {}
         for file in files:
             self.add(file)
 
-    def find(self, sha256: str, path: str, size_bytes: int, series: Series) -> ImportedFile | None:
-        """The record of these bytes under this name, in whatever folder, as this series."""
-        return self._by_content.get((sha256, _name(path), size_bytes, series))
+    def find(
+        self, sha256: str, name: str, size_bytes: int, series: Series, read_as: str
+    ) -> ImportedFile | None:
+        """A record of these bytes under this name, in whatever folder, read in this way.
+
+        `name` is the end of its path; of one of several in a zip the zip's and the path in there.
+        """
+        found = self._by_content.get((sha256, size_bytes, series, read_as), ())
+        for file in reversed(found):
+            if file.path == name or file.path.endswith(f"/{name}"):
+                return file
+        return None
 
     def add(self, file: ImportedFile) -> None:
         """Takes a record, of which only a successful import counts."""
         if file.status is FileStatus.IMPORTED:
-            key = (file.sha256, _name(file.path), file.size_bytes, file.series)
-            self._by_content[key] = file
-
-
-def _name(path: str) -> str:
-    return path.rpartition("/")[2]
+            key = (file.sha256, file.size_bytes, file.series, file.read_as)
+            self._by_content.setdefault(key, []).append(file)

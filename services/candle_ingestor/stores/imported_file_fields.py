@@ -12,7 +12,7 @@ from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.stores.record_fields import RecordError
 
 SERIES = ("exchange", "currency_pair", "timeframe")
-TEXTS = ("sha256", "status", "error")
+TEXTS = ("sha256", "status", "read_as", "error")
 NUMBERS = ("size_bytes", "candles", "new", "differing", "first_ms", "last_ms", "imported_ms")
 
 
@@ -31,6 +31,7 @@ def value_fields(file: ImportedFile) -> dict[str, str | int | None]:
         "sha256": file.sha256,
         "size_bytes": file.size_bytes,
         "status": file.status.value,
+        "read_as": file.read_as,
         "candles": file.rows,
         "new": file.new,
         "differing": file.differing,
@@ -58,6 +59,7 @@ def file_of(values: Mapping[str, Any]) -> ImportedFile:
             size_bytes=int(values["size_bytes"]),
             series=series,
             status=FileStatus(values["status"]),
+            read_as=str(values["read_as"] or ""),
             rows=int(values["candles"]),
             new=int(values["new"]),
             first_ms=values["first_ms"],

@@ -136,6 +136,18 @@ def test_a_bad_row_of_no_minute_leaves_the_silence_around_it_open(judge: Judge, 
     assert content_of(found) == sparse
 
 
+def test_among_shuffled_rows_a_bad_row_of_no_minute_leaves_all_silence_open(judge: Judge) -> None:
+    rows = rows_of(START_MS, 20)
+    sparse = rows[:3] + rows[5:9] + rows[15:]
+    lines = kraken_text(sparse[::2] + sparse[1::2]).splitlines()
+    lines.insert(3, "x")
+
+    found = judge("\n".join(lines))
+
+    assert found.rejected == span(3, 5) | span(9, 15)
+    assert content_of(found) == sparse
+
+
 def test_rows_of_one_time_that_differ_are_both_bad_and_that_agree_are_one(judge: Judge) -> None:
     rows = rows_of(START_MS, 4)
     lines = kraken_text(rows).splitlines()

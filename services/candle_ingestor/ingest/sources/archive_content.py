@@ -31,6 +31,10 @@ MOST_CANDLES_HELD = 1_000_000
 MOST_BAD_ROWS_TOLD = 20
 
 
+_Loose = tuple[tuple[int | None, int | None], ...]
+_NOT_LOOSE: _Loose = ()
+
+
 @dataclass(frozen=True)
 class BadRow:
     """A row that is no candle, or not one of its file."""
@@ -123,7 +127,7 @@ class _Block:
     candles: pl.DataFrame
     bad_rows: tuple[BadRow, ...]
     rejected: IntervalSet
-    loose: tuple[tuple[int | None, int | None], ...]
+    loose: _Loose
     size_bytes: int
 
 
@@ -230,8 +234,11 @@ def _read(file: CandleFile, described: Described, closed_end_ms: int) -> Iterato
         closed = candles
         if not candles.is_empty() and candles["open_time_ms"][-1] >= closed_end_ms:
             closed = candles.filter(pl.col("open_time_ms") < closed_end_ms)
-        loose = _loose(block.rows, sifted, timeframe) if sifted.has_unplaceable else ()
-        yield _Block(closed, tuple(bad), sifted.rejected_minutes, loose, block.size_bytes)
+        rejected, loose = sifted.rejected_minutes, _NOT_LOOSE
+        if sifted.has_unplaceable:
+            silences, loose = _loose(block.rows, sifted, timeframe)
+            rejected = rejected | silences
+        yield _Block(closed, tuple(bad), rejected, loose, block.size_bytes)
 
 
 def _within_named_span(
@@ -251,23 +258,26 @@ def _within_named_span(
     return inside, [BadRow(line.number, why, line.text) for line in lines]
 
 
-def _loose(
-    rows: RawRows, sifted: SiftedRows, timeframe: Timeframe
-) -> tuple[tuple[int | None, int | None], ...]:
-    """For each row that may stand for any minute, the candles before and after it."""
+def _loose(rows: RawRows, sifted: SiftedRows, timeframe: Timeframe) -> tuple[IntervalSet, _Loose]:
+    """For each row that may stand for any minute, the candles before and after it.
+
+    Where rows stand in no order, a place tells nothing: it may be of any silence between candles,
+    which come first, and of those at the block's edges.
+    """
     good = sifted.candles["open_time_ms"].implode()
     time = pl.col("open_time_ms")
-    around = (
-        rows.frame.select(
-            pl.when(time.is_in(good)).then(time).alias("candle"),
-            is_loose=time.is_null() | (time % timeframe.duration_ms != 0),
-        )
-        .with_columns(
-            before=pl.col("candle").forward_fill(), after=pl.col("candle").backward_fill()
-        )
-        .filter("is_loose")
-    )
-    return tuple(around.select("before", "after").unique().iter_rows())
+    around = rows.frame.select(
+        pl.when(time.is_in(good)).then(time).alias("candle"),
+        is_loose=time.is_null() | (time % timeframe.duration_ms != 0),
+    ).with_columns(before=pl.col("candle").forward_fill(), after=pl.col("candle").backward_fill())
+    placed = around["candle"].drop_nulls()
+    if placed.is_sorted() or placed.is_sorted(descending=True):
+        loose = around.filter("is_loose").select("before", "after").unique()
+        return EMPTY, tuple(loose.iter_rows())
+    length_ms = timeframe.duration_ms
+    neighbours = pairwise(sifted.candles["open_time_ms"])
+    silences = ((one + length_ms, other) for one, other in neighbours if other - one > length_ms)
+    return IntervalSet(silences), ((None, None),)
 
 
 def _loose_span(

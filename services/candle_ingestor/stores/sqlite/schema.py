@@ -31,6 +31,7 @@ IMPORTED_FILES_STATEMENT = """CREATE TABLE imported_files (
     path TEXT NOT NULL,
     exchange TEXT NOT NULL, currency_pair TEXT NOT NULL, timeframe TEXT NOT NULL,
     sha256 TEXT NOT NULL, size_bytes INTEGER NOT NULL, status TEXT NOT NULL,
+    read_as TEXT NOT NULL,
     candles INTEGER NOT NULL, new INTEGER NOT NULL, differing INTEGER NOT NULL,
     first_ms INTEGER, last_ms INTEGER, imported_ms INTEGER NOT NULL, error TEXT,
     PRIMARY KEY (path, exchange, currency_pair, timeframe)) WITHOUT ROWID"""

@@ -2,8 +2,9 @@
 
 The baseline is the shortest program that has the same rows in SQLite: read_csv, and to_sql with the
 open time as its index, over SQLAlchemy as pandas' documentation has it. Over a bare connection of
-sqlite3, which pandas calls a legacy, it is much faster: SQLite itself takes half a second for so many
-rows under a key, so that little is left to gain there. The exit code is 1 when a bound is missed.
+sqlite3, which pandas calls a legacy, it is much faster: SQLite itself takes half a second for so
+many rows under a key, so that little is left to gain there. The exit code is 1 when a bound is
+missed.
 """
 
 from __future__ import annotations

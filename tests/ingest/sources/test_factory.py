@@ -1,15 +1,15 @@
-"""Sources are made by the name of their kind."""
+"""The sources of each exchange."""
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
 
-from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.exchanges.ccxt.client import CcxtClient
 from candle_ingestor.exchanges.retry import RetryPolicy
 from candle_ingestor.exchanges.session import ExchangeSession
 from candle_ingestor.exchanges.settings import ExchangeSettings
-from candle_ingestor.ingest.sources.factory import SourceParts, make_source, sources_of
+from candle_ingestor.ingest.sources.archive_source import ArchiveIndex
+from candle_ingestor.ingest.sources.factory import SourceParts, sources_of
 from candle_ingestor.model.origins import Origin
 from candle_ingestor.operations.stopping import StopSignal
 
@@ -30,12 +30,22 @@ async def test_every_exchange_that_is_asked_has_a_source_in_flag_order() -> None
 
 
 async def test_a_source_offers_the_timeframes_of_its_exchange() -> None:
-    source = make_source(Origin.ENDPOINT, "kraken", await parts_of("bitstamp", "kraken"))
+    source = sources_of(await parts_of("bitstamp", "kraken"))["kraken"].endpoint
 
     assert "1m" in source.timeframes
     assert "7m" not in source.timeframes
 
 
-async def test_a_kind_that_nobody_knows_is_refused_with_those_there_are() -> None:
-    with pytest.raises(ConfigurationError, match="'tea_leaves' is no source of candles"):
-        make_source("tea_leaves", "kraken", await parts_of("kraken"))
+async def test_an_exchange_has_the_further_sources_that_are_wanted_and_to_be_had() -> None:
+    parts = replace(await parts_of("bitstamp", "kraken"), builds_from_trades=True)
+    index = ArchiveIndex(lambda: 0, 5, skips_bad_rows=False, files={})
+
+    without = sources_of(parts)
+    both = sources_of(replace(parts, archives=index))
+
+    assert {e: list(each.further) for e, each in without.items()} == {
+        "bitstamp": [],
+        "kraken": [Origin.TRADES],
+    }
+    assert list(both["kraken"].further) == [Origin.ARCHIVE, Origin.TRADES]
+    assert all(source.origin is origin for origin, source in both["kraken"].further.items())

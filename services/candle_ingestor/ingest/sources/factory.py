@@ -1,4 +1,4 @@
-"""Makes sources of candles by the name of their kind."""
+"""Makes the sources of candles that a run reads."""
 
 from __future__ import annotations
 
@@ -111,45 +111,31 @@ class Sources:
         return {origin: source.offers(series) for origin, source in self.further.items()}
 
 
-def make_source(kind: str, exchange: str, parts: SourceParts) -> CandleSource:
-    """The source of that kind of one exchange's candles.
-
-    Raises:
-        ConfigurationError: if there is no such kind.
-    """
-    if kind not in _KINDS:
-        raise ConfigurationError(f"'{kind}' is no source of candles; there are {', '.join(_KINDS)}")
-    return _KINDS[kind](exchange, parts)
-
-
 def sources_of(parts: SourceParts) -> dict[str, Sources]:
     """The sources of each exchange that is asked, in flag order."""
-    return {
-        s.exchange: Sources(
-            make_source(Origin.ENDPOINT, s.exchange, parts), _further_sources(s, parts)
-        )
-        for s in parts.sessions
-    }
+    return {session.exchange: _sources_of(session, parts) for session in parts.sessions}
 
 
-def _further_sources(session: ExchangeSession, parts: SourceParts) -> dict[Origin, FurtherSource]:
-    further: dict[Origin, FurtherSource] = {}
-    if parts.archives is not None:
-        is_to_stop = session.stop.is_set
-        further[Origin.ARCHIVE] = ArchiveCandles(session.exchange, parts.archives, is_to_stop)
-    if parts.builds_from_trades and session.trade_habits is not None:
-        further[Origin.TRADES] = TradeCandles(
-            session, parts.now_ms, parts.settle_seconds, parts.refetch_last_candles
-        )
-    return further
+def _sources_of(session: ExchangeSession, parts: SourceParts) -> Sources:
+    endpoint = CcxtCandles(session, parts.now_ms, parts.settle_seconds, parts.refetch_last_candles)
+    made = {origin: make(session, parts) for origin, make in _FURTHER.items()}
+    return Sources(endpoint, {o: source for o, source in made.items() if source is not None})
 
 
-def _candle_endpoint(exchange: str, parts: SourceParts) -> CandleSource:
-    session = next(each for each in parts.sessions if each.exchange == exchange)
-    return CcxtCandles(session, parts.now_ms, parts.settle_seconds, parts.refetch_last_candles)
+def _archives(session: ExchangeSession, parts: SourceParts) -> FurtherSource | None:
+    if parts.archives is None:
+        return None
+    return ArchiveCandles(session.exchange, parts.archives, session.stop.is_set)
 
 
-_KINDS: Mapping[str, Callable[[str, SourceParts], CandleSource]] = {
-    Origin.ENDPOINT: _candle_endpoint,
+def _trades(session: ExchangeSession, parts: SourceParts) -> FurtherSource | None:
+    if not parts.builds_from_trades or session.trade_habits is None:
+        return None
+    return TradeCandles(session, parts.now_ms, parts.settle_seconds, parts.refetch_last_candles)
+
+
+_FURTHER: Mapping[Origin, Callable[[ExchangeSession, SourceParts], FurtherSource | None]] = {
+    Origin.ARCHIVE: _archives,
+    Origin.TRADES: _trades,
 }
-"""How a source of each kind is made."""
+"""How a further source of each kind is made, None where it is not to be had; preferred first."""

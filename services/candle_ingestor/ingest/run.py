@@ -20,7 +20,7 @@ from candle_ingestor.ingest.choosing import (
     learn_all_markets,
     refuse_unoffered_timeframe,
 )
-from candle_ingestor.ingest.failures import failed_minutes
+from candle_ingestor.ingest.failures import can_do_without, fail_what_is_missing
 from candle_ingestor.ingest.fetching import Fetcher
 from candle_ingestor.ingest.keeping import PageKeeper
 from candle_ingestor.ingest.merge_schedule import MergeSchedule
@@ -188,7 +188,14 @@ class _Run:
             raise
         finally:
             await on_store(self._report_source_gaps)
-        await on_store(self._judge)
+        await on_store(
+            fail_what_is_missing,
+            self.ledger,
+            self.tickers,
+            self.outcomes,
+            self.works,
+            self.report.troubles,
+        )
 
     def finish(self) -> None:
         report = self.report
@@ -308,38 +315,12 @@ class _Run:
     def _note_failure(self, work: SeriesWork, error: Exception) -> None:
         exchange = work.series.exchange
         self.report.note_trouble(exchange, words_without(exchange, error) or repr(error))
-        if self.config.run.fail_fast and not self._can_do_without_failed(work.series):
+        if self.config.run.fail_fast and not can_do_without(
+            work.series, self.tickers, self.report.troubles
+        ):
             self.parts.stop.request("--fail_fast")
-
-    def _can_do_without_failed(self, series: Series) -> bool:
-        troubled = self.report.troubles
-        for each in self.tickers:
-            sources = each.ticker.sources
-            if series in sources:
-                rest = [s for s in sources if s.exchange not in troubled]
-                if len(rest) < each.ticker.basis.rules.min_exchanges:
-                    return False
-        return True
 
     def _report_source_gaps(self) -> None:
         for series, work in self.works.items():
             work.report.wanted_candles = work.candles_in((work.plan.wanted,))
             work.report.gaps = source_gaps(self.ledger, series, work.plan.wanted)
-
-    def _judge(self) -> None:
-        for each in self.tickers:
-            outcome = self.outcomes[each.ticker]
-            unavailable = [e for e in each.choice.unknown if e in self.report.troubles]
-            failed = failed_minutes(self.ledger, each.ticker, outcome, self.works, unavailable)
-            if failed:
-                candles = failed.duration_ms // each.ticker.merged.timeframe.duration_ms
-                outcome.fail(
-                    f"{candles:,} candles could not be merged: "
-                    f"{self._troubled(each)} left them unanswered"
-                )
-
-    def _troubled(self, each: RunTicker) -> str:
-        # Why they did not is told once for each of them, whatever the number of its symbols.
-        troubled = [s.exchange for s in each.asked if self.works[s].failed]
-        troubled += [e for e in each.choice.unknown if e in self.report.troubles]
-        return ", ".join(troubled)

@@ -15,8 +15,8 @@ from candle_ingestor.model.candles import EXCHANGE_CANDLES, MERGED_CANDLES
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
 
-_ROWS_PER_STATEMENT = 100
-"""SQLite before 3.32 takes 999 values a statement, and the widest row has nine."""
+_VALUES_PER_STATEMENT = 999
+"""SQLite before 3.32 takes no more."""
 _ROWS_PER_LIST = 5000
 """Lists of Python objects that the processor's cache can hold."""
 _ROWS_PER_FETCH = 2000
@@ -55,7 +55,7 @@ def insert(
 ) -> None:
     """Inserts or replaces rows inside the caller's transaction.
 
-    One statement takes 100 rows, which costs a third less than one row each.
+    One statement takes many rows, which costs a third less than one row each.
     """
     for part in candles.iter_slices(_ROWS_PER_LIST):
         _insert_part(connection, table, series_id, part)
@@ -116,10 +116,11 @@ def _insert_part(
     values: list[Any] = [None] * (candles.height * width)
     for position, column in enumerate(columns):
         values[position::width] = column
-    whole = len(values) - len(values) % (width * _ROWS_PER_STATEMENT)
-    for start in range(0, whole, width * _ROWS_PER_STATEMENT):
-        part = values[start : start + width * _ROWS_PER_STATEMENT]
-        connection.execute(_insert_sql(table, series_id, _ROWS_PER_STATEMENT), part)
+    rows = _VALUES_PER_STATEMENT // width
+    whole = len(values) - len(values) % (width * rows)
+    for start in range(0, whole, width * rows):
+        part = values[start : start + width * rows]
+        connection.execute(_insert_sql(table, series_id, rows), part)
     if whole < len(values):
         connection.executemany(
             _insert_sql(table, series_id, 1),

@@ -220,6 +220,18 @@ def test_what_the_endpoint_does_not_reach_goes_to_the_first_source_that_offers_i
     assert made.unreachable[GapReason.BEYOND_REACH] == span(0, 10)
 
 
+def test_provisional_minutes_that_left_the_reach_are_asked_of_who_offers_them() -> None:
+    record = known((0, 60), provisional=span(58, 60))
+
+    made = plan_series(
+        window(0, 100), record, MINUTE, ms(80), lambda: {Origin.ARCHIVE: span(50, 70)}
+    )
+
+    assert made.elsewhere == {Origin.ARCHIVE: span(58, 70)}
+    assert made.unreachable[GapReason.BEYOND_REACH] == span(70, 80)
+    assert made.to_ask == span(80, 100)
+
+
 def test_candles_from_elsewhere_bring_nothing_within_the_reach_of_the_endpoint() -> None:
     coverage = (
         Coverage()
@@ -283,7 +295,8 @@ def test_a_plan_accounts_for_everything_wanted_exactly_once(
         assert not again - made.to_fetch
     for origin, intervals in made.elsewhere.items():
         assert not intervals - offers[origin]
-        assert not intervals & (made.unreachable[GapReason.BEYOND_REACH] | record.covered)
+        assert not intervals & made.unreachable[GapReason.BEYOND_REACH]
+        assert not intervals & (record.covered - record.provisional)
     newest = IntervalSet.of(wished.end_ms - wished.catch_up_initial_ms, wished.end_ms)
     assert made.catch_up == (EMPTY if wished.is_bounded else made.to_ask & newest)
 

@@ -89,7 +89,9 @@ class CandleFile:
         except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, KeyError) as error:
             raise ArchiveError(f"it is damaged ({error}); fetch it again") from error
         except NotImplementedError as error:
-            raise ArchiveError(f"it is compressed in a way that is not known: {error}") from error
+            raise ArchiveError(
+                f"it is compressed in a way that is not known ({error}); pack it as an ordinary zip"
+            ) from error
         except OSError as error:
             raise ArchiveError(f"it cannot be read: {error.strerror or error}") from error
 

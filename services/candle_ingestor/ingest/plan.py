@@ -106,7 +106,8 @@ def plan_series(
     if reach_start_ms is not None:
         beyond = beyond | (missing & IntervalSet.of(0, reach_start_ms))
     to_ask = missing - unlisted - beyond
-    beyond = beyond - unlisted - record.covered
+    # What is provisional is to be asked once more, by whoever can still tell (rule T2).
+    beyond = beyond - unlisted - (record.covered - record.provisional)
     elsewhere = {}
     for origin, offered in offers().items() if beyond else ():
         elsewhere[origin] = beyond & offered
@@ -119,7 +120,7 @@ def plan_series(
         wanted,
         catch_up,
         to_ask - catch_up,
-        {GapReason.NOT_LISTED_YET: unlisted, GapReason.BEYOND_REACH: beyond},
+        {GapReason.NOT_LISTED_YET: unlisted, GapReason.BEYOND_REACH: beyond - record.covered},
         elsewhere,
     )
 

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from candle_ingestor.operations.redis_run_lock import RedisRunLock
     from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
 
+_READING_TRIES = 3
+_READING_SECONDS = 5.0
+
 LOCK_LOST = "the loss of its run lock"
 """Why a run stops that another run may work beside."""
 
@@ -58,6 +61,19 @@ def make_store(
     from candle_ingestor.stores.sqlite.store import SqliteStore
 
     require_writable("--sqlite_path", config.store.sqlite_path.parent)
+    return SqliteStore(config.store.sqlite_path)
+
+
+def make_reading_store(config: Config, clock: Clock) -> Store:
+    """The store for a command that only reads: a person waits, so a server is soon given up."""
+    if config.store.influxdb is not None:
+        from candle_ingestor.stores.influxdb.patience import Patience
+        from candle_ingestor.stores.influxdb.store import InfluxDbStore
+
+        patience = Patience(tries=_READING_TRIES, seconds=_READING_SECONDS)
+        return InfluxDbStore(config.store.influxdb, patience=patience, now_ms=clock.now_ms)
+    from candle_ingestor.stores.sqlite.store import SqliteStore
+
     return SqliteStore(config.store.sqlite_path)
 
 

@@ -94,6 +94,8 @@ def config_from_flags(
             download_list_path=_path(values.download_list_path),
             progress=values.progress,
             report=values.report,
+            format=values.format,
+            by_exchange=values.by_exchange,
         ),
         symbols=symbols,
         redis=redis_from_flags(values, environment),

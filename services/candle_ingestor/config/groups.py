@@ -26,6 +26,8 @@ class RunConfig:
         fail_when_degraded: whether a degraded run ends with exit code 1 (rule F3).
         progress: auto, on or off.
         report: what is printed at the end: short, full or none.
+        format: how a command that looks prints: text, json or csv.
+        by_exchange: whether it tells of each exchange's own series, too.
     """
 
     max_run_seconds: float
@@ -36,6 +38,8 @@ class RunConfig:
     download_list_path: Path | None
     progress: str
     report: str
+    format: str = "text"
+    by_exchange: bool = False
 
 
 @dataclass(frozen=True)

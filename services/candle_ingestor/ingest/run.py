@@ -36,6 +36,7 @@ from candle_ingestor.ingest.preparing import (
     series_of,
     wanted_span,
     with_unreachable,
+    with_wanted,
 )
 from candle_ingestor.ingest.report import RunReport, TickerReport
 from candle_ingestor.ingest.report_json import report_json
@@ -230,7 +231,9 @@ class _Run:
         refuse_mixed_history(self.config, self.tickers, records)
         self.works = plan_works(self.tickers, records, self.sources)
         self._tell_outlook(records, markets)
-        settling.adopt(learnt | with_unreachable(self.works, records))
+        records |= with_unreachable(self.works, records)
+        known = {series: records[series] for series in (*learnt, *self.works)}
+        settling.adopt(known | with_wanted(self.tickers, self.works, records))
         for ticker, outcome in self.outcomes.items():
             if outcome.rule_changes:
                 log.warning(

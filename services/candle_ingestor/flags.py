@@ -86,6 +86,7 @@ _group(
         ["text", "json", "csv"],
         "How what is asked for is printed: for people, or for programs.",
     ),
+    flags.DEFINE_integer("newest", 20, "How many runs are listed.", lower_bound=1),
     flags.DEFINE_bool(
         "by_exchange",
         False,

@@ -131,10 +131,13 @@ def _command(word: str) -> str:
 
 
 def _paths(command: str, words: Sequence[str]) -> tuple[str, ...]:
-    takes_paths = bool(COMMANDS[command].arguments)
-    if words and not takes_paths:
+    arguments = COMMANDS[command].arguments
+    is_optional = arguments.startswith("[")
+    takes_paths = bool(arguments) and not is_optional
+    unexpected = words[1:] if is_optional else words
+    if unexpected and not takes_paths:
         raise ConfigurationError(
-            f"{quoted(words[0])} is not understood; flags are written --name=value"
+            f"{quoted(unexpected[0])} is not understood; flags are written --name=value"
         )
     if takes_paths and not words:
         raise ConfigurationError(

@@ -10,7 +10,8 @@ from typing import Any
 from rich.console import Console
 
 from candle_ingestor.commands.parts import load_symbols
-from candle_ingestor.commands.storage import make_reading_store
+from candle_ingestor.commands.storage import is_run_there, make_reading_store
+from candle_ingestor.completeness.runs import RUNNING, with_interrupted
 from candle_ingestor.config import Config
 from candle_ingestor.config.origins import Origin
 from candle_ingestor.errors import ConfigurationError
@@ -33,6 +34,18 @@ def reading(config: Config, clock: Clock) -> Iterator[Store]:
     """
     with closing(make_reading_store(config, clock)) as store:
         yield store
+
+
+def read_runs(config: Config, store: Store, newest: int) -> list[dict[str, Any]]:
+    """The newest run reports, newest first; a run that died is `interrupted`."""
+    found = store.read_runs(newest)
+    is_there = True
+    if found and found[0]["status"] == RUNNING:
+        is_there = is_run_there(config)
+        if not is_there:
+            # It may have ended in between.
+            found = store.read_runs(newest)
+    return with_interrupted(found, is_newest_there=is_there)
 
 
 def shown_series(config: Config, ledger: Ledger) -> list[Series]:

@@ -8,6 +8,7 @@ from candle_ingestor.commands.reading import (
     nothing_stored,
     print_json,
     print_plain,
+    read_runs,
     reading,
     shown_series,
 )
@@ -44,7 +45,7 @@ def status(config: Config, clock: Clock, console: Console) -> int:
             ledger,
             store.count_candles(counted, _stored_span(ledger)),
             store.size_bytes(),
-            store.read_runs(_RUNS_LOOKED_AT),
+            read_runs(config, store, _RUNS_LOOKED_AT),
             now_ms,
             config.candles.settle_seconds,
         )

@@ -96,6 +96,8 @@ def config_from_flags(
             report=values.report,
             format=values.format,
             by_exchange=values.by_exchange,
+            newest=values.newest,
+            words=tuple(paths),
         ),
         symbols=symbols,
         redis=redis_from_flags(values, environment),

@@ -28,6 +28,8 @@ class RunConfig:
         report: what is printed at the end: short, full or none.
         format: how a command that looks prints: text, json or csv.
         by_exchange: whether it tells of each exchange's own series, too.
+        newest: how many runs it lists.
+        words: what was named after the command.
     """
 
     max_run_seconds: float
@@ -40,6 +42,8 @@ class RunConfig:
     report: str
     format: str = "text"
     by_exchange: bool = False
+    newest: int = 20
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ from candle_ingestor.ingest.preparing import (
     with_wanted,
 )
 from candle_ingestor.ingest.report import RunReport, TickerReport
-from candle_ingestor.ingest.report_json import report_json
+from candle_ingestor.ingest.report_json import report_json, running_json
 from candle_ingestor.ingest.sources.factory import Sources, source_parts, sources_of
 from candle_ingestor.ingest.store_thread import StoreThread
 from candle_ingestor.ingest.trades_estimate import (
@@ -141,6 +141,7 @@ class _Run:
 
     async def execute(self) -> None:
         on_store = self.store_thread.run
+        await on_store(self.parts.store.write_run, running_json(self.report))
         self.parts.progress.begin("Asking the exchanges which markets they have")
         markets = await learn_all_markets(
             self.config, self.sessions, self.parts.markets_cache, self.report

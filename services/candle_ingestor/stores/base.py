@@ -104,9 +104,8 @@ class Store(Protocol):
     ) -> dict[Series, dict[Month, int]]:
         """How many candles each series has in each month that has one; none is read.
 
-        Every series asked for is in the answer. `span` is of whole days and holds all that is
-        stored of them. However many series there are, it is asked in one request, or in a few of
-        some months each where the span is long.
+        Every series asked for is in the answer. `span` holds all that is stored of them. However
+        many series there are, it takes a request a month at most.
         """
 
     def size_bytes(self) -> int | None:

@@ -99,11 +99,11 @@ def newest_query(series: Sequence[Series], since_ms: int) -> str:
 
 
 def counts_query(span: Interval) -> str:
-    """How many candles every series has on each day that has one; `span` is of whole days."""
+    """How many candles every series has that open in the span."""
     return (
         f'SELECT COUNT("open") AS "candles" FROM {CANDLES}, {EXCHANGE_CANDLES}'
         f" WHERE time >= {_time_ns(span.start_ms)} AND time < {_time_ns(span.end_ms)}"
-        ' GROUP BY "exchange", "currency_pair", "timeframe", time(1d) fill(none)'
+        ' GROUP BY "exchange", "currency_pair", "timeframe"'
     )
 
 

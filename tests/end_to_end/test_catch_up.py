@@ -148,7 +148,9 @@ def test_after_a_long_pause_krakens_gap_beyond_its_reach_is_told_and_the_rest_go
     # 720 candles back from 06:00, itself included, and a margin of two.
     pause = {"start": "2024-05-02T11:40:00Z", "end": "2024-05-02T18:03:00Z"}
     assert ticker["gaps"] == [pause | {"reason": "below_minimum"}]
-    assert ticker["exchanges"]["kraken"]["gaps"] == [pause | {"reason": "beyond_reach"}]
+    assert ticker["exchanges"]["kraken"]["gaps"] == [
+        pause | {"reason": "beyond_reach", "files": ["XBTUSD_1.csv of Kraken_OHLCVT_Q2_2024.zip"]}
+    ]
     assert ticker["exchanges"]["coinbaseexchange"]["gaps"] == []
     manifest = catching_up.stored.manifest("BTCUSD")["months"]["2024-05"]
     assert pause | {"reason": "below_minimum"} in manifest["gaps"]

@@ -16,7 +16,7 @@ MINUTES_SINCE = 30
 """From the end of the backfill to now, so that nothing of it is provisional."""
 RATE = 0.05
 DAYS_OF_HISTORY = 30
-MOST_RUNS = 20
+MOST_RUNS = 30
 SHORT_TIMEFRAMES = (1, 5, 15, 30, 60)
 
 

@@ -111,7 +111,7 @@ def test_the_sample_archives_come_in_whole(importing: Any, ms_of: Any) -> None:
 @pytest.mark.parametrize(
     ("folder", "days", "later", "quarter"),
     [
-        pytest.param(SAMPLES, ("2024-08-05", "2024-08-07"), "2024-08-12", "Q3_2024", id="sample"),
+        pytest.param(SAMPLES, ("2024-08-05", "2024-08-07"), "2024-10-12", "Q3_2024", id="sample"),
         pytest.param(
             RECORDED,
             ("2023-03-01", "2023-03-15"),

@@ -152,6 +152,13 @@ def gap(start: str, end: str, reason: str) -> dict[str, str]:
     return {"start": f"{start}:00Z", "end": f"{end}:00Z", "reason": reason}
 
 
+def beyond_krakens_reach(start: str, end: str, file: str) -> dict[str, Any]:
+    """A gap of Kraken within a quarter, with the published file that has it."""
+    year, month = start[:4], int(start[5:7])
+    archive = f"Kraken_OHLCVT_Q{(month + 2) // 3}_{year}.zip"
+    return gap(start, end, "beyond_reach") | {"files": [f"{file} of {archive}"]}
+
+
 @pytest.fixture
 def assert_merged(truth: Any) -> Callable[..., Any]:
     """Compares what a job stored, exported and counted with the exact computation.
@@ -235,7 +242,9 @@ def test_a_recorded_market_is_merged_exactly_and_every_minute_accounted_for(
     assert ticker["gaps"] == []
     kraken = ticker["exchanges"]["kraken"]
     assert kraken["gap_candles"] == {"beyond_reach": count}
-    assert kraken["gaps"] == [gap(f"{start}T00:00", f"{end}T00:00", "beyond_reach")]
+    assert kraken["gaps"] == [
+        beyond_krakens_reach(f"{start}T00:00", f"{end}T00:00", "XBTUSD_1.csv")
+    ]
     assert (kraken["requests"], kraken["candles"]) == (0, 0)
     assert f"kraken lacks: beyond_reach {count:,}" in finished.output
     month = start[:7]
@@ -298,7 +307,9 @@ def test_a_bad_print_where_no_other_exchange_trades_is_kept_as_it_is(
     assert bad_print.source_exchanges == ("binanceus",)
     morning = (f"{day}T00:00", noon)
     assert ticker["gaps"] == [gap(*morning, "below_minimum")]
-    assert ticker["exchanges"]["kraken"]["gaps"] == [gap(*morning, "beyond_reach")]
+    assert ticker["exchanges"]["kraken"]["gaps"] == [
+        beyond_krakens_reach(*morning, "XBTUSDC_1.csv")
+    ]
     assert ticker["exchanges"]["binanceus"]["gaps"] == []
 
 
@@ -377,7 +388,11 @@ def test_hourly_candles_across_a_month_boundary_and_krakens_edge_of_reach(
         ticker = finished.ticker(symbol)
         assert_merged(job, simulator, ticker, served, span, timeframe="1h")
         assert ticker["gaps"] == [gap(*first_hours, "below_minimum")]
-        assert ticker["exchanges"]["kraken"]["gaps"] == [gap(*first_hours, "beyond_reach")]
+        assert ticker["exchanges"]["kraken"]["gaps"] == [
+            beyond_krakens_reach(
+                *first_hours, f"{symbol.replace('BTC', 'XBT').replace('/', '')}_60.csv"
+            )
+        ]
         assert ticker["exchanges"]["coinbaseexchange"]["gaps"] == []
         assert ticker["wanted_candles"] == 720
         manifest = job.stored.manifest(f"{symbol.replace('/', '')}_1h")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import os
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, cast
 
@@ -44,9 +46,11 @@ class CandleFile:
     @property
     def path(self) -> str:
         """What messages and records call it: the zip, and its name in there if it is not alone."""
+        # A name of bytes that are no text is one for the disk alone.
+        container = os.fsencode(self.container).decode(errors="replace")
         if self.member is None or self.is_alone:
-            return str(self.container)
-        return f"{self.container}/{self.member}"
+            return container
+        return f"{container}/{self.member}"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -66,10 +70,10 @@ class CandleFile:
         """
         try:
             if self.member is not None:
-                with zipfile.ZipFile(self.container) as archive:
-                    _require_harmless(archive.getinfo(self.member))
-                    with archive.open(self.member) as stream:
-                        yield stream
+                archive = _opened_zip(self.container, self.container.stat().st_mtime_ns)
+                _require_harmless(archive.getinfo(self.member))
+                with archive.open(self.member) as stream:
+                    yield stream
             elif self.container.name.lower().endswith(GZIP_SUFFIX):
                 with gzip.open(self.container) as unpacked:
                     yield cast(IO[bytes], unpacked)
@@ -109,6 +113,15 @@ def files_in(path: Path) -> list[CandleFile]:
         CandleFile(path, member.filename, len(found) == 1, member.file_size)
         for member in sorted(found, key=lambda member: member.filename)
     ]
+
+
+@lru_cache(maxsize=1)
+def _opened_zip(path: Path, changed_ns: int) -> zipfile.ZipFile:
+    """The zip, kept open for its next member: of thousands, listing them all takes a while.
+
+    `changed_ns` tells it from an earlier one of that name.
+    """
+    return zipfile.ZipFile(path)
 
 
 def _is_csv(name: str) -> bool:

@@ -34,13 +34,18 @@ def sha256_of(path: Path, is_stopping: Callable[[], bool] = lambda: False) -> st
     return digest.hexdigest()
 
 
+def has_checksum(path: Path) -> bool:
+    """Whether `NAME.CHECKSUM` lies beside a file."""
+    return _published(path).exists()
+
+
 def require_checksum(path: Path, sha256: str) -> None:
     """Compares a file with `NAME.CHECKSUM` beside it, where that is.
 
     Raises:
         ArchiveError: if it says something else, or nothing.
     """
-    published = path.with_name(path.name + CHECKSUM_SUFFIX)
+    published = _published(path)
     try:
         with published.open("rb") as file:
             text = file.read(_LONGEST_CHECKSUM_BYTES).decode("utf-8", errors="replace")
@@ -56,3 +61,7 @@ def require_checksum(path: Path, sha256: str) -> None:
             f"it is not the file that was published: its SHA-256 is {sha256}, and "
             f"{published.name} says {found[0]}; fetch it again"
         )
+
+
+def _published(path: Path) -> Path:
+    return path.with_name(path.name + CHECKSUM_SUFFIX)

@@ -18,7 +18,12 @@ from candle_ingestor.commands.saying import say
 from candle_ingestor.commands.storage import LOCK_LOST, make_store, open_store
 from candle_ingestor.commands.stored import SettlingParts, settle_dependents
 from candle_ingestor.config import Config
-from candle_ingestor.errors import SOME_TICKERS_FAILED, ConfigurationError
+from candle_ingestor.errors import (
+    SOME_TICKERS_FAILED,
+    CandleIngestorError,
+    ConfigurationError,
+    DependencyError,
+)
 from candle_ingestor.ingest.import_finding import FoundFiles, find_files
 from candle_ingestor.ingest.import_report import (
     FileReport,
@@ -30,6 +35,7 @@ from candle_ingestor.ingest.import_report import (
 from candle_ingestor.ingest.importing import Importer, ImportRules
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.imported_file import FileStatus, KnownFiles
+from candle_ingestor.model.series import Series
 from candle_ingestor.model.times import iso_text
 from candle_ingestor.operations.atomic_file import replace_file
 from candle_ingestor.operations.clock import Clock
@@ -50,6 +56,8 @@ class ImportRun:
         reports: a file each.
         left_out: how many files are of other symbols or lengths than those that are wanted.
         outcomes: of the symbols that are merged from what was imported.
+        stop_reason: why it ended early, if it did.
+        failure: what ended it half-way.
     """
 
     started_ms: int
@@ -58,6 +66,13 @@ class ImportRun:
     outcomes: dict[Ticker, TickerOutcome]
     finished_ms: int = 0
     stop_reason: str | None = None
+    failure: CandleIngestorError | None = None
+
+    @property
+    def series(self) -> set[Series]:
+        """What may have changed, by this run or by one before that was cut short."""
+        known = (each for each in self.reports if each.status is not FileStatus.FAILED)
+        return {each.series for each in known if each.series is not None}
 
     @property
     def has_failed(self) -> bool:
@@ -92,17 +107,21 @@ def import_files(config: Config, clock: Clock, console: Console) -> int:
     ):
         ledger = Ledger(opened.store)
         importer = _importer(config, clock, ledger, progress, stop, writes=True)
-        run.reports += importer.import_all(found.files)
-        done = (FileStatus.IMPORTED, FileStatus.UNCHANGED, FileStatus.NOT_DONE)
-        series = {each.series for each in run.reports if each.series and each.status in done}
-        if not stop.is_urgent:
-            parts = SettlingParts(clock.now_ms(), lambda: stop.is_urgent, progress)
-            run.outcomes |= settle_dependents(config, ledger, series, parts)
+        parts = SettlingParts(clock.now_ms(), lambda: stop.is_urgent, progress)
+        try:
+            for report in importer.import_all(found.files):
+                run.reports.append(report)
+            if not stop.is_urgent:
+                run.outcomes |= settle_dependents(config, ledger, run.series, parts)
+        except DependencyError as error:
+            run.failure = error
     run.finished_ms = clock.now_ms()
     run.stop_reason = stop.reason
+    run.failure = stop.failure or run.failure
     _publish(run, config, console)
-    if stop.failure is not None:
-        raise stop.failure
+    if run.failure is not None:
+        with stop.named_in_errors():
+            raise run.failure
     return SOME_TICKERS_FAILED if run.has_failed else 0
 
 
@@ -160,7 +179,11 @@ def _importer(
 ) -> Importer:
     archives = config.archives
     rules = ImportRules(
-        config.candles.settle_seconds, archives.skips_bad_rows, archives.prefers_archive, writes
+        config.candles.settle_seconds,
+        config.candles.refetch_last_candles,
+        archives.skips_bad_rows,
+        archives.prefers_archive,
+        writes,
     )
     known = _known(ledger.store)
     return Importer(ledger, known, rules, clock.now_ms, progress, stop.is_set)
@@ -179,7 +202,9 @@ def _publish(run: ImportRun, config: Config, console: Console) -> None:
         _say_left_out(run, console)
         for outcome in run.outcomes.values():
             _say_outcome(outcome, config, console)
-    say(console, ending(run.reports, (run.finished_ms - run.started_ms) / 1000, run.stop_reason))
+    if run.failure is None:
+        seconds = (run.finished_ms - run.started_ms) / 1000
+        say(console, ending(run.reports, seconds, run.stop_reason))
 
 
 def _say_left_out(run: ImportRun, console: Console) -> None:
@@ -211,7 +236,9 @@ def _write_report(run: ImportRun, path: Path) -> None:
 
 
 def _report_json(run: ImportRun) -> dict[str, Any]:
-    status = "stopped" if run.stop_reason else "failed" if run.has_failed else "ok"
+    status = "stopped" if run.stop_reason else "ok"
+    if run.has_failed or run.failure is not None:
+        status = "failed"
     return {
         "command": "import",
         "status": status,
@@ -220,6 +247,7 @@ def _report_json(run: ImportRun) -> dict[str, Any]:
         "finished_ms": run.finished_ms,
         "seconds": (run.finished_ms - run.started_ms) / 1000,
         "stop_reason": run.stop_reason,
+        "error": None if run.failure is None else str(run.failure),
         "files": [file_json(report) for report in run.reports],
         "files_left_out": run.left_out,
         "bad_rows": bad_rows_json(run.reports),

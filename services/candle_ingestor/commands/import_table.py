@@ -16,6 +16,7 @@ from candle_ingestor.model.texts import counted
 from candle_ingestor.model.times import minute_text
 
 MOST_FILES_SHOWN = 30
+MOST_REASONS_SHOWN = 10
 
 _WORDS = {
     FileStatus.IMPORTED: "imported",
@@ -37,10 +38,8 @@ def print_files(
         console.print(_table(shown, is_plan=is_plan))
     if len(shown) < len(known):
         say(console, f"and {len(known) - len(shown):,} more files; --report=full shows them all")
-    for each in _first(reports, FileStatus.FAILED):
-        say(console, f"{each.path}: {each.error}", "red")
-    for each in _first(reports, FileStatus.PASSED_OVER):
-        say(console, f"{each.path} was passed over: {each.error}")
+    for status, colour in ((FileStatus.FAILED, "red"), (FileStatus.PASSED_OVER, "")):
+        _say_why([each for each in reports if each.status is status], console, colour)
     for each in reports:
         if each.differences.count:
             _say_differences(each, console)
@@ -95,8 +94,12 @@ def ending(reports: Sequence[FileReport], seconds: float, stop_reason: str | Non
     )
 
 
-def _first(reports: Sequence[FileReport], status: FileStatus) -> list[FileReport]:
-    return [each for each in reports if each.status is status][:MOST_FILES_SHOWN]
+def _say_why(reports: Sequence[FileReport], console: Console, colour: str) -> None:
+    for each in reports[:MOST_REASONS_SHOWN]:
+        say(console, f"{each.path} {_WORDS[each.status]}: {each.error}", colour)
+    if len(reports) > MOST_REASONS_SHOWN:
+        more = counted(len(reports) - MOST_REASONS_SHOWN, "more file")
+        say(console, f"and {more} {_WORDS[reports[0].status]}", colour)
 
 
 def _time(time_ms: int | None) -> str:

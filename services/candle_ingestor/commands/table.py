@@ -136,6 +136,7 @@ _USED_BY_FLAG: Mapping[str, tuple[str, ...]] = {
     "exchanges": ("ingest", "merge", "export", "demo", "status", "gaps"),
     "candle_granularity_minutes": _ALL,
     "settle_seconds": _ALL,
+    "refetch_last_candles": (*_FETCHING, "import"),
     "export_csv": ("ingest", "merge", "import", "demo"),
     "restate": ("ingest", "export", "import", "demo"),
     "strict_symbols": ("ingest",),

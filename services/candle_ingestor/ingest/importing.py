@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 STOPPED = "the import was stopped before; the same command goes on from there"
 
 _LONGEST_ERROR = 500
+_END_MS = 1 << 62
 _PROGRESS = "kB"
 
 
@@ -47,15 +48,21 @@ class ImportRules:
 
     Attributes:
         settle_seconds: of rule T1.
+        refetch_last_candles: of rule T2.
         skips_bad_rows: whether a file with bad rows is used for the rest.
         prefers_archive: whether a file's candle replaces one that the endpoint answered.
         writes: whether the store is changed; without it the reports say what would be.
     """
 
     settle_seconds: float
+    refetch_last_candles: int = 0
     skips_bad_rows: bool = False
     prefers_archive: bool = False
     writes: bool = True
+
+
+class _StoppedError(Exception):
+    """The import is to stop while a file is judged."""
 
 
 @dataclass
@@ -73,6 +80,7 @@ class Importer:
     now_ms: Callable[[], int]
     progress: Progress
     is_to_stop: Callable[[], bool] = lambda: False
+    _read_bytes: float = 0.0
 
     def import_all(self, found: Sequence[FoundFile]) -> Iterator[FileReport]:
         """Imports these files in their order, and reports each as soon as it is done.
@@ -80,8 +88,9 @@ class Importer:
         Raises:
             StoreError: if the store fails.
         """
-        expected = sum(_kilobytes(each.file.size_bytes) for each in found)
+        expected = _kilobytes(sum(each.file.size_bytes for each in found))
         self.progress.begin("Importing", {_PROGRESS: expected} if expected else None)
+        self._read_bytes = 0.0
         for container, files in groupby(found, key=lambda each: each.file.container):
             yield from self._import_container(container, list(files))
 
@@ -100,30 +109,32 @@ class Importer:
         for each in found:
             if sha256 is None or self.is_to_stop():
                 yield _report(each, sha256, FileStatus.NOT_DONE, error=STOPPED)
-            else:
-                yield self._import_file(each, sha256)
+                continue
+            end_bytes = self._read_bytes + each.file.size_bytes
+            report = self._import_file(each, sha256)
+            is_work = report.status is not FileStatus.UNCHANGED
+            self._advance(end_bytes - self._read_bytes, is_work=is_work)
+            yield report
 
     def _import_file(self, found: FoundFile, sha256: str) -> FileReport:
         file, series = found.file, found.described.series
         before = self.known.find(sha256, file.path, file.size_bytes, series)
         if before is not None and not (self.rules.prefers_archive and before.differing):
-            self._advance(file.size_bytes, is_work=False)
             report = _report(found, sha256, FileStatus.UNCHANGED)
             return replace(
                 report, rows=before.rows, first_ms=before.first_ms, last_ms=before.last_ms
             )
         try:
             return self._kept(self._import_changed(found, sha256))
+        except _StoppedError:
+            return _report(found, sha256, FileStatus.NOT_DONE, error=STOPPED)
         except ArchiveError as error:
             return self._kept(_failed(found, sha256, error))
 
     def _import_changed(self, found: FoundFile, sha256: str) -> FileReport:
         file, series = found.file, found.described.series
         closed_end_ms = series.timeframe.closed_end_ms(self.now_ms(), self.rules.settle_seconds)
-        # Half of the way is reading, the other half is storing.
-        content = judge_archive(
-            file, found.described, closed_end_ms, lambda size: self._advance(size / 2)
-        )
+        content = judge_archive(file, found.described, closed_end_ms, self._note_read)
         report = replace(
             _report(found, sha256, FileStatus.IMPORTED),
             rows=content.rows,
@@ -182,12 +193,18 @@ class Importer:
                     taken,
                     candles,
                     answered,
-                    reasons={GapReason.REJECTED: taken & part.rejected},
+                    answered & self._too_soon(series),
+                    {GapReason.REJECTED: taken & part.rejected},
                     origin=Origin.ARCHIVE,
                 )
             ]
         )
         return kept.new
+
+    def _too_soon(self, series: Series) -> IntervalSet:
+        """The candles that exchanges still revise (rule T2)."""
+        revised_ms = self.rules.refetch_last_candles * series.timeframe.duration_ms
+        return IntervalSet.of(series.timeframe.floor_ms(self.now_ms() - revised_ms), _END_MS)
 
     def _compare(
         self,
@@ -246,8 +263,16 @@ class Importer:
             self.known.add(record)
         return report
 
+    def _note_read(self, size_bytes: int) -> None:
+        if self.is_to_stop():
+            raise _StoppedError
+        # Half of the way is reading, the other half is storing.
+        self._advance(size_bytes / 2)
+
     def _advance(self, size_bytes: float, *, is_work: bool = True) -> None:
-        self.progress.advance(_PROGRESS, _kilobytes(size_bytes), is_work=is_work)
+        before = _kilobytes(self._read_bytes)
+        self._read_bytes += size_bytes
+        self.progress.advance(_PROGRESS, _kilobytes(self._read_bytes) - before, is_work=is_work)
 
 
 def _report(

@@ -99,7 +99,8 @@ def test_only_closed_candles_count_and_no_silence_of_what_is_to_come(judge: Judg
     full = judge(kraken_text(rows), closed_end_ms=now_ms)
     of_quarter = judge(kraken_text(rows[:4]), "Q1_2023/XBTUSD_1.csv", now_ms)
 
-    assert full.covers == of_quarter.covers == span(0, 6)
+    assert full.covers == span(0, 6)
+    assert of_quarter.covers == span(0, 4)
     assert content_of(full) == rows[:6]
     assert content_of(of_quarter) == rows[:4]
     with pytest.raises(ArchiveError, match="no candle that is closed by now"):

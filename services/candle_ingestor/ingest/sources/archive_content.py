@@ -281,11 +281,15 @@ def _range(candles: pl.DataFrame, timeframe: Timeframe) -> Interval | None:
 
 
 def _covers(described: Described, known: list[Interval], closed_end_ms: int) -> Interval:
+    """The named span, if it is over. Of one that is not, no file can know the rest."""
     if described.span is None:
         return Interval(known[0].start_ms, known[-1].end_ms)
     timeframe = described.series.timeframe
     start_ms, end_ms = described.span
-    return Interval(timeframe.ceil_ms(start_ms), min(timeframe.floor_ms(end_ms), closed_end_ms))
+    is_over = end_ms <= closed_end_ms
+    return Interval(
+        timeframe.ceil_ms(start_ms), timeframe.floor_ms(end_ms) if is_over else known[-1].end_ms
+    )
 
 
 def _spans(

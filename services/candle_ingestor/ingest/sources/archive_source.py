@@ -13,7 +13,7 @@ import polars as pl
 
 from candle_ingestor.archives.containers import CandleFile, files_in
 from candle_ingestor.archives.described import Described
-from candle_ingestor.archives.digests import require_checksum, sha256_of
+from candle_ingestor.archives.digests import has_checksum, require_checksum, sha256_of
 from candle_ingestor.archives.errors import ArchiveError, NotACandleFileError
 from candle_ingestor.archives.finding import archives_below
 from candle_ingestor.archives.recognising import Naming
@@ -51,6 +51,7 @@ class ArchiveIndex:
     problems: dict[str, str] = field(default_factory=dict)
     _contents: dict[str, ArchiveContent | None] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _verified: set[Path] = field(default_factory=set)
 
     @classmethod
     def of_folder(
@@ -84,9 +85,9 @@ class ArchiveIndex:
         return cls(now_ms, settle_seconds, skips_bad_rows, found, problems)
 
     def offers(self, series: Series) -> IntervalSet:
-        """What the files may have of the series: the spans that their names state, and of the
+        """What the files may have of the series.
 
-        others, which are read for that, what they cover.
+        Of a file whose name states a span it is that; another one is read to know what it covers.
         """
         offered = EMPTY
         for file, described in self.files.get(series, ()):
@@ -128,9 +129,7 @@ class ArchiveIndex:
 
     def _judged(self, file: CandleFile, described: Described) -> ArchiveContent | None:
         try:
-            digest = sha256_of(file.container)
-            if digest is not None:
-                require_checksum(file.container, digest)
+            self._require_published(file.container)
             closed_end_ms = self._closed_end_ms(described.series)
             content = judge_archive(file, described, closed_end_ms, most_held=0)
         except ArchiveError as error:
@@ -144,6 +143,13 @@ class ArchiveIndex:
             log.error("%s: %s; --skip_bad_rows uses the rest", file.path, self.problems[file.path])
             return None
         return content
+
+    def _require_published(self, path: Path) -> None:
+        if path not in self._verified and has_checksum(path):
+            digest = sha256_of(path)
+            assert digest is not None
+            require_checksum(path, digest)
+        self._verified.add(path)
 
     def _closed_end_ms(self, series: Series) -> int:
         return series.timeframe.closed_end_ms(self.now_ms(), self.settle_seconds)

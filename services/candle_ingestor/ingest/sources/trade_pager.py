@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -36,8 +35,6 @@ from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
 from candle_ingestor.model.origins import Origin
 from candle_ingestor.model.series_record import Listing
 from candle_ingestor.model.timeframe import DAY_MS
-
-log = logging.getLogger(__name__)
 
 
 @dataclass

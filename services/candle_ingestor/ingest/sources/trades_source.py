@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 
@@ -24,8 +23,6 @@ from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.origins import Origin
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.timeframe import MINUTE_MS, Timeframe
-
-log = logging.getLogger(__name__)
 
 _TRADES_PER_MINUTE = 20
 """Where nothing was measured: a busy market of a middling exchange."""

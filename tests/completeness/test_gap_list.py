@@ -81,10 +81,10 @@ def test_injected_gaps_of_any_place_length_and_reason_are_all_that_is_found(
     found = listed({one: record(gaps) for one, gaps in injected.items()})
 
     assert {each.series: [one.gap for one in each.gaps] for each in found} == injected
-    for one in worst_first(found):
-        assert one.candles == one.gap.interval.duration_ms // MINUTE_MS
-        is_final = one.gap.reason is GapReason.BEYOND_REACH
-        assert one.status is (GapStatus.PERMANENT if is_final else GapStatus.OPEN)
+    for listing in worst_first(found):
+        assert listing.candles == listing.gap.interval.duration_ms // MINUTE_MS
+        is_final = listing.gap.reason is GapReason.BEYOND_REACH
+        assert listing.status is (GapStatus.PERMANENT if is_final else GapStatus.OPEN)
 
 
 def test_the_longest_gap_that_can_be_filled_comes_first(listed: Listing) -> None:

@@ -5,7 +5,7 @@ when there is no InfluxDB to measure against.
 
 What SQLite takes follows from series and months, since it keeps counts: one minute in sixty has a
 candle here, and a full store takes as long. InfluxDB counts candle by candle: to what is measured
-is added what it would take for the rest, by how fast it counts.
+is added what it would take for the rest, by how fast it counts a year of every minute.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 from measuring import at_most, best_of_each, cost_of_child
 from real_influxdb import NO_SERVER, influx_server
 from simulated import DAY_MS, MINUTE_MS, iso_text
-from stored_candles import candles_of, minutes_of
+from stored_candles import candles_of, fill, minutes_of
 
 from candle_ingestor.model.candles import MERGED_CANDLES
 from candle_ingestor.model.intervals import Interval, IntervalSet
@@ -74,22 +75,34 @@ def measure_influxdb(connection: InfluxDbConnection) -> bool:
     with closing(InfluxDbStore(connection, create_bucket=True)) as store:
         store.check()
         stored = fill_all(store)
-        every = list(store.read_records())
-        started = time.monotonic()
-        store.count_candles(every, Interval(START_MS, END_MS))
-        counting = time.monotonic() - started
     place = [
         *("--store=influxdb", f"--influxdb_url={connection.url}"),
         *(f"--influxdb_org={connection.org}", f"--influxdb_bucket={connection.bucket}"),
     ]
     seconds = seconds_of(place, {"INFLUXDB_TOKEN": connection.token})
-    candles = len(every) * (END_MS - START_MS) // MINUTE_MS
+    full = len(SYMBOLS) * (len(EXCHANGES) + 1) * (END_MS - START_MS) // MINUTE_MS
+    rate = counted_a_second(replace(connection, bucket="bench_status_dense"))
     print(
-        f"InfluxDB counts {stored:,} candles in {counting:.2f} s; status takes {seconds:.2f} s "
-        f"over these, and a full store has {candles:,}"
+        f"InfluxDB counts {rate:,.0f} candles a second; status takes {seconds:.2f} s over "
+        f"{stored:,}, and a full store has {full:,}"
     )
-    rest = counting * (candles - stored) / stored
-    return at_most("seconds of status, InfluxDB", seconds + rest, MOST_SECONDS_INFLUXDB)
+    total = seconds + (full - stored) / rate
+    return at_most("seconds of status, InfluxDB", total, MOST_SECONDS_INFLUXDB)
+
+
+def counted_a_second(connection: InfluxDbConnection) -> float:
+    """How fast the server counts series that have a candle in nearly every minute."""
+    with closing(InfluxDbStore(connection, create_bucket=True)) as store:
+        store.check()
+        dense = [minutes_of(exchange) for exchange in EXCHANGES[:2]]
+        for seed, series in enumerate(dense):
+            fill(store, series, START_MS, END_MS, seed)
+        seconds = []
+        for _ in range(ROUNDS):
+            started = time.monotonic()
+            counts = store.count_candles(dense, Interval(START_MS, END_MS))
+            seconds.append(time.monotonic() - started)
+    return sum(sum(each.values()) for each in counts.values()) / min(seconds)
 
 
 def seconds_of(place: Sequence[str], environment: dict[str, str] | None = None) -> float:

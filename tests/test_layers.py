@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "ledger": ("model", "stores"),
     "config": ("archives", "errors", "exchanges", "model", "operations", "stores", "symbols"),
     "settle": ("config", "errors", "ledger", "merge", "model", "operations", "partitions"),
+    "completeness": ("archives", "exchanges", "ledger", "model", "settle", "stores"),
     "ingest": (
         *("archives", "config", "errors", "exchanges", "ledger", "merge", "model", "operations"),
         *("settle", "stores", "symbols"),

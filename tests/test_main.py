@@ -153,7 +153,10 @@ def test_a_reader_that_leaves_is_no_error(arguments: str, flags: list[str]) -> N
         (["--simbols=BTC/USD"], "no flag is called --simbols; did you mean --symbols?"),
         (["--data-root=x"], "no flag is called --data-root; did you mean --data_root?"),
         (["--zzzzzz"], "no flag is called --zzzzzz; --help lists the flags"),
-        (["fetch"], "'fetch' is no command; there are ingest, merge, export, import, demo"),
+        (
+            ["fetch"],
+            "'fetch' is no command; there are ingest, merge, export, import, status, ",
+        ),
         (["inject"], "'inject' is no command; did you mean ingest?"),
         (
             ["--days=3", "--backfill_start_date=today"],

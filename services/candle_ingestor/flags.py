@@ -81,6 +81,19 @@ _group(
         "Write a CSV list of the history files that have what the exchanges no longer answer.",
     ),
     flags.DEFINE_enum(
+        "format",
+        "text",
+        ["text", "json", "csv"],
+        "How what is asked for is printed: for people, or for programs.",
+    ),
+    flags.DEFINE_integer("newest", 20, "How many runs are listed.", lower_bound=1),
+    flags.DEFINE_bool(
+        "by_exchange",
+        False,
+        "Also tell of each exchange's own series; --exchanges names some of them, and without a "
+        "value it is the same as this.",
+    ),
+    flags.DEFINE_enum(
         "progress",
         "auto",
         ["auto", "on", "off"],

@@ -229,6 +229,16 @@ def test_a_lock_can_be_entered_again_but_not_twice(redis_server: RedisConnection
 
 
 @pytest.mark.usefixtures("redis_client")
+def test_who_looks_sees_whether_a_run_holds_the_lock(redis_server: RedisConnection) -> None:
+    lock = RedisRunLock(redis_server, "looked at", started_ms=0)
+    looking = RedisRunLock(redis_server, "looked at", started_ms=0)
+
+    assert not looking.is_held()
+    with lock:
+        assert looking.is_held()
+    assert not looking.is_held()
+
+
 def test_locks_of_other_names_do_not_meet(redis_server: RedisConnection) -> None:
     with lock_on(redis_server, "one"):
         assert can_enter(redis_server, "two")

@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 from candle_ingestor.errors import CandleIngestorError, DependencyError
-from candle_ingestor.operations.run_lock import FileRunLock, RunLockHeldError, lock_path_of
+from candle_ingestor.operations.run_lock import (
+    FileRunLock,
+    RunLockHeldError,
+    is_lock_held,
+    lock_path_of,
+)
 
 STARTED_MS = 1_700_000_000_000
 STARTED = "2023-11-14T22:13:20Z"
@@ -52,6 +57,24 @@ def test_a_second_run_leaves_at_once_and_says_who_runs_since_when(tmp_path: Path
         assert part in message
     assert "\n" not in message
     assert caught.value.exit_code == 75
+
+
+def test_who_looks_sees_a_living_run_and_neither_a_dead_one_nor_one_that_ended(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "candles.sqlite.lock"
+    assert not is_lock_held(path)
+    assert not path.exists()
+    with holder(path) as process:
+        assert is_lock_held(path)
+        process.kill()
+        process.wait()
+    assert path.read_text()
+    assert not is_lock_held(path)
+    with holder(path) as process:
+        assert is_lock_held(path)
+        process.communicate()
+    assert not is_lock_held(path)
 
 
 def test_a_run_that_ends_lets_the_next_one_in(tmp_path: Path) -> None:

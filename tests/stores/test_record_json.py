@@ -20,6 +20,7 @@ from candle_ingestor.model.series_record import (
     Merging,
     Precision,
     SeriesRecord,
+    Wanted,
 )
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
@@ -45,6 +46,7 @@ FULL = SeriesRecord(
     merging=Merging(
         BASIS, ((MergeBasis(RULES, (KRAKEN,)), IntervalSet.of(0, 60)),), IntervalSet.of(180, 240)
     ),
+    wanted=Wanted(0, 240),
     exports=Exports(
         {"csv:/data": {Month(2023, 3): 60, Month(2023, 4): 180}, "parquet": {}}, (2, 8)
     ),
@@ -168,6 +170,7 @@ def test_a_record_is_nested_by_subject() -> None:
             "backlog": {"csv:/data": {"2023-03": 60, "2023-04": 180}, "parquet": {}},
             "digits": [2, 8],
         },
+        "wanted": {"from_ms": 0, "until_ms": 240},
     }
 
 

@@ -14,7 +14,7 @@ from absl import logging as _  # noqa: F401 - defines --verbosity
 
 from candle_ingestor import __version__
 from candle_ingestor.commands.help import command_help, help_text
-from candle_ingestor.commands.table import COMMANDS, DRY_RUNS, HELP, users_of
+from candle_ingestor.commands.table import COMMANDS, DRY_RUNS, HELP, LOOKING, users_of
 from candle_ingestor.config.file import CONFIG_FLAG, FileValue, read_config_file
 from candle_ingestor.config.given import path_of
 from candle_ingestor.config.origins import Origin, contradictions, origins_of
@@ -87,7 +87,7 @@ def parse(argv: Sequence[str], environment: Mapping[str, str]) -> Arguments:
         ConfigurationError: at the first thing that cannot be understood.
     """
     try:
-        rest = FLAGS(list(argv))[1:]
+        rest = FLAGS(_with_exchanges_of_looking(argv))[1:]
     except absl_flags.UnrecognizedFlagError as error:
         raise ConfigurationError(_unknown_flag(error.flagname)) from error
     except absl_flags.IllegalFlagValueError as error:
@@ -115,6 +115,17 @@ def parse(argv: Sequence[str], environment: Mapping[str, str]) -> Arguments:
     return Arguments(command, origins, warnings, paths)
 
 
+def _with_exchanges_of_looking(argv: Sequence[str]) -> list[str]:
+    """The arguments with --by_exchange in place of --exchanges without a value."""
+    if not any(word in LOOKING for word in argv[1:]):
+        return list(argv)
+    following = (*argv[1:], "-")
+    return [
+        "--by_exchange" if word == "--exchanges" and after.startswith("-") else word
+        for word, after in zip(argv, following, strict=True)
+    ]
+
+
 def _command(word: str) -> str:
     if word in COMMANDS:
         return word
@@ -123,10 +134,13 @@ def _command(word: str) -> str:
 
 
 def _paths(command: str, words: Sequence[str]) -> tuple[str, ...]:
-    takes_paths = bool(COMMANDS[command].arguments)
-    if words and not takes_paths:
+    arguments = COMMANDS[command].arguments
+    is_optional = arguments.startswith("[")
+    takes_paths = bool(arguments) and not is_optional
+    unexpected = words[1:] if is_optional else words
+    if unexpected and not takes_paths:
         raise ConfigurationError(
-            f"{quoted(words[0])} is not understood; flags are written --name=value"
+            f"{quoted(unexpected[0])} is not understood; flags are written --name=value"
         )
     if takes_paths and not words:
         raise ConfigurationError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -11,10 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from candle_ingestor.config import Config
+from candle_ingestor.errors import DependencyError
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.run_lock import (
     FileRunLock,
     RunLockLostError,
+    is_lock_held,
     lock_name_of,
     lock_path_of,
 )
@@ -26,6 +29,11 @@ from candle_ingestor.stores.base import Store
 if TYPE_CHECKING:
     from candle_ingestor.operations.redis_run_lock import RedisRunLock
     from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
+
+log = logging.getLogger(__name__)
+
+_READING_TRIES = 3
+_READING_SECONDS = 5.0
 
 LOCK_LOST = "the loss of its run lock"
 """Why a run stops that another run may work beside."""
@@ -58,6 +66,37 @@ def make_store(
     from candle_ingestor.stores.sqlite.store import SqliteStore
 
     require_writable("--sqlite_path", config.store.sqlite_path.parent)
+    return SqliteStore(config.store.sqlite_path)
+
+
+def is_run_there(config: Config) -> bool:
+    """Whether a run works on the store, as far as its lock can be seen from here.
+
+    What cannot be seen counts as there: a lock that another machine's run holds, or one in a Redis
+    that does not answer.
+    """
+    influxdb, path = config.store.influxdb, _lock_path(config)
+    if influxdb is None:
+        return is_lock_held(path)
+    if config.names_redis:
+        try:
+            return _redis_lock(config, influxdb, started_ms=0).is_held()
+        except DependencyError as error:
+            log.warning("Whether a run is there cannot be told: %s", error)
+            return True
+    return is_lock_held(path) if path.exists() else True
+
+
+def make_reading_store(config: Config, clock: Clock) -> Store:
+    """The store for a command that only reads: a person waits, so a server is soon given up."""
+    if config.store.influxdb is not None:
+        from candle_ingestor.stores.influxdb.patience import Patience
+        from candle_ingestor.stores.influxdb.store import InfluxDbStore
+
+        patience = Patience(tries=_READING_TRIES, seconds=_READING_SECONDS)
+        return InfluxDbStore(config.store.influxdb, patience=patience, now_ms=clock.now_ms)
+    from candle_ingestor.stores.sqlite.store import SqliteStore
+
     return SqliteStore(config.store.sqlite_path)
 
 

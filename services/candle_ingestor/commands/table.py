@@ -21,7 +21,8 @@ class Command:
         path: `module:function`. The function takes (config, clock, console) and returns the exit
             code; that of demo takes (flag values, console).
         example: what a person may type.
-        arguments: what it takes beside flags, as its help shows it; empty for nothing.
+        arguments: what it takes beside flags, as its help shows it; empty for nothing, in brackets
+            for one word or none.
     """
 
     help: str
@@ -58,6 +59,22 @@ COMMANDS = {
         "candle-ingestor import data/archives --symbols=BTC/USD",
         arguments="PATH...",
     ),
+    "status": Command(
+        "tell of each stored series how far it is, what is known of it and what is missing",
+        "candle_ingestor.commands.status:status",
+        "candle-ingestor status --format=json",
+    ),
+    "gaps": Command(
+        "list what is wanted and not known, the worst first, with its reason and what to do",
+        "candle_ingestor.commands.gaps:gaps",
+        "candle-ingestor gaps --format=csv",
+    ),
+    "runs": Command(
+        "list past and present runs, or show the report of one of them again",
+        "candle_ingestor.commands.runs:runs",
+        "candle-ingestor runs --newest=10",
+        arguments="[NAME]",
+    ),
     "demo": Command(
         "run the job against simulated exchanges into data/demo, with nothing to set up",
         "candle_ingestor.commands.demo:demo",
@@ -78,8 +95,11 @@ DRY_RUNS = {"ingest": DRY_RUN, "import": DRY_IMPORT}
 HELP = "help"
 """The word before the name of a command that is to be explained."""
 
-_ALL = ("ingest", "merge", "export", "import", "demo")
-_STORED = ("ingest", "merge", "export", "import")
+_WORKING = ("ingest", "merge", "export", "import", "demo")
+LOOKING = ("status", "gaps", "runs")
+"""What only reads the store: no lock, no write, no exchange, no Redis."""
+_ALL = (*_WORKING, *LOOKING)
+_STORED = ("ingest", "merge", "export", "import", *LOOKING)
 _FETCHING = ("ingest", "demo")
 
 _USED_BY_GROUP: Mapping[str, tuple[str, ...]] = {
@@ -99,14 +119,21 @@ _USED_BY_FLAG: Mapping[str, tuple[str, ...]] = {
     "archive_dir": ("ingest",),
     "prefer": ("import",),
     "run_mode": ("ingest", "import"),
-    "max_run_seconds": _ALL,
+    "max_run_seconds": _WORKING,
+    "format": LOOKING,
+    "by_exchange": ("status", "gaps"),
+    "newest": ("runs",),
     "report": (*_FETCHING, "import"),
     "run_report_path": (*_FETCHING, "import"),
-    "progress": _ALL,
+    "progress": _WORKING,
     "dry_run_limit": ("ingest",),
     "now": _STORED,
     "redis_key_crypto_symbols": ("ingest",),
-    "exchanges": ("ingest", "merge", "export", "demo"),
+    **dict.fromkeys(
+        ("redis_url", "redis_host", "redis_port", "redis_password", "redis_ca_file"), _WORKING
+    ),
+    "create_bucket": _WORKING,
+    "exchanges": ("ingest", "merge", "export", "demo", "status", "gaps"),
     "candle_granularity_minutes": _ALL,
     "settle_seconds": _ALL,
     "refetch_last_candles": (*_FETCHING, "import"),

@@ -26,6 +26,10 @@ class RunConfig:
         fail_when_degraded: whether a degraded run ends with exit code 1 (rule F3).
         progress: auto, on or off.
         report: what is printed at the end: short, full or none.
+        format: how a command that looks prints: text, json or csv.
+        by_exchange: whether it tells of each exchange's own series, too.
+        newest: how many runs it lists.
+        words: what was named after the command.
     """
 
     max_run_seconds: float
@@ -36,6 +40,10 @@ class RunConfig:
     download_list_path: Path | None
     progress: str
     report: str
+    format: str = "text"
+    by_exchange: bool = False
+    newest: int = 20
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from candle_ingestor.ledger.hand import MOST_ROWS
 from candle_ingestor.model.decimals import digits_of_precision
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
-from candle_ingestor.model.series_record import NOTHING_KNOWN, Precision, SeriesRecord
+from candle_ingestor.model.series_record import NOTHING_KNOWN, Precision, SeriesRecord, Wanted
 from candle_ingestor.settle.state import catch_up_key
 from candle_ingestor.settle.ticker import Ticker, basis_of, choose_basis
 from candle_ingestor.symbols.requests import SymbolList
@@ -162,6 +162,21 @@ def with_unreachable(
         )
         for series, work in works.items()
     }
+
+
+def with_wanted(
+    tickers: Iterable[RunTicker], works: Mapping[Series, SeriesWork], records: Records
+) -> dict[Series, SeriesRecord]:
+    """The records of the tickers' series with what the run wants of them."""
+    wanting: dict[Series, SeriesRecord] = {}
+    for each in tickers:
+        spans = {series: works[series].plan.wanted for series in each.asked}
+        spans[each.ticker.merged] = wanted_span(each, works)
+        for series, span in spans.items():
+            until_ms = span.end_ms if each.window.is_bounded else None
+            wanted = Wanted(span.start_ms, until_ms)
+            wanting[series] = replace(_record(records, series), wanted=wanted)
+    return wanting
 
 
 def series_of(tickers: Iterable[RunTicker]) -> set[Series]:

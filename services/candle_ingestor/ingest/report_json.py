@@ -57,6 +57,11 @@ def report_json(report: RunReport) -> dict[str, Any]:
     }
 
 
+def running_json(report: RunReport) -> dict[str, Any]:
+    """The report of a run that begins; what `report_json` says at its end takes its place."""
+    return {**report_json(report), "status": "running", "seconds": 0.0}
+
+
 def _download(publication: Publication) -> dict[str, Any]:
     missing = publication.missing
     return {

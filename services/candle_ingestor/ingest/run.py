@@ -36,9 +36,10 @@ from candle_ingestor.ingest.preparing import (
     series_of,
     wanted_span,
     with_unreachable,
+    with_wanted,
 )
 from candle_ingestor.ingest.report import RunReport, TickerReport
-from candle_ingestor.ingest.report_json import report_json
+from candle_ingestor.ingest.report_json import report_json, running_json
 from candle_ingestor.ingest.sources.factory import Sources, source_parts, sources_of
 from candle_ingestor.ingest.store_thread import StoreThread
 from candle_ingestor.ingest.trades_estimate import (
@@ -140,6 +141,7 @@ class _Run:
 
     async def execute(self) -> None:
         on_store = self.store_thread.run
+        await on_store(self.parts.store.write_run, running_json(self.report))
         self.parts.progress.begin("Asking the exchanges which markets they have")
         markets = await learn_all_markets(
             self.config, self.sessions, self.parts.markets_cache, self.report
@@ -237,7 +239,9 @@ class _Run:
         refuse_mixed_history(self.config, self.tickers, records)
         self.works = plan_works(self.tickers, records, self.sources)
         self._tell_outlook(records, markets)
-        settling.adopt(learnt | with_unreachable(self.works, records))
+        records |= with_unreachable(self.works, records)
+        known = {series: records[series] for series in (*learnt, *self.works)}
+        settling.adopt(known | with_wanted(self.tickers, self.works, records))
         for ticker, outcome in self.outcomes.items():
             if outcome.rule_changes:
                 log.warning(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from candle_ingestor.model.gaps import FINAL_REASONS, Reasons, with_reason, without
-from candle_ingestor.model.intervals import EMPTY, IntervalSet
+from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
 from candle_ingestor.model.merge_rules import MergeRules
 from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.origins import Origin, Origins, with_origin
@@ -203,6 +203,19 @@ class Exports:
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What a run wanted of a series: from `from_ms` on, up to the present where no end is given."""
+
+    from_ms: int
+    until_ms: int | None = None
+
+    def interval(self, closed_end_ms: int) -> Interval:
+        """What is wanted when the newest closed candle ends at `closed_end_ms`; empty before."""
+        end_ms = closed_end_ms if self.until_ms is None else min(self.until_ms, closed_end_ms)
+        return Interval(self.from_ms, max(end_ms, self.from_ms))
+
+
+@dataclass(frozen=True)
 class SeriesRecord:
     """What is known of one series, and what follows from it for those who use it.
 
@@ -210,6 +223,7 @@ class SeriesRecord:
         catch_up_from_ms: where the first catch-up began; None before that.
         precision: the market's own, learnt once; None for a merged series and before that.
         merging: what a merged series is made by; None for an exchange's.
+        wanted: what the last run wanted of it; None before the first.
     """
 
     coverage: Coverage = Coverage()
@@ -218,6 +232,7 @@ class SeriesRecord:
     precision: Precision | None = None
     merging: Merging | None = None
     exports: Exports = Exports()
+    wanted: Wanted | None = None
 
     @property
     def covered(self) -> IntervalSet:

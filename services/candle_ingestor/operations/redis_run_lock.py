@@ -99,6 +99,15 @@ class RedisRunLock:
         self._tell: Callable[[RunLockLostError], object] | None = None
         self._loss: RunLockLostError | None = None
 
+    def is_held(self) -> bool:
+        """Whether any run holds the lock.
+
+        Raises:
+            RedisUnavailableError: if Redis does not answer at once.
+            RedisRefusedError: if it refuses.
+        """
+        return bool(ask(self._hurried, lambda client: client.exists(self.key), tries=1))
+
     @contextlib.contextmanager
     def when_lost(self, tell: Callable[[RunLockLostError], object]) -> Iterator[None]:
         """Within the context, calls `tell` with what happened when the lock is lost.

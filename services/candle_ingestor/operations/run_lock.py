@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import socket
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
@@ -13,6 +14,9 @@ from urllib.parse import urlsplit
 
 from candle_ingestor.errors import CandleIngestorError, DependencyError
 from candle_ingestor.model.times import iso_text
+
+_A_LOOK_SECONDS = 0.05
+"""Far longer than `is_lock_held` keeps hold of a lock."""
 
 
 class RunLockHeldError(CandleIngestorError):
@@ -38,6 +42,27 @@ def lock_name_of(url: str, org: str, bucket: str, service_identifier: str) -> st
     port = parts.port or {"http": 80, "https": 443}.get(scheme)
     address = f"{scheme}://{parts.hostname}:{port}{parts.path.rstrip('/')}"
     return json.dumps([address, org, bucket, service_identifier])
+
+
+def is_lock_held(path: Path) -> bool:
+    """Whether a run holds the lock of this file, told without making the file.
+
+    Whoever left the file empty let go of the lock. Of what a killed run left behind only the
+    kernel knows, which is asked for an instant.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        if not os.fstat(descriptor).st_size:
+            return False
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def holder_words(started_ms: int) -> str:
@@ -72,7 +97,7 @@ class FileRunLock:
         except OSError as error:
             raise self._unusable(error) from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(descriptor)
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{holder_words(self._started_ms)}\n".encode(), 0)
         except BlockingIOError as error:
@@ -106,3 +131,12 @@ class FileRunLock:
             f"the run lock {self._path} cannot be taken: {error.strerror}; "
             "it stands beside the store (flag --sqlite_path)"
         )
+
+
+def _take(descriptor: int) -> None:
+    """Raises: BlockingIOError: if another run holds it, and not one that only looks at it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        time.sleep(_A_LOOK_SECONDS)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -11,6 +11,7 @@ import polars as pl
 from candle_ingestor.errors import DependencyError
 from candle_ingestor.model.imported_file import ImportedFile
 from candle_ingestor.model.intervals import Interval
+from candle_ingestor.model.months import Month
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import SeriesRecord
 
@@ -97,6 +98,18 @@ class Store(Protocol):
 
     def last_open_ms(self, series: Series, before_ms: int) -> int | None:
         """The open time of the newest candle that opens before `before_ms`; None without one."""
+
+    def count_candles(
+        self, series: Collection[Series], span: Interval
+    ) -> dict[Series, dict[Month, int]]:
+        """How many candles each series has in each month that has one; none is read.
+
+        Every series asked for is in the answer. `span` holds all that is stored of them. However
+        many series there are, it takes a request a month at most.
+        """
+
+    def size_bytes(self) -> int | None:
+        """How much the store takes on disk; None for one that does not tell."""
 
     def read_records(self) -> dict[Series, SeriesRecord]:
         """The record of every series that has one."""

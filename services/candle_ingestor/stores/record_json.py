@@ -20,6 +20,7 @@ from candle_ingestor.model.series_record import (
     Merging,
     Precision,
     SeriesRecord,
+    Wanted,
 )
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
@@ -99,6 +100,7 @@ def record_fields(record: SeriesRecord) -> dict[str, Any]:
             },
             "digits": record.exports.digits,
         },
+        "wanted": _wanted_fields(record.wanted),
     }
 
 
@@ -126,7 +128,20 @@ def record_of(values: Mapping[str, Any], series: Series) -> SeriesRecord:
         precision=_precision(fields.optional_within("precision")),
         merging=_merging(fields.optional_within("merging")),
         exports=_exports(fields.within("exports")),
+        wanted=_wanted(fields.optional_within("wanted")) if fields.has("wanted") else None,
     )
+
+
+def _wanted_fields(wanted: Wanted | None) -> dict[str, Any] | None:
+    if wanted is None:
+        return None
+    return {"from_ms": wanted.from_ms, "until_ms": wanted.until_ms}
+
+
+def _wanted(fields: Fields | None) -> Wanted | None:
+    if fields is None:
+        return None
+    return Wanted(fields.whole_number("from_ms"), fields.optional_number("until_ms"))
 
 
 def _precision_fields(precision: Precision | None) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ import polars as pl
 
 from candle_ingestor.model.imported_file import ImportedFile
 from candle_ingestor.model.intervals import Interval
+from candle_ingestor.model.months import Month
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import SeriesRecord
 from candle_ingestor.stores.base import SeriesChange, StoreRefusedError
@@ -18,6 +19,7 @@ from candle_ingestor.stores.influxdb import candles as table
 from candle_ingestor.stores.influxdb import checks, imported_files, queries
 from candle_ingestor.stores.influxdb.answers import all_columns, parse_answer
 from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
+from candle_ingestor.stores.influxdb.counts import count_candles
 from candle_ingestor.stores.influxdb.errors import no_bucket
 from candle_ingestor.stores.influxdb.http import Bucket, InfluxDbHttp
 from candle_ingestor.stores.influxdb.lines import (
@@ -156,6 +158,16 @@ class InfluxDbStore:
     def last_open_ms(self, series: Series, before_ms: int) -> int | None:
         """The open time of the newest candle that opens before `before_ms`; None without one."""
         return table.last_open_ms(self._http, series, before_ms)
+
+    def count_candles(
+        self, series: Collection[Series], span: Interval
+    ) -> dict[Series, dict[Month, int]]:
+        """How many candles each series has, by month; the server counts."""
+        return count_candles(self._http, series, span)
+
+    def size_bytes(self) -> int | None:
+        """None: a bucket does not tell."""
+        return None
 
     def read_records(self) -> dict[Series, SeriesRecord]:
         """The record of every series that has one, in one request.

@@ -40,6 +40,11 @@ class SqliteFile:
     def exists(self) -> bool:
         return self._connection is not None or self._path.exists()
 
+    @property
+    def size_bytes(self) -> int:
+        log = self._path.with_name(self._path.name + "-wal")
+        return sum(path.stat().st_size for path in (self._path, log) if path.exists())
+
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection | None]:
         """One view of what is stored, or None where there is no file yet; reading makes none."""

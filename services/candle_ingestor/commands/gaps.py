@@ -1,0 +1,60 @@
+"""The command gaps: what is wanted and not known, why, and what to do about it."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from candle_ingestor.commands.gaps_table import print_gaps
+from candle_ingestor.commands.reading import (
+    nothing_stored,
+    print_json,
+    print_plain,
+    read_runs,
+    reading,
+    shown_series,
+)
+from candle_ingestor.commands.saying import say
+from candle_ingestor.completeness.gap_history import GapHistory
+from candle_ingestor.completeness.gap_list import series_gaps
+from candle_ingestor.completeness.gaps_json import gaps_csv, gaps_json
+from candle_ingestor.completeness.runs import RUNNING
+from candle_ingestor.config import Config
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.operations.clock import Clock
+
+_RUNS_LOOKED_AT = 100
+
+
+def gaps(config: Config, clock: Clock, console: Console) -> int:
+    """Lists every gap, the worst first, and shows how much of each month is known.
+
+    Returns:
+        0, whatever is missing.
+
+    Raises:
+        ConfigurationError: if a symbol is named that the store knows nothing of.
+        StoreError: if the store cannot be read.
+    """
+    now_ms = clock.now_ms()
+    with reading(config, clock) as store:
+        ledger = Ledger(store)
+        shown = shown_series(config, ledger)
+        runs = read_runs(config, store, _RUNS_LOOKED_AT)
+        is_running = bool(runs) and runs[0]["status"] == RUNNING
+        found = series_gaps(
+            ledger,
+            shown,
+            GapHistory(runs),
+            now_ms,
+            config.candles.settle_seconds,
+            is_running=is_running,
+        )
+    if config.run.format == "json":
+        print_json(console, gaps_json(found, store.description, now_ms))
+    elif config.run.format == "csv":
+        print_plain(console, gaps_csv(found))
+    elif found:
+        print_gaps(found, console)
+    else:
+        say(console, nothing_stored(store))
+    return 0

@@ -1,0 +1,70 @@
+"""The command status: a line a series, told from records and counts."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from candle_ingestor.commands.reading import (
+    nothing_stored,
+    print_json,
+    print_plain,
+    read_runs,
+    reading,
+    shown_series,
+)
+from candle_ingestor.commands.saying import say
+from candle_ingestor.commands.status_table import print_statuses
+from candle_ingestor.completeness.status import StatusParts, statuses_of
+from candle_ingestor.completeness.status_json import status_csv, status_json
+from candle_ingestor.config import Config
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.model.intervals import Interval
+from candle_ingestor.model.timeframe import DAY_MS
+from candle_ingestor.operations.clock import Clock
+
+_RUNS_LOOKED_AT = 10
+
+
+def status(config: Config, clock: Clock, console: Console) -> int:
+    """Tells how each stored series stands, whether a job runs or not.
+
+    Returns:
+        0, also of an empty store.
+
+    Raises:
+        ConfigurationError: if a symbol is named that the store knows nothing of.
+        StoreError: if the store cannot be read.
+    """
+    now_ms = clock.now_ms()
+    with reading(config, clock) as store:
+        ledger = Ledger(store)
+        shown = shown_series(config, ledger)
+        # A share of the store's size is told by all that it has.
+        counted = list(ledger.records) if store.size_bytes() is not None else shown
+        parts = StatusParts(
+            ledger,
+            store.count_candles(counted, _stored_span(ledger)),
+            store.size_bytes(),
+            read_runs(config, store, _RUNS_LOOKED_AT),
+            now_ms,
+            config.candles.settle_seconds,
+        )
+        statuses = statuses_of(parts, shown)
+    if config.run.format == "json":
+        print_json(console, status_json(statuses, store.description, now_ms))
+    elif config.run.format == "csv":
+        print_plain(console, status_csv(statuses))
+    elif statuses:
+        print_statuses(statuses, console, parts.runs, now_ms)
+    else:
+        say(console, nothing_stored(store))
+    return 0
+
+
+def _stored_span(ledger: Ledger) -> Interval:
+    """Whole days that hold every candle: what is not covered any more may lie at either end."""
+    covered = [record.covered for record in ledger.records.values() if record.covered]
+    stale = [r.merging.stale for r in ledger.records.values() if r.merging and r.merging.stale]
+    start_ms = min((each.start_ms for each in (*covered, *stale)), default=0)
+    end_ms = max((each.end_ms for each in (*covered, *stale)), default=0)
+    return Interval(start_ms // DAY_MS * DAY_MS, -(-end_ms // DAY_MS) * DAY_MS)

@@ -1,0 +1,127 @@
+"""The status on the screen, in 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from candle_ingestor.commands.saying import say
+from candle_ingestor.completeness.status import SeriesStatus
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.texts import counted
+from candle_ingestor.model.timeframe import MINUTES_PER_DAY, MINUTES_PER_HOUR
+from candle_ingestor.model.times import iso_text
+
+_COLUMNS = ("first", "last", "behind", "known", "candles", "no trade", "months")
+_COLOURS = {"ok": "green", "failed": "red", "running": "cyan"}
+
+
+def print_statuses(
+    statuses: Sequence[SeriesStatus],
+    console: Console,
+    runs: Sequence[Mapping[str, Any]],
+    now_ms: int,
+) -> None:
+    """Prints a row a series, below it what is missing of it, and how the newest run went."""
+    console.print(_table(statuses))
+    for status in statuses:
+        if status.gaps:
+            say(console, f"{_name(status)} lacks {_gaps(status)}")
+    _say_sizes(statuses, console)
+    if runs:
+        newest = runs[0]
+        say(console, f"Last run: {_run_words(newest, now_ms)}", _COLOURS.get(newest["status"], ""))
+    if any(status.gaps for status in statuses):
+        say(console, "The command gaps tells where they are, and what to do.")
+
+
+def duration_words(minutes: int) -> str:
+    """`5 min`, `3 h`, `12 d`."""
+    if minutes < 2 * MINUTES_PER_HOUR:
+        return f"{minutes} min"
+    if minutes < 2 * MINUTES_PER_DAY:
+        return f"{minutes // MINUTES_PER_HOUR} h"
+    return f"{minutes // MINUTES_PER_DAY:,} d"
+
+
+def _table(statuses: Sequence[SeriesStatus]) -> Table:
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("series", overflow="fold")
+    for name in _COLUMNS:
+        table.add_column(name, justify="right", no_wrap=True)
+    head = statuses[0].series
+    for status in statuses:
+        series = status.series
+        if series.is_merged or series.timeframe != head.timeframe:
+            head = series
+        behind = status.minutes_behind
+        table.add_row(
+            _short_name(series, head),
+            _day(status.first_ms),
+            _day(status.last_ms),
+            "" if behind is None else duration_words(behind),
+            _known(status),
+            f"{status.candles:,}",
+            f"{status.no_trade:,}",
+            f"{status.months_complete}/{status.months_wanted}",
+        )
+    return table
+
+
+def _name(status: SeriesStatus) -> str:
+    series = status.series
+    whose = f"{series.symbol} {series.timeframe}"
+    return whose if series.is_merged else f"{series.exchange} {whose}"
+
+
+def _short_name(series: Series, head: Series) -> Text:
+    """The name below its merged series, `head`, is only what differs."""
+    if series.is_merged:
+        return Text(f"{series.symbol} {series.timeframe}", style="bold")
+    if not head.is_merged:
+        return Text(f"{series.exchange} {series.symbol} {series.timeframe}")
+    is_stand_in = series.symbol != head.symbol
+    return Text(f"  {series.exchange}" + (f" {series.symbol}" if is_stand_in else ""))
+
+
+def _gaps(status: SeriesStatus) -> str:
+    worst_first = sorted(status.gaps.items(), key=lambda item: -item[1])
+    return ", ".join(f"{candles:,} {reason}" for reason, candles in worst_first)
+
+
+def _known(status: SeriesStatus) -> str:
+    if status.known_pct is None:
+        return ""
+    # Rounded down, so that only all of it is 100 %.
+    return f"{int(status.known_pct * 10) / 10:g} %"
+
+
+def _day(time_ms: int | None) -> str:
+    return "" if time_ms is None else iso_text(time_ms)[:10]
+
+
+def _say_sizes(statuses: Sequence[SeriesStatus], console: Console) -> None:
+    sizes = [status.size_bytes for status in statuses if status.size_bytes is not None]
+    digits = {
+        f"{status.price_digits}/{status.volume_digits}"
+        for status in statuses
+        if status.series.is_merged and None not in (status.price_digits, status.volume_digits)
+    }
+    words = [counted(len(statuses), "series", "series")]
+    if sizes:
+        words.append(f"{sum(sizes) / 1e6:,.1f} MB in the store")
+    if digits:
+        words.append(f"price/volume digits {', '.join(sorted(digits))}")
+    say(console, "; ".join(words))
+
+
+def _run_words(run: Mapping[str, Any], now_ms: int) -> str:
+    minutes = max(now_ms - int(run["started_ms"]), 0) // 60_000
+    said = f"{run['status']}, started {iso_text(int(run['started_ms']))}"
+    said += f" ({duration_words(minutes)} ago)"
+    return said + (f": {run['error']}" if run.get("error") else "")

@@ -1,0 +1,118 @@
+"""Every wanted and uncovered interval: its reason, its past and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+
+from candle_ingestor.completeness.gap_history import GapHistory, GapPast
+from candle_ingestor.completeness.known import gaps_of, wanted_of
+from candle_ingestor.completeness.remedies import NO_REMEDY, Remedy, remedy_of
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.model.gaps import FINAL_REASONS, Gap
+from candle_ingestor.model.intervals import Interval, IntervalSet
+from candle_ingestor.model.months import Month, months_of
+from candle_ingestor.model.series import Series
+
+
+class GapStatus(StrEnum):
+    """How a gap stands; `filling` while a run works that may fill it."""
+
+    OPEN = "open"
+    FILLING = "filling"
+    FILLED = "filled"
+    PERMANENT = "permanent"
+
+
+_WORST_FIRST = (GapStatus.OPEN, GapStatus.FILLING, GapStatus.PERMANENT, GapStatus.FILLED)
+
+
+@dataclass(frozen=True)
+class ListedGap:
+    """One gap. `candles` is how many candle lengths it has."""
+
+    series: Series
+    gap: Gap
+    status: GapStatus
+    past: GapPast
+    remedy: Remedy
+
+    @property
+    def candles(self) -> int:
+        return self.gap.interval.duration_ms // self.series.timeframe.duration_ms
+
+
+@dataclass(frozen=True)
+class MonthShare:
+    """How much of what is wanted of a month is covered, in candle lengths."""
+
+    month: Month
+    wanted: int
+    covered: int
+
+
+@dataclass(frozen=True)
+class SeriesGaps:
+    """The gaps of one series, and its months."""
+
+    series: Series
+    gaps: list[ListedGap]
+    months: list[MonthShare]
+
+
+def series_gaps(
+    ledger: Ledger,
+    shown: Collection[Series],
+    history: GapHistory,
+    now_ms: int,
+    settle_seconds: float,
+    *,
+    is_running: bool,
+) -> list[SeriesGaps]:
+    """The gaps of each of the series, also former ones that are filled."""
+    found = []
+    for series in shown:
+        record = ledger.record(series)
+        wanted = wanted_of(record, series.timeframe.closed_end_ms(now_ms, settle_seconds))
+        listed = []
+        for gap in gaps_of(ledger, series, wanted):
+            remedy = remedy_of(ledger, series, gap)
+            past = history.past_of(series, gap.interval)
+            listed.append(ListedGap(series, gap, _status(gap, remedy, is_running), past, remedy))
+        listed += [
+            ListedGap(series, gap, GapStatus.FILLED, GapPast(), NO_REMEDY)
+            for gap in history.filled(series, record.covered)
+        ]
+        found.append(SeriesGaps(series, listed, month_shares(series, wanted, record.covered)))
+    return found
+
+
+def worst_first(all_gaps: Collection[SeriesGaps]) -> list[ListedGap]:
+    """All gaps: open ones first, and of each status the longest first."""
+    return sorted(
+        (listed for each in all_gaps for listed in each.gaps),
+        key=lambda one: (_WORST_FIRST.index(one.status), -one.candles, one.series, one.gap),
+    )
+
+
+def month_shares(series: Series, wanted: Interval, covered: IntervalSet) -> list[MonthShare]:
+    """Each month that is touched by what is wanted, ascending."""
+    everything = IntervalSet((wanted,))
+    length_ms = series.timeframe.duration_ms
+    shares = []
+    for month in months_of(everything):
+        part = everything & IntervalSet((month.interval,))
+        known = part & covered
+        shares.append(
+            MonthShare(month, part.duration_ms // length_ms, known.duration_ms // length_ms)
+        )
+    return shares
+
+
+def _status(gap: Gap, remedy: Remedy, is_running: bool) -> GapStatus:
+    if not remedy.exists:
+        return GapStatus.PERMANENT
+    if is_running and gap.reason not in FINAL_REASONS:
+        return GapStatus.FILLING
+    return GapStatus.OPEN

@@ -1,0 +1,83 @@
+"""Past and present runs, told from their reports. Pure."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from candle_ingestor.model.times import iso_text
+
+Report = Mapping[str, Any]
+
+FORMAT_VERSION = 1
+RUNNING = "running"
+INTERRUPTED = "interrupted"
+"""Of a run that began and neither ended nor is there any more."""
+
+
+def with_interrupted(runs: Sequence[Report], *, is_newest_there: bool) -> list[dict[str, Any]]:
+    """The reports, newest first, of which those of runs that died say so.
+
+    One run works at a time (rule C6), so that only the newest may be running; `is_newest_there`
+    says whether it is.
+    """
+    return [
+        {**run, "status": INTERRUPTED}
+        if run["status"] == RUNNING and (index or not is_newest_there)
+        else dict(run)
+        for index, run in enumerate(runs)
+    ]
+
+
+def runs_json(runs: Sequence[Report], store: str) -> dict[str, Any]:
+    """A line of figures for each run; docs/looking.md describes every field."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "store": store,
+        "runs": [figures_of(run) for run in runs],
+    }
+
+
+def runs_csv(runs: Sequence[Report]) -> str:
+    """The same as a table with a header; what is not known is empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for run in runs:
+        figures = figures_of(run)
+        writer.writerow({**figures, "exchanges": " ".join(figures["exchanges"])})
+    return text.getvalue()
+
+
+COLUMNS = (
+    *("run_id", "status", "started", "finished", "seconds", "stop_reason", "error", "exchanges"),
+    *("timeframe", "symbols_wanted", "symbols_complete", "requests", "candles", "merged_candles"),
+    "gap_candles",
+)
+"""The fields of a run, in their order."""
+
+
+def figures_of(run: Report) -> dict[str, Any]:
+    """The figures of one run, summed over its symbols and exchanges."""
+    finished_ms = run.get("finished_ms") or None
+    totals = run.get("exchange_totals", {}).values()
+    tickers = run.get("tickers", ())
+    return {
+        "run_id": run["run_id"],
+        "status": run["status"],
+        "started": iso_text(run["started_ms"]),
+        "finished": None if finished_ms is None else iso_text(finished_ms),
+        "seconds": None if finished_ms is None else (finished_ms - run["started_ms"]) / 1000,
+        "stop_reason": run.get("stop_reason"),
+        "error": run.get("error"),
+        "exchanges": list(run.get("exchanges", ())),
+        "timeframe": run.get("timeframe"),
+        "symbols_wanted": run.get("symbols_wanted", 0),
+        "symbols_complete": run.get("symbols_complete", 0),
+        "requests": sum(total["requests"] for total in totals),
+        "candles": sum(total["candles"] for total in totals),
+        "merged_candles": sum(ticker["merged_candles"] for ticker in tickers),
+        "gap_candles": sum(sum(ticker["gap_candles"].values()) for ticker in tickers),
+    }

@@ -1,0 +1,175 @@
+"""How each series stands: a line of figures from its record and its counts. No candle is read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from candle_ingestor.completeness.known import candles_by_reason, gaps_of, wanted_of
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.model.gaps import GapReason
+from candle_ingestor.model.intervals import Interval, IntervalSet
+from candle_ingestor.model.months import Month, months_of
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.timeframe import MINUTE_MS
+from candle_ingestor.settle.accounting import unsettled
+
+Counts = Mapping[Month, int]
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """The newest run that worked on a symbol, and how it ended for that symbol."""
+
+    run_id: str
+    started_ms: int
+    status: str
+    ticker_status: str
+
+
+@dataclass(frozen=True)
+class SeriesStatus:
+    """How one series stands. Numbers of candles are numbers of candle lengths.
+
+    Attributes:
+        first_ms, last_ms: open times of the first and the last candle length that is covered; None
+            where nothing is.
+        minutes_behind: from the end of what is covered to the end of what is wanted.
+        wanted: what the last run wanted, up to the present.
+        covered: how much of it is covered.
+        candles: how many candles are stored, wanted or not.
+        no_trade: how many covered candle lengths have none.
+        months_wanted, months_complete: how many months are touched by what is wanted, and how many
+            of these are covered whole and final (rule E3).
+        gaps: how much of what is wanted each reason leaves open.
+        price_digits, volume_digits: of the last export, else the market's own; None before.
+        size_bytes: its share of the store, by its share of all candles; None where the store does
+            not tell.
+    """
+
+    series: Series
+    first_ms: int | None
+    last_ms: int | None
+    minutes_behind: int | None
+    wanted: int
+    covered: int
+    candles: int
+    no_trade: int
+    months_wanted: int
+    months_complete: int
+    gaps: Mapping[GapReason, int]
+    price_digits: int | None
+    volume_digits: int | None
+    size_bytes: int | None
+    last_run: LastRun | None
+
+    @property
+    def known_pct(self) -> float | None:
+        """How much of what is wanted is covered, in percent; None where nothing is wanted."""
+        return 100 * self.covered / self.wanted if self.wanted else None
+
+
+@dataclass(frozen=True)
+class StatusParts:
+    """What a status is told from.
+
+    Attributes:
+        counts: candles by series and month, of all series of the store.
+        size_bytes: of the store; None where it does not tell.
+        runs: the newest run reports, newest first.
+    """
+
+    ledger: Ledger
+    counts: Mapping[Series, Counts]
+    size_bytes: int | None
+    runs: Sequence[Mapping[str, Any]]
+    now_ms: int
+    settle_seconds: float
+
+
+def statuses_of(parts: StatusParts, shown: Collection[Series]) -> list[SeriesStatus]:
+    """The status of each of the series, in their order."""
+    total = sum(sum(counts.values()) for counts in parts.counts.values())
+    last_runs = last_runs_of(parts.runs)
+    found = []
+    for series in shown:
+        candles = sum(parts.counts.get(series, {}).values())
+        size = None
+        if parts.size_bytes is not None:
+            size = parts.size_bytes * candles // total if total else 0
+        found.append(_status(parts, series, candles, size, last_runs.get(_last_run_key(series))))
+    return found
+
+
+def last_runs_of(runs: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], LastRun]:
+    """By symbol and timeframe, the newest of the runs that worked on it."""
+    found: dict[tuple[str, str], LastRun] = {}
+    for run in runs:
+        for ticker in run.get("tickers", ()):
+            last = LastRun(run["run_id"], run["started_ms"], run["status"], ticker["status"])
+            symbols = {ticker["symbol"]}
+            symbols |= {source["symbol"] for source in ticker.get("exchanges", {}).values()}
+            for symbol in symbols:
+                found.setdefault((symbol, run["timeframe"]), last)
+    return found
+
+
+def _last_run_key(series: Series) -> tuple[str, str]:
+    return str(series.symbol), str(series.timeframe)
+
+
+def _status(
+    parts: StatusParts, series: Series, candles: int, size_bytes: int | None, run: LastRun | None
+) -> SeriesStatus:
+    ledger, timeframe = parts.ledger, series.timeframe
+    record = ledger.record(series)
+    length_ms = timeframe.duration_ms
+    wanted = wanted_of(record, timeframe.closed_end_ms(parts.now_ms, parts.settle_seconds))
+    covered = record.covered
+    within = covered & IntervalSet((wanted,))
+    months = months_of(IntervalSet((wanted,)))
+    digits = record.exports.digits
+    precision = record.precision
+    if digits is None and precision is not None:
+        shown_digits: tuple[int | None, int | None] = (
+            precision.price_digits,
+            precision.volume_digits,
+        )
+    else:
+        shown_digits = digits or (None, None)
+    return SeriesStatus(
+        series=series,
+        first_ms=covered.start_ms if covered else None,
+        last_ms=covered.end_ms - length_ms if covered else None,
+        minutes_behind=_minutes_behind(covered, wanted),
+        wanted=wanted.duration_ms // length_ms,
+        covered=within.duration_ms // length_ms,
+        candles=candles,
+        no_trade=max(covered.duration_ms // length_ms - candles, 0),
+        months_wanted=len(months),
+        months_complete=len(complete_months(ledger, series, months, parts.now_ms)),
+        gaps=candles_by_reason(gaps_of(ledger, series, wanted), series),
+        price_digits=shown_digits[0],
+        volume_digits=shown_digits[1],
+        size_bytes=size_bytes,
+        last_run=run,
+    )
+
+
+def complete_months(
+    ledger: Ledger, series: Series, months: Sequence[Month], now_ms: int
+) -> list[Month]:
+    """Those of the months that are covered whole, and of which nothing can change (rule E3)."""
+    covered = ledger.record(series).covered
+    whole = [month for month in months if covered.covers(month.interval)]
+    if not whole:
+        return []
+    still_open = unsettled(ledger, series, IntervalSet(month.interval for month in whole), now_ms)
+    return [month for month in whole if not still_open & IntervalSet((month.interval,))]
+
+
+def _minutes_behind(covered: IntervalSet, wanted: Interval) -> int | None:
+    if not covered:
+        return None
+    return max(wanted.end_ms - covered.end_ms, 0) // MINUTE_MS

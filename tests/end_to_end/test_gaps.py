@@ -1,0 +1,96 @@
+"""The command gaps over what real runs left open, and filled afterwards."""
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from candle_ingestor.completeness.gaps_json import COLUMNS
+
+ROOT = Path(__file__).parents[2]
+NOW = "2024-05-03T02:00:10"
+FETCHING = {
+    "exchanges": "coinbaseexchange,kraken",
+    "symbols": "BTC/USD",
+    "backfill_start_date": "2024-05-02",
+}
+
+
+@pytest.fixture
+def job(new_job: Any, simulate: Any, ms_of: Any) -> Any:
+    market = simulate(now_ms=ms_of(NOW), exchanges=("coinbaseexchange", "kraken"))
+    job = new_job("job", now=ms_of(NOW), run_report_path=None)
+    job.use(market)
+    job.run_well(**FETCHING)
+    return job
+
+
+def listed(job: Any, *words: str, **flags: Any) -> Any:
+    shown = job.run_well("gaps", *words, format="json", exchange_settings_file=None, **flags)
+    return json.loads(shown.output)
+
+
+def test_what_kraken_no_longer_answers_is_listed_with_the_file_that_has_it(job: Any) -> None:
+    by_exchange = {gap["exchange"]: gap for gap in listed(job, "--exchanges")["gaps"]}
+
+    assert set(by_exchange) == {"aggregated", "kraken"}
+    assert by_exchange["kraken"]["reason"] == "beyond_reach"
+    assert by_exchange["aggregated"]["reason"] == "below_minimum"
+    for gap in by_exchange.values():
+        assert gap["start"] == "2024-05-02T00:00:00Z"
+        assert gap["status"] == "open"
+        assert gap["since"] == "2024-05-03T02:00:10Z"
+        (file,) = gap["remedy"]["files"]
+        assert file["archive"] == "Kraken_OHLCVT_Q2_2024.zip"
+
+
+def test_the_strip_and_the_worst_gaps_are_told_in_words(job: Any) -> None:
+    shown = job.run_well("gaps", exchange_settings_file=None).output.splitlines()
+
+    assert shown[0].strip() == "2024"
+    assert re.fullmatch(r"BTC/USD 1m [░▒▓]", shown[1])
+    assert any("below_minimum, open, known since 2024-05-03T02:00Z" in line for line in shown)
+    assert any("Kraken_OHLCVT_Q2_2024.zip" in line for line in shown)
+
+
+def test_the_remedy_of_what_was_not_fetched_is_a_command_that_fills_it(
+    job: Any, ms_of: Any
+) -> None:
+    alone = {"exchanges": "coinbaseexchange", "symbols": "ETH/USD"}
+    job.run_well(**alone, backfill_start_date="2024-05-02")
+    later = ms_of("2024-05-03T03:00:10")
+    (gap,) = listed(job, symbols="ETH/USD", now=later)["gaps"]
+    assert (gap["reason"], gap["candles"]) == ("not_fetched", 60)
+
+    words = gap["remedy"]["command"].split()
+
+    assert words[0] == "candle-ingestor"
+    assert words[1:] == [
+        "--exchanges=coinbaseexchange",
+        "--symbols=ETH/USD",
+        "--backfill_start_date=2024-05-02T00:00",
+    ]
+
+
+def test_the_table_and_the_page_have_the_fields_of_the_json(job: Any) -> None:
+    found = listed(job)
+    shown = job.run_well("gaps", exchange_settings_file=None, format="csv").output
+    (row,) = csv.DictReader(io.StringIO(shown))
+
+    assert tuple(row) == COLUMNS
+    (gap,) = found["gaps"]
+    page = (ROOT / "docs/looking.md").read_text(encoding="utf-8")
+    section = page.partition("## gaps")[2].partition("\n## ")[0].partition("| key |")[2]
+    keys = set(re.findall(r"^\| `([\w.]+)` \|", section, re.MULTILINE))
+    remedy = {f"remedy.{name}" for name in gap["remedy"]}
+    assert keys == {*found, *gap, *remedy, *found["series"][0]}
+
+
+def test_an_empty_store_is_told_of(new_job: Any) -> None:
+    told = new_job("empty").run_well("gaps", run_report_path=None)
+
+    assert "holds nothing yet" in told.output

@@ -23,6 +23,11 @@ MAY_IMPORT = {
         *("archives", "config", "errors", "exchanges", "ledger", "merge", "model", "operations"),
         *("settle", "stores", "symbols"),
     ),
+    "verify": (
+        *("errors", "exchanges", "ingest", "ledger", "merge", "model", "operations", "partitions"),
+        "settle",
+    ),
+    "prune": ("ledger", "model", "operations", "partitions", "settle"),
 }
 """What each package imports beside itself; `commands` and `main` wire everything."""
 

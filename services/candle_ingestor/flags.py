@@ -385,6 +385,48 @@ _group(
     ),
 )
 _group(
+    "Verify",
+    flags.DEFINE_integer(
+        "sample",
+        200,
+        "How many candle lengths, drawn at random over all series, are asked for again and "
+        "compared. A span (--backfill_start_date, --days, --backfill_end_date) is compared whole, "
+        "unless this is given with it.",
+        lower_bound=1,
+    ),
+    flags.DEFINE_integer(
+        "seed",
+        None,
+        "Draws the sample of an earlier verify again, which printed this number; without it every "
+        "verify draws another one.",
+    ),
+    flags.DEFINE_bool(
+        "verify_exchanges", True, "Ask the exchanges again; without it no network is needed."
+    ),
+    flags.DEFINE_bool(
+        "verify_merged", True, "Make the merged series again from the stored exchange candles."
+    ),
+    flags.DEFINE_bool(
+        "verify_partitions", True, "Compare the CSV partitions with their manifest and the store."
+    ),
+    flags.DEFINE_bool(
+        "repair",
+        False,
+        "Replace what differs, and bring in line what is made from it. Without it nothing is "
+        "written.",
+    ),
+)
+_group(
+    "Prune",
+    flags.DEFINE_string(
+        "before",
+        None,
+        "Remove candles that open before this time, UTC, in the forms of --backfill_start_date; "
+        "without it whole series are removed.",
+    ),
+    flags.DEFINE_bool("yes", False, "Remove without asking."),
+)
+_group(
     "Of the older service",
     flags.DEFINE_string(
         "tiingo_api_key", None, "Accepted and ignored: candles come from exchanges, without a key."

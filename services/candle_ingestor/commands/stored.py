@@ -36,11 +36,15 @@ class StoredSettled:
 
 @dataclass(frozen=True)
 class SettlingParts:
-    """The time that it is, when what is left is for the next run, and what shows how far it is."""
+    """The time that it is, when what is left is for the next run, and what shows how far it is.
+
+    With `exports_everything` every month is compared, whatever the backlog says.
+    """
 
     now_ms: int
     is_urgent: Callable[[], bool]
     progress: Progress
+    exports_everything: bool = False
 
 
 def settle_stored(config: Config, clock: Clock, *, merges: bool, exports: bool) -> StoredSettled:
@@ -111,7 +115,12 @@ def settle_dependents(
     for timeframe, tickers in by_timeframe.items():
         closed_end_ms = timeframe.closed_end_ms(settling.now_ms, config.candles.settle_seconds)
         exports = config.export if config.export.csv else None
-        rules = SettleRules(closed_end_ms, service, exports=exports)
+        rules = SettleRules(
+            closed_end_ms,
+            service,
+            exports=exports,
+            exports_everything=settling.exports_everything,
+        )
         outcomes = {ticker: TickerOutcome(str(ticker.symbol)) for ticker in tickers}
         settle(
             Settling(ledger, rules, outcomes, settling.is_urgent, settling.progress),

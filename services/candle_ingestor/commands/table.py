@@ -75,6 +75,16 @@ COMMANDS = {
         "candle-ingestor runs --newest=10",
         arguments="[NAME]",
     ),
+    "verify": Command(
+        "compare what is stored with the exchanges, its merge rules and the CSV partitions",
+        "candle_ingestor.commands.verify:verify",
+        "candle-ingestor verify --sample=100",
+    ),
+    "prune": Command(
+        "remove series, or candles before a date, from the store and the CSV partitions",
+        "candle_ingestor.commands.prune:prune",
+        "candle-ingestor prune --before=1_year_ago --run_mode=dry",
+    ),
     "demo": Command(
         "run the job against simulated exchanges into data/demo, with nothing to set up",
         "candle_ingestor.commands.demo:demo",
@@ -89,17 +99,20 @@ DRY_IMPORT = Command(
     "read the files, say what import would do, and write nothing",
     "candle_ingestor.commands.import_:plan_import",
 )
-DRY_RUNS = {"ingest": DRY_RUN, "import": DRY_IMPORT}
+DRY_PRUNE = Command(
+    "say what prune would remove, and write nothing", "candle_ingestor.commands.prune:plan_prune"
+)
+DRY_RUNS = {"ingest": DRY_RUN, "import": DRY_IMPORT, "prune": DRY_PRUNE}
 """What runs in place of a command under --run_mode=dry."""
 
 HELP = "help"
 """The word before the name of a command that is to be explained."""
 
-_WORKING = ("ingest", "merge", "export", "import", "demo")
+_WORKING = ("ingest", "merge", "export", "import", "verify", "prune", "demo")
 LOOKING = ("status", "gaps", "runs")
 """What only reads the store: no lock, no write, no exchange, no Redis."""
 _ALL = (*_WORKING, *LOOKING)
-_STORED = ("ingest", "merge", "export", "import", *LOOKING)
+_STORED = ("ingest", "merge", "export", "import", "verify", "prune", *LOOKING)
 _FETCHING = ("ingest", "demo")
 
 _USED_BY_GROUP: Mapping[str, tuple[str, ...]] = {
@@ -110,7 +123,9 @@ _USED_BY_GROUP: Mapping[str, tuple[str, ...]] = {
     "Archives": ("ingest", "import"),
     "Merging": ("ingest", "merge", "demo"),
     "Store": _ALL,
-    "Export": ("ingest", "export", "import", "demo"),
+    "Export": ("ingest", "export", "import", "verify", "prune", "demo"),
+    "Verify": ("verify",),
+    "Prune": ("prune",),
     "Of the older service": (),
 }
 
@@ -118,9 +133,9 @@ _USED_BY_FLAG: Mapping[str, tuple[str, ...]] = {
     "config": _ALL,
     "archive_dir": ("ingest",),
     "prefer": ("import",),
-    "run_mode": ("ingest", "import"),
+    "run_mode": ("ingest", "import", "prune"),
     "max_run_seconds": _WORKING,
-    "format": LOOKING,
+    "format": (*LOOKING, "verify"),
     "by_exchange": ("status", "gaps"),
     "newest": ("runs",),
     "report": (*_FETCHING, "import"),
@@ -133,12 +148,18 @@ _USED_BY_FLAG: Mapping[str, tuple[str, ...]] = {
         ("redis_url", "redis_host", "redis_port", "redis_password", "redis_ca_file"), _WORKING
     ),
     "create_bucket": _WORKING,
-    "exchanges": ("ingest", "merge", "export", "demo", "status", "gaps"),
+    **dict.fromkeys(
+        ("exchange_settings_file", "api_call_delay_seconds", "request_timeout_seconds"),
+        (*_FETCHING, "verify"),
+    ),
+    "markets_cache_hours": (*_FETCHING, "verify"),
+    **dict.fromkeys(("backfill_start_date", "days", "backfill_end_date"), (*_FETCHING, "verify")),
+    "exchanges": ("ingest", "merge", "export", "verify", "prune", "demo", "status", "gaps"),
     "candle_granularity_minutes": _ALL,
     "settle_seconds": _ALL,
     "refetch_last_candles": (*_FETCHING, "import"),
-    "export_csv": ("ingest", "merge", "import", "demo"),
-    "restate": ("ingest", "export", "import", "demo"),
+    "export_csv": ("ingest", "merge", "import", "verify", "demo"),
+    "restate": ("ingest", "export", "import", "verify", "prune", "demo"),
     "strict_symbols": ("ingest",),
 }
 """Where a flag is not used as the others under its heading are."""

@@ -16,9 +16,11 @@ from candle_ingestor.config.groups import (
     Config,
     ExchangesConfig,
     ExportConfig,
+    PruneConfig,
     RunConfig,
     StoreConfig,
     SymbolsConfig,
+    VerifyConfig,
 )
 from candle_ingestor.config.origins import SECRETS, Origin, Origins
 from candle_ingestor.config.redis_flags import names_redis, redis_from_flags
@@ -38,7 +40,15 @@ from candle_ingestor.model.merge_rules import HighLow, MergeRules
 from candle_ingestor.model.texts import quoted
 from candle_ingestor.model.timeframe import DAY_MS, Timeframe
 from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
-from candle_ingestor.symbols.start_date import RelativeDay, parse_end_date, parse_start_date
+from candle_ingestor.symbols.start_date import (
+    Day,
+    DayError,
+    RelativeDay,
+    Skip,
+    parse_day,
+    parse_end_date,
+    parse_start_date,
+)
 
 INFLUXDB_TIMEOUT_SECONDS = 12.0
 """Short enough that a run told to end leaves within 20 s, whatever request is in hand."""
@@ -111,6 +121,7 @@ def config_from_flags(
             markets_cache_hours=values.markets_cache_hours,
             proxies=Proxies.from_environment(environment),
             may_mix_price_only=values.allow_price_only_sources,
+            others=_other_settings(values, exchanges, known),
         ),
         candles=_candles(values),
         rules=_rules(values, exchanges),
@@ -130,6 +141,8 @@ def config_from_flags(
             restate=values.restate,
         ),
         archives=archives_from_flags(values, known, paths),
+        verify=_verify(values, origins),
+        prune=PruneConfig(_before(values.before), values.yes),
         origins=origins,
         raw={name: getattr(values, name) for name in origins if name not in SECRETS},
         warnings=(*renamed, *_passed_over(values, origins), *_without_trades(values, exchanges)),
@@ -181,6 +194,34 @@ def _refetch_ms(values: FlagValues) -> int | None:
     if values.force:
         return _EVERYTHING_MS
     return None if values.refetch_days is None else values.refetch_days * DAY_MS
+
+
+def _verify(values: FlagValues, origins: Origins) -> VerifyConfig:
+    """A span counts where it is typed: a file of flags names that of the job."""
+    is_start_typed = origins.get("backfill_start_date") is Origin.FLAG
+    is_end_typed = origins.get("backfill_end_date") is Origin.FLAG
+    candles = _candles(values)
+    start = candles.backfill_start if is_start_typed else None
+    is_sampled = not (is_start_typed or is_end_typed) or origins.get("sample") is Origin.FLAG
+    return VerifyConfig(
+        sample=values.sample if is_sampled else None,
+        seed=values.seed,
+        start=None if isinstance(start, Skip) else start,
+        end=candles.backfill_end if is_end_typed else None,
+        asks_exchanges=values.verify_exchanges,
+        remakes_merged=values.verify_merged,
+        reads_partitions=values.verify_partitions,
+        repairs=values.repair,
+    )
+
+
+def _before(text: str | None) -> Day | None:
+    if text is None:
+        return None
+    try:
+        return parse_day(text)
+    except DayError as error:
+        raise ConfigurationError(f"--before: {error}") from error
 
 
 def _influxdb(
@@ -260,6 +301,14 @@ def _exchange_settings(
         said = from_file.get(exchange, ExchangeSettings())
         settings[exchange] = replace(said, keys=keys.get(exchange, {}))
     return settings
+
+
+def _other_settings(
+    values: FlagValues, exchanges: tuple[str, ...], known: tuple[str, ...]
+) -> dict[str, ExchangeSettings]:
+    path = _path(values.exchange_settings_file)
+    from_file = read_settings_file(path, known) if path is not None else {}
+    return {name: settings for name, settings in from_file.items() if name not in exchanges}
 
 
 def _rules(values: FlagValues, exchanges: tuple[str, ...]) -> MergeRules:

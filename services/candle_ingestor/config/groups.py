@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from candle_ingestor.archives.recognising import Naming
@@ -73,6 +73,7 @@ class ExchangesConfig:
         settings: one for each of the names.
         markets_cache_hours: how long a list of markets is kept; 0 is not at all.
         proxies: what the exchanges are asked through.
+        others: settings of the file for exchanges that are not named.
         may_mix_price_only: whether a source of closing prices may be merged with real candles.
     """
 
@@ -83,6 +84,13 @@ class ExchangesConfig:
     markets_cache_hours: float
     proxies: Proxies = field(default_factory=Proxies)
     may_mix_price_only: bool = False
+    others: Mapping[str, ExchangeSettings] = field(default_factory=dict)
+
+    def of(self, names: Sequence[str]) -> ExchangesConfig:
+        """The same with these exchanges, whatever was named."""
+        known = {**self.others, **self.settings}
+        settings = {name: known.get(name, ExchangeSettings()) for name in names}
+        return replace(self, names=tuple(names), settings=settings)
 
 
 @dataclass(frozen=True)
@@ -171,6 +179,41 @@ class ArchivesConfig:
 
 
 @dataclass(frozen=True)
+class VerifyConfig:
+    """What is compared with what is stored.
+
+    Attributes:
+        sample: how many candle lengths are drawn; None where a span is compared whole.
+        seed: which sample is drawn; None for any.
+        start, end: the span that was asked for; None where it is open.
+        asks_exchanges, remakes_merged, reads_partitions: what is compared.
+        repairs: whether what differs is replaced.
+    """
+
+    sample: int | None = 200
+    seed: int | None = None
+    start: Day | None = None
+    end: Day | None = None
+    asks_exchanges: bool = True
+    remakes_merged: bool = True
+    reads_partitions: bool = True
+    repairs: bool = False
+
+
+@dataclass(frozen=True)
+class PruneConfig:
+    """What is removed.
+
+    Attributes:
+        before: candles before it go; None for whole series.
+        is_confirmed: whether nobody is asked.
+    """
+
+    before: Day | None = None
+    is_confirmed: bool = False
+
+
+@dataclass(frozen=True)
 class Config:
     """One run's configuration, grouped by the part that uses it.
 
@@ -196,6 +239,8 @@ class Config:
     store: StoreConfig
     export: ExportConfig
     archives: ArchivesConfig
+    verify: VerifyConfig = field(default_factory=VerifyConfig)
+    prune: PruneConfig = field(default_factory=PruneConfig)
     origins: Origins = field(default_factory=dict)
     raw: Mapping[str, object] = field(default_factory=dict, repr=False)
     warnings: tuple[str, ...] = ()

@@ -75,7 +75,7 @@ class Fetcher:
 
     async def _fetch_lane(self, tasks: Sequence[_Task]) -> None:
         is_paced = any(task.source.is_paced for task in tasks)
-        await _some_at_once(tasks, self._guarded, REQUESTS_AT_ONCE if is_paced else 1)
+        await some_at_once(tasks, self._guarded, REQUESTS_AT_ONCE if is_paced else 1)
         await self.keeper.flush()
 
     async def _guarded(self, task: _Task) -> None:
@@ -159,9 +159,10 @@ def _tasks(work: SeriesWork, source: CandleSource, intervals: IntervalSet) -> li
     return [_Task(work, source, piece) for piece in pieces]
 
 
-async def _some_at_once(
+async def some_at_once(
     items: Iterable[Item], run: Callable[[Item], Awaitable[None]], at_once: int
 ) -> None:
+    """Runs `run` over the items in their order, at most so many at a time."""
     queue = deque(items)
 
     async def drain() -> None:

@@ -133,10 +133,14 @@ def outlooks_of(
     """The outlooks of a run's tickers, of those where something cannot be merged."""
     plans = {series: work.plan for series, work in works.items()}
     outlooks = (
-        outlook_of(each, wanted_span(each, works), plans, records, markets, reach_candles)
+        outlook_of(each, _wanted(each, works, records), plans, records, markets, reach_candles)
         for each in tickers
     )
     return [outlook for outlook in outlooks if outlook is not None]
+
+
+def _wanted(each: RunTicker, works: Mapping[Series, SeriesWork], records: Records) -> Interval:
+    return wanted_span(each, works, records.get(each.ticker.merged, NOTHING_KNOWN))
 
 
 def outlook_words(outlooks: Iterable[Outlook]) -> list[tuple[str, bool]]:

@@ -128,15 +128,24 @@ def plan_series(
 def wanted_interval(window: Window, record: SeriesRecord, timeframe: Timeframe) -> Interval:
     """The span that the run is to account for.
 
-    Without a backfill it goes from where catch-up first began (rule C5).
+    Without a backfill it goes from where catch-up first began (rule C5). What the user pruned is
+    not wanted again.
     """
     start_ms = window.start_ms
     if start_ms is None:
         start_ms = record.catch_up_from_ms
     if start_ms is None:
         start_ms = catch_up_start_ms(window, timeframe)
-    start_ms = timeframe.ceil_ms(max(start_ms, 0))
+    start_ms = timeframe.ceil_ms(max(start_ms, 0, kept_from_ms(window, record)))
     return Interval(start_ms, max(window.end_ms, start_ms))
+
+
+def kept_from_ms(window: Window, record: SeriesRecord) -> int:
+    """Where what was pruned ends; what is explicitly read again is wanted all the same."""
+    pruned_until_ms = record.pruned_until_ms or 0
+    if window.refetch_from_ms is None:
+        return pruned_until_ms
+    return min(pruned_until_ms, window.refetch_from_ms)
 
 
 def cut_to_tasks(

@@ -9,7 +9,12 @@ from functools import partial
 from candle_ingestor.config import Config
 from candle_ingestor.exchanges.availability import MarketChoice
 from candle_ingestor.exchanges.markets import Market, Markets
-from candle_ingestor.ingest.plan import Window, catch_up_start_ms, plan_series
+from candle_ingestor.ingest.plan import (
+    Window,
+    catch_up_start_ms,
+    kept_from_ms,
+    plan_series,
+)
 from candle_ingestor.ingest.report import SourceReport
 from candle_ingestor.ingest.sources.factory import Sources
 from candle_ingestor.ingest.window import window_of
@@ -140,15 +145,18 @@ def plan_works(
     }
 
 
-def wanted_span(each: RunTicker, works: Mapping[Series, SeriesWork]) -> Interval:
-    """What the run is to account for of a ticker's merged series."""
+def wanted_span(
+    each: RunTicker, works: Mapping[Series, SeriesWork], record: SeriesRecord
+) -> Interval:
+    """What the run is to account for of a ticker's merged series, of which `record` tells."""
     window = each.window
     spans = [works[series].plan.wanted for series in each.asked]
     start_ms = min(span.start_ms for span in spans)
     end_ms = max(window.end_ms, start_ms)
     if window.start_ms is not None:
-        start_ms = min(each.ticker.merged.timeframe.ceil_ms(max(window.start_ms, 0)), end_ms)
-    return Interval(start_ms, end_ms)
+        start_ms = each.ticker.merged.timeframe.ceil_ms(max(window.start_ms, 0))
+    start_ms = max(start_ms, kept_from_ms(window, record))
+    return Interval(min(start_ms, end_ms), end_ms)
 
 
 def with_unreachable(
@@ -171,11 +179,12 @@ def with_wanted(
     wanting: dict[Series, SeriesRecord] = {}
     for each in tickers:
         spans = {series: works[series].plan.wanted for series in each.asked}
-        spans[each.ticker.merged] = wanted_span(each, works)
+        merged = each.ticker.merged
+        spans[merged] = wanted_span(each, works, _record(records, merged))
         for series, span in spans.items():
             until_ms = span.end_ms if each.window.is_bounded else None
             wanted = Wanted(span.start_ms, until_ms)
-            wanting[series] = replace(_record(records, series), wanted=wanted)
+            wanting[series] = _wanting(_record(records, series), wanted)
     return wanting
 
 
@@ -208,6 +217,14 @@ def _known_end_ms(record: SeriesRecord) -> int:
     ends_ms = [record.covered.end_ms]
     ends_ms += [record.provisional.start_ms] if record.provisional else []
     return min(ends_ms)
+
+
+def _wanting(record: SeriesRecord, wanted: Wanted) -> SeriesRecord:
+    """What was pruned and is wanted again counts as pruned no longer."""
+    pruned_until_ms = record.pruned_until_ms
+    if pruned_until_ms is not None:
+        pruned_until_ms = min(pruned_until_ms, wanted.from_ms)
+    return replace(record, wanted=wanted, pruned_until_ms=pruned_until_ms)
 
 
 def _record(records: Records, series: Series) -> SeriesRecord:

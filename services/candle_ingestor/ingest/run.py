@@ -26,6 +26,7 @@ from candle_ingestor.ingest.keeping import PageKeeper
 from candle_ingestor.ingest.merge_schedule import MergeSchedule
 from candle_ingestor.ingest.mixing import refuse_mixed_history
 from candle_ingestor.ingest.outlook import WHAT_TO_DO, outlook_words, outlooks_of
+from candle_ingestor.ingest.plan import kept_from_ms
 from candle_ingestor.ingest.preparing import (
     Records,
     RunTicker,
@@ -313,8 +314,12 @@ class _Run:
 
     def _wanted(self, each: RunTicker) -> Wanted:
         window = each.window
-        span = wanted_span(each, self.works)
-        return Wanted(span, window.start_ms, window.is_bounded)
+        record = self.ledger.record(each.ticker.merged)
+        span = wanted_span(each, self.works, record)
+        start_ms = window.start_ms
+        if start_ms is not None:
+            start_ms = max(start_ms, kept_from_ms(window, record))
+        return Wanted(span, start_ms, window.is_bounded)
 
     def _note_failure(self, work: SeriesWork, error: Exception) -> None:
         exchange = work.series.exchange

@@ -195,6 +195,20 @@ class Exports:
         }
         return replace(self, backlog=backlog)
 
+    def without_before(self, time_ms: int) -> Exports:
+        """The exports with no word on months that end before or at the time."""
+        return replace(
+            self,
+            backlog={
+                target: {
+                    month: first_ms
+                    for month, first_ms in lacking.items()
+                    if month.interval.end_ms > time_ms
+                }
+                for target, lacking in self.backlog.items()
+            },
+        )
+
     def with_exported(
         self, target: str, digits: tuple[int, int], remaining: Mapping[Month, int]
     ) -> Exports:
@@ -224,6 +238,8 @@ class SeriesRecord:
         precision: the market's own, learnt once; None for a merged series and before that.
         merging: what a merged series is made by; None for an exchange's.
         wanted: what the last run wanted of it; None before the first.
+        pruned_until_ms: before this time the user removed what was known, and no run wants it
+            again unless it is told to read it again; None where nothing was removed.
     """
 
     coverage: Coverage = Coverage()
@@ -233,6 +249,7 @@ class SeriesRecord:
     merging: Merging | None = None
     exports: Exports = Exports()
     wanted: Wanted | None = None
+    pruned_until_ms: int | None = None
 
     @property
     def covered(self) -> IntervalSet:
@@ -250,9 +267,44 @@ class SeriesRecord:
         bases = (self.merging.basis, *(basis for basis, _ in self.merging.former))
         return tuple(dict.fromkeys(source for basis in bases for source in basis.sources))
 
+    def fillable(self, span: IntervalSet) -> IntervalSet:
+        """The part of `span` that is a gap which a later run could fill (rule E3)."""
+        return self.coverage.fillable(span) - IntervalSet.of(0, self.pruned_until_ms or 0)
+
     def with_change(self, coverage: Coverage, changed: IntervalSet) -> SeriesRecord:
         """The record with another coverage, and what changed noted for every export."""
         return replace(self, coverage=coverage, exports=self.exports.with_changes(changed))
+
+    def pruned(self, until_ms: int) -> SeriesRecord:
+        """The record of a series whose candles before `until_ms` were removed.
+
+        Nothing before is covered then. Other exports keep the months that they have of it.
+        """
+        kept = IntervalSet.of(until_ms, 1 << 62)
+        coverage, merging, wanted = self.coverage, self.merging, self.wanted
+        coverage = Coverage(
+            coverage.covered & kept,
+            coverage.provisional & kept,
+            {reason: found & kept for reason, found in coverage.reasons.items() if found & kept},
+            {origin: found & kept for origin, found in coverage.origins.items() if found & kept},
+        )
+        if merging is not None:
+            former = ((basis, made & kept) for basis, made in merging.former)
+            merging = Merging(
+                merging.basis,
+                tuple((basis, made) for basis, made in former if made),
+                merging.stale & kept,
+            )
+        if wanted is not None:
+            wanted = replace(wanted, from_ms=max(wanted.from_ms, until_ms))
+        return replace(
+            self,
+            coverage=coverage,
+            merging=merging,
+            exports=self.exports.without_before(until_ms),
+            wanted=wanted,
+            pruned_until_ms=max(until_ms, self.pruned_until_ms or 0),
+        )
 
     def withdrawn(self, span: IntervalSet) -> SeriesRecord:
         """The record without `span`, whose stored candles are true no longer."""

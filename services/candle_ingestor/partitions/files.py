@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 from candle_ingestor.operations import atomic_file
 from candle_ingestor.partitions.errors import cannot_read, cannot_write
+
+_MONTH_FILE = re.compile(r"([0-9]{4})/\1-(0[1-9]|1[0-2])\.csv")
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -34,6 +37,19 @@ def remove_file(path: Path) -> None:
         raise cannot_write(path, error) from error
 
 
+def remove_folder(folder: Path) -> None:
+    """Removes a folder if it is there and empty.
+
+    Raises:
+        PartitionError: if the operating system refuses.
+    """
+    try:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
 def read_file(path: Path) -> bytes | None:
     """The content of a file, None where there is no such file.
 
@@ -57,6 +73,19 @@ def remove_temporary_files(folder: Path) -> None:
     for path in (folder, *_entries(folder, lambda entry: entry.is_dir())):
         for left in _entries(path, _is_temporary):
             remove_file(left)
+
+
+def month_files(folder: Path) -> list[Path]:
+    """Every file of a month that is in a series' folder, listed or not, ascending.
+
+    Raises:
+        PartitionError: if the operating system refuses.
+    """
+    years = _entries(folder, lambda entry: entry.is_dir())
+    files = (path for year in years for path in _entries(year, lambda entry: entry.is_file()))
+    return sorted(
+        path for path in files if _MONTH_FILE.fullmatch(f"{path.parent.name}/{path.name}")
+    )
 
 
 def _entries(folder: Path, wanted: Callable[[os.DirEntry[str]], bool]) -> list[Path]:

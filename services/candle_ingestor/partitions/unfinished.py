@@ -44,6 +44,15 @@ class UnfinishedNote:
             replace_file(self._path, _text(announced).encode("ascii"))
             self._announced = announced
 
+    def forget_before(self, time_ms: int) -> None:
+        """Hears that no file is left of the months that begin before the time."""
+        kept = {m: sha256 for m, sha256 in self._announced.items() if m.start_ms >= time_ms}
+        if kept and kept != self._announced:
+            replace_file(self._path, _text(kept).encode("ascii"))
+            self._announced = kept
+        elif not kept:
+            self.remove()
+
     def remove(self) -> None:
         """Says that manifest and files agree."""
         remove_file(self._path)

@@ -92,6 +92,7 @@ class PartitionWriter:
         unsettled: IntervalSet,
         *,
         restate: bool = False,
+        left_until_ms: int = 0,
     ) -> ExportResult:
         """Makes the files of these months and of the stale ones, and the manifest, tell what is
         known of the series.
@@ -115,6 +116,7 @@ class PartitionWriter:
             reasons: why the rest is not covered, where that is known.
             closed_end_ms: the end of the newest closed candle; no gap is wanted from there on, and
                 months that begin there are left for later.
+            left_until_ms: months that end until then stay as they are, whatever is covered.
             unsettled: minutes that keep a month from being complete (rule E3): provisional ones in
                 the series or in what it is made from, and gaps of its sources that a later run
                 could fill.
@@ -129,7 +131,8 @@ class PartitionWriter:
         remove_temporary_files(folder)
         note = UnfinishedNote(folder)
         unfinished = note.months(manifest)
-        tellable = {*tellable_months(manifest, coverage, closed_end_ms), *unfinished}
+        told = tellable_months(manifest, coverage, closed_end_ms)
+        tellable = {month for month in told if month.interval.end_ms > left_until_ms} | unfinished
         facts = facts_of(tellable, series, coverage, reasons, closed_end_ms, unsettled)
         maker = MonthMaker(series, digits, read, coverage)
         replacing = _Replacing(folder, manifest, note)

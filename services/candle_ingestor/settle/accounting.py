@@ -90,7 +90,7 @@ class _Prospects(NamedTuple):
         rejected = found.get(GapReason.REJECTED, EMPTY)
         # Nothing more can be asked of a market that its exchange lists no longer.
         is_delisted = record.listing.is_delisted
-        at_best = covered if is_delisted else covered | record.coverage.fillable(part)
+        at_best = covered if is_delisted else covered | record.fillable(part)
         return cls(
             (at_best - failed - rejected) | covered,
             (at_best - rejected) | covered,
@@ -116,7 +116,7 @@ def unsettled(ledger: Ledger, series: Series, span: IntervalSet, now_ms: int) ->
             below = ledger.record(source)
             if not _is_gone(below, now_ms):
                 open_minutes = open_minutes | (below.provisional & part)
-                open_minutes = open_minutes | below.coverage.fillable(part)
+                open_minutes = open_minutes | below.fillable(part)
     return open_minutes
 
 

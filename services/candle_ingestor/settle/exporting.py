@@ -119,6 +119,7 @@ class Exporter:
             self._closed_end_ms,
             open_minutes,
             restate=self._config.restate,
+            left_until_ms=record.pruned_until_ms or 0,
         )
         self._on_months(left)
         exports = record.exports.with_exported(self._target, digits, result.undone)

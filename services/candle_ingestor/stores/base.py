@@ -114,11 +114,20 @@ class Store(Protocol):
     def read_records(self) -> dict[Series, SeriesRecord]:
         """The record of every series that has one."""
 
+    def forget(self, series: Collection[Series]) -> None:
+        """Removes all that is kept of these series: the records first, then every candle.
+
+        Nothing may be made from them. Those that are not there are passed over.
+        """
+
     def read_state(self, service_identifier: str) -> dict[str, int]:
         """`last_processed_timestamp_ms` by key (rule C3)."""
 
     def write_state(self, service_identifier: str, state: Mapping[str, int]) -> None:
         """Inserts or replaces these keys; others stay."""
+
+    def remove_state(self, service_identifier: str, keys: Collection[str]) -> None:
+        """Removes these keys, where they are there."""
 
     def write_run(self, report: Mapping[str, Any]) -> None:
         """Keeps a run report, JSON values with `run_id`, `started_ms` and `status` among them."""
@@ -131,6 +140,9 @@ class Store(Protocol):
 
     def write_imported_files(self, files: Sequence[ImportedFile]) -> None:
         """Keeps these records, each in place of the one of the same path and series."""
+
+    def remove_imported_files(self, files: Sequence[ImportedFile]) -> None:
+        """Removes the records of these paths and series, where they are there."""
 
     def close(self) -> None:
         """Releases what the store holds. Closing twice is harmless."""

@@ -25,17 +25,22 @@ from candle_ingestor.stores.influxdb.lines import (
     tags_of,
 )
 from candle_ingestor.stores.influxdb.queries import (
+    FIRST_NS,
+    LAST_NS,
     candles_query,
     delete_predicate,
     last_open_query,
     newest_query,
     pieces_of,
+    spans_among,
     spans_of,
+    times_query,
 )
 from candle_ingestor.stores.influxdb.torn import TornReadError, read_untorn
 
 _READS_AT_ONCE = 2
 _MOST_LINES_SHOWN = 3
+_MOST_DELETES = 4
 _MS_IN_NS = 1_000_000
 
 Sleep = Callable[[float], object]
@@ -62,11 +67,24 @@ def write_candles(http: InfluxDbHttp, changes: Iterable[SeriesChange], sleep: Sl
             raise _rejected(http, pages, error, sleep) from None
 
 
-def delete_candles(http: InfluxDbHttp, series: Series, open_times_ms: Iterable[int]) -> None:
-    """Removes the candles of these open times, where they exist."""
+def delete_candles(http: InfluxDbHttp, series: Series, open_times_ms: Sequence[int]) -> None:
+    """Removes the candles of these open times, where they exist.
+
+    Of many the times that are stored are looked at first: what has no other candle between goes in
+    one request.
+    """
     predicate = delete_predicate(measurement_of(series), tags_of(series))
-    for first_ms, last_ms in spans_of(open_times_ms, series.timeframe.duration_ms):
+    spans = spans_of(open_times_ms, series.timeframe.duration_ms)
+    if len(spans) > _MOST_DELETES:
+        stored = _open_times(http, series, Interval(spans[0][0], spans[-1][1] + 1))
+        spans = spans_among(set(open_times_ms), stored)
+    for first_ms, last_ms in spans:
         http.delete(predicate, first_ms * _MS_IN_NS, last_ms * _MS_IN_NS)
+
+
+def delete_all(http: InfluxDbHttp, series: Series) -> None:
+    """Removes every candle of a series."""
+    http.delete(delete_predicate(measurement_of(series), tags_of(series)), FIRST_NS, LAST_NS)
 
 
 def read_candles(
@@ -112,6 +130,12 @@ def last_open_ms(http: InfluxDbHttp, series: Series, before_ms: int) -> int | No
         last_open_query(series, before_ms), lambda body: parse_answer(body, columns)
     )["time"].to_list()
     return times[0] // _MS_IN_NS if times else None
+
+
+def _open_times(http: InfluxDbHttp, series: Series, interval: Interval) -> list[int]:
+    columns = {"time": pl.Int64()}
+    found = http.query(times_query(series, interval), lambda body: parse_answer(body, columns))
+    return sorted(time_ns // _MS_IN_NS for time_ns in found["time"])
 
 
 def _requests(changes: Iterable[SeriesChange]) -> Iterator[list[_Page]]:

@@ -31,7 +31,12 @@ def line_of(file: ImportedFile, time_ns: int) -> str:
     fields.setdefault("error", "")
     fields.setdefault("first_ms", _NONE_MS)
     fields.setdefault("last_ms", _NONE_MS)
-    return point_line(IMPORTED_FILES, {"path": file.path, **series_fields(file)}, fields, time_ns)
+    return point_line(IMPORTED_FILES, tags_of(file), fields, time_ns)
+
+
+def tags_of(file: ImportedFile) -> dict[str, str]:
+    """What tells the record of a file from all others."""
+    return {"path": file.path, **series_fields(file)}
 
 
 def of_rows(rows: pl.DataFrame) -> list[ImportedFile]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -116,6 +116,15 @@ def last_open_query(series: Series, before_ms: int) -> str:
     )
 
 
+def times_query(series: Series, interval: Interval) -> str:
+    """The candles whose open time lies in the interval, of which only the times count."""
+    return (
+        f'SELECT "open" FROM {identifier(measurement_of(series))}'
+        f" WHERE {_all_equal(tags_of(series))} AND time >= {_time_ns(interval.start_ms)}"
+        f" AND time < {_time_ns(interval.end_ms)}"
+    )
+
+
 def records_query() -> str:
     """The records of all series."""
     columns = (
@@ -182,6 +191,24 @@ def spans_of(open_times_ms: Iterable[int], length_ms: int) -> list[tuple[int, in
             spans[-1] = (spans[-1][0], time_ms)
         else:
             spans.append((time_ms, time_ms))
+    return spans
+
+
+def spans_among(chosen: Set[int], stored: Iterable[int]) -> list[tuple[int, int]]:
+    """The chosen ones of the stored times, which ascend, as spans `(first, last)` without others.
+
+    Both ends are included.
+    """
+    spans: list[tuple[int, int]] = []
+    is_open = False
+    for time_ms in stored:
+        if time_ms not in chosen:
+            is_open = False
+        elif is_open:
+            spans[-1] = (spans[-1][0], time_ms)
+        else:
+            spans.append((time_ms, time_ms))
+            is_open = True
     return spans
 
 

@@ -52,12 +52,7 @@ def record_lines(series: Series, record: SeriesRecord, time_ns: int) -> list[str
     text = TextInParts.cut(encode_record(record))
     lines = []
     for number, part in enumerate(text.parts):
-        tags = {
-            "exchange": series.exchange,
-            "currency_pair": str(series.symbol),
-            "timeframe": str(series.timeframe),
-            "part": str(number),
-        }
+        tags = {**record_tags(series), "part": str(number)}
         fields: dict[str, int | float | str] = {
             "intervals": part,
             "part_count": len(text.parts),
@@ -67,6 +62,15 @@ def record_lines(series: Series, record: SeriesRecord, time_ns: int) -> list[str
             fields |= _figures(record)
         lines.append(point_line(CANDLE_COVERAGE, tags, fields, time_ns))
     return lines
+
+
+def record_tags(series: Series) -> dict[str, str]:
+    """The tags that the points of a series' record share."""
+    return {
+        "exchange": series.exchange,
+        "currency_pair": str(series.symbol),
+        "timeframe": str(series.timeframe),
+    }
 
 
 def kept_records(rows: pl.DataFrame) -> dict[Series, KeptRecord]:

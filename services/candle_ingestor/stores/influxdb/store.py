@@ -23,6 +23,8 @@ from candle_ingestor.stores.influxdb.counts import count_candles
 from candle_ingestor.stores.influxdb.errors import no_bucket
 from candle_ingestor.stores.influxdb.http import Bucket, InfluxDbHttp
 from candle_ingestor.stores.influxdb.lines import (
+    CANDLE_COVERAGE,
+    IMPORTED_FILES,
     INGESTION_RUNS,
     PROCESSING_STATE,
     batches,
@@ -34,6 +36,7 @@ from candle_ingestor.stores.influxdb.records import (
     RECORD_COLUMNS,
     kept_records,
     record_lines,
+    record_tags,
     without_expired,
 )
 from candle_ingestor.stores.influxdb.runs import (
@@ -189,6 +192,16 @@ class InfluxDbStore:
             for series, one in kept.items()
         }
 
+    def forget(self, series: Collection[Series]) -> None:
+        """Removes all that is kept of these series: every record first, then every candle."""
+        for one in series:
+            predicate = queries.delete_predicate(CANDLE_COVERAGE, record_tags(one))
+            self._http.delete(predicate, queries.FIRST_NS, queries.LAST_NS)
+            if self._record_times_ns is not None:
+                self._record_times_ns.pop(one, None)
+        for one in series:
+            table.delete_all(self._http, one)
+
     def read_state(self, service_identifier: str) -> dict[str, int]:
         """`last_processed_timestamp_ms` by key (rule C3), the newest of each."""
         columns = {"time": pl.Int64(), "key": pl.String(), "value": pl.Int64()}
@@ -220,6 +233,14 @@ class InfluxDbStore:
         ]
         self._write([line] for line in lines)
         known_ns |= times_ns
+
+    def remove_state(self, service_identifier: str, keys: Collection[str]) -> None:
+        """Removes these keys, where they are there."""
+        for key in keys:
+            tags = {"service_identifier": service_identifier, "key": key}
+            predicate = queries.delete_predicate(PROCESSING_STATE, tags)
+            self._http.delete(predicate, queries.FIRST_NS, queries.LAST_NS)
+            self._state_times_ns.get(service_identifier, {}).pop(key, None)
 
     def write_run(self, report: Mapping[str, Any]) -> None:
         """Keeps a run report, JSON values with `run_id`, `started_ms` and `status` among them.
@@ -258,6 +279,12 @@ class InfluxDbStore:
         if files:
             timeless_ns = self._timeless_ns()
             self._write([imported_files.line_of(file, timeless_ns)] for file in files)
+
+    def remove_imported_files(self, files: Sequence[ImportedFile]) -> None:
+        """Removes the records of these paths and series, where they are there."""
+        for file in files:
+            predicate = queries.delete_predicate(IMPORTED_FILES, imported_files.tags_of(file))
+            self._http.delete(predicate, queries.FIRST_NS, queries.LAST_NS)
 
     def close(self) -> None:
         """Closes the connections. Closing twice is harmless."""

@@ -71,6 +71,11 @@ def delete(
     )
 
 
+def delete_all(connection: sqlite3.Connection, table: RowTable, series_id: int) -> None:
+    """Removes every row of a series inside the caller's transaction."""
+    connection.execute(f"DELETE FROM {table.name} WHERE series_id = ?", (series_id,))
+
+
 def select(
     connection: sqlite3.Connection, table: RowTable, series_id: int, interval: Interval
 ) -> pl.DataFrame:

@@ -83,6 +83,11 @@ def select_counts(
     return found
 
 
+def forget_counts(connection: sqlite3.Connection, series_id: int) -> None:
+    """Hears that all rows of a series were removed, inside the caller's transaction."""
+    connection.execute("DELETE FROM candle_counts WHERE series_id = ?", (series_id,))
+
+
 def count_everything(connection: sqlite3.Connection) -> None:
     """Counts all rows of a file that was made without counts, inside the caller's transaction."""
     connection.execute(COUNTS_STATEMENT)

@@ -26,6 +26,17 @@ INSERT = (
 )
 
 
+DELETE = (
+    f"DELETE FROM imported_files WHERE {' AND '.join(f'{name} = ?' for name in ('path', *SERIES))}"
+)
+
+
+def key_of(file: ImportedFile) -> tuple[str, ...]:
+    """The values that DELETE takes."""
+    names = series_fields(file)
+    return (file.path, *(names.get(name, "") for name in SERIES))
+
+
 def row_of(file: ImportedFile) -> tuple[Any, ...]:
     """The values that INSERT takes."""
     values = {"path": file.path, **series_fields(file), **value_fields(file)}

@@ -54,6 +54,12 @@ class RecordRows:
         )
         self._known[series_id] = intervals
 
+    def remove(self, connection: sqlite3.Connection, series_id: int) -> None:
+        """Removes the record of a series inside the caller's transaction."""
+        for name in ("series_record_rows", "coverage_interval_rows"):
+            connection.execute(f"DELETE FROM {name} WHERE series_id = ?", (series_id,))
+        self._known.pop(series_id, None)
+
     def read_all(self, connection: sqlite3.Connection) -> dict[Series, SeriesRecord]:
         """Every record, inside the caller's transaction.
 

@@ -23,7 +23,7 @@ from candle_ingestor.stores.record_fields import RecordError
 from candle_ingestor.stores.run_json import encode_run
 from candle_ingestor.stores.sqlite import candles as table
 from candle_ingestor.stores.sqlite import imported_files
-from candle_ingestor.stores.sqlite.counts import Recount, select_counts
+from candle_ingestor.stores.sqlite.counts import Recount, forget_counts, select_counts
 from candle_ingestor.stores.sqlite.errors import refused
 from candle_ingestor.stores.sqlite.file import SqliteFile
 from candle_ingestor.stores.sqlite.ids import Ids, with_exchange_sets
@@ -153,6 +153,18 @@ class SqliteStore:
             except RecordError as error:
                 raise refused(self.description, str(error)) from error
 
+    def forget(self, series: Collection[Series]) -> None:
+        """Removes all that is kept of these series, in one transaction."""
+        if not self._file.exists or not series:
+            return
+        self._reader.forget(set(series))
+        with self._file.transaction() as connection:
+            ids = self._ids.find_all(connection, series)
+            for one, series_id in ids.items():
+                self._records.remove(connection, series_id)
+                table.delete_all(connection, table.table_of(one), series_id)
+                forget_counts(connection, series_id)
+
     def read_state(self, service_identifier: str) -> dict[str, int]:
         """`last_processed_timestamp_ms` by key (rule C3)."""
         return dict(
@@ -167,6 +179,13 @@ class SqliteStore:
         """Inserts or replaces these keys; others stay."""
         rows = [(service_identifier, key, time_ms) for key, time_ms in state.items()]
         self._write("INSERT OR REPLACE INTO processing_state VALUES (?, ?, ?)", rows)
+
+    def remove_state(self, service_identifier: str, keys: Collection[str]) -> None:
+        """Removes these keys, where they are there."""
+        self._write(
+            "DELETE FROM processing_state WHERE service_identifier = ? AND key = ?",
+            [(service_identifier, key) for key in keys],
+        )
 
     def write_run(self, report: Mapping[str, Any]) -> None:
         """Keeps a run report, JSON values with `run_id`, `started_ms` and `status` among them.
@@ -195,6 +214,10 @@ class SqliteStore:
     def write_imported_files(self, files: Sequence[ImportedFile]) -> None:
         """Keeps these records, each in place of the one of the same path and series."""
         self._write(imported_files.INSERT, [imported_files.row_of(file) for file in files])
+
+    def remove_imported_files(self, files: Sequence[ImportedFile]) -> None:
+        """Removes the records of these paths and series, where they are there."""
+        self._write(imported_files.DELETE, [imported_files.key_of(file) for file in files])
 
     def close(self) -> None:
         """Releases the file. Closing twice is harmless."""

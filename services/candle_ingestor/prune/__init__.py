@@ -1,0 +1,1 @@
+"""Removal of what is stored, the word that it is known first."""

@@ -1,0 +1,233 @@
+"""What a prune removes, and what depends on it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from candle_ingestor.ledger.ledger import END_OF_TIME_MS, Ledger
+from candle_ingestor.model.imported_file import ImportedFile
+from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet, covered_at_least
+from candle_ingestor.model.months import Month, months_of
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.timeframe import DAY_MS
+from candle_ingestor.partitions.pruning import files_before
+from candle_ingestor.partitions.writer import PartitionWriter
+from candle_ingestor.settle.exporting import target_of
+from candle_ingestor.settle.state import backfill_key, catch_up_key
+
+
+@dataclass(frozen=True)
+class SeriesCut:
+    """What goes of one series.
+
+    Attributes:
+        until_ms: candles that open before it go; None for all of the series.
+        months: those that have something to be removed, ascending.
+        candles: how many are stored there.
+        folder: where its partitions are.
+        files: those that go, and their size.
+    """
+
+    series: Series
+    until_ms: int | None
+    months: tuple[Month, ...]
+    candles: int
+    folder: Path
+    files: tuple[Path, ...]
+    size_bytes: int
+
+    @property
+    def span(self) -> IntervalSet:
+        """The time of which nothing is left."""
+        return IntervalSet.of(0, END_OF_TIME_MS if self.until_ms is None else self.until_ms)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A merged series that stays and is made from what goes.
+
+    Attributes:
+        lost: its candle lengths that cannot be made again from what is left.
+        remade: those that are made again.
+    """
+
+    merged: Series
+    lost: int
+    remade: int
+
+
+@dataclass(frozen=True)
+class PrunePlan:
+    """All that goes.
+
+    Attributes:
+        cuts: what is made from others comes after it.
+        serving: series that were asked for and stay, since a merged series that stays is made from
+            them.
+        losses: merged series that stay and lose a source.
+        state_keys: state of symbols of which no merged series is left.
+        imported_files: records of files that had what goes, so that they can be imported again.
+        other_targets: other folders that some of it was exported to, which are left alone.
+    """
+
+    before_ms: int | None
+    cuts: tuple[SeriesCut, ...]
+    serving: tuple[tuple[Series, Series], ...] = ()
+    losses: tuple[Loss, ...] = ()
+    state_keys: tuple[str, ...] = ()
+    imported_files: tuple[ImportedFile, ...] = ()
+    other_targets: tuple[str, ...] = field(default=())
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to be removed."""
+        return not any(c.until_ms is None or c.candles or c.months or c.files for c in self.cuts)
+
+
+def plan_prune(
+    ledger: Ledger,
+    chosen: Collection[Series],
+    before_ms: int | None,
+    data_root: Path,
+    *,
+    keeps_serving: bool,
+) -> PrunePlan:
+    """What goes of the chosen series: all, or what opens before a time.
+
+    With `keeps_serving` an exchange's series stays that a merged series is made from which is not
+    chosen.
+
+    Raises:
+        StoreError: if the store cannot be read.
+        PartitionError: if a folder cannot be read.
+    """
+    serving = _serving(ledger, chosen) if keeps_serving else []
+    staying = {series for series, _ in serving}
+    going = [series for series in chosen if series not in staying]
+    if before_ms is not None:
+        going += [s for s in _nothing_left(ledger, going, before_ms) if s not in going]
+    going.sort(key=lambda series: (series.symbol, series.timeframe, series.is_merged, series))
+    counts = ledger.store.count_candles(going, _stored_span(ledger))
+    cuts = tuple(_cut(ledger, series, before_ms, counts[series], data_root) for series in going)
+    return PrunePlan(
+        before_ms,
+        cuts,
+        tuple(serving),
+        tuple(_losses(ledger, cuts)),
+        _state_keys(ledger, going) if before_ms is None else (),
+        _imported_files(ledger, cuts),
+        _other_targets(ledger, going, data_root),
+    )
+
+
+def span_of(cut: SeriesCut, month: Month) -> IntervalSet:
+    """What is removed in the month: the candle lengths that open in it."""
+    timeframe = cut.series.timeframe
+    start_ms, end_ms = month.interval
+    return cut.span & IntervalSet.of(timeframe.ceil_ms(start_ms), timeframe.ceil_ms(end_ms))
+
+
+def _serving(ledger: Ledger, chosen: Collection[Series]) -> list[tuple[Series, Series]]:
+    found = []
+    for series in chosen:
+        others = [each for each in ledger.dependents(series) if each not in chosen]
+        if others:
+            found.append((series, min(others)))
+    return found
+
+
+def _cut(
+    ledger: Ledger,
+    series: Series,
+    before_ms: int | None,
+    counts: Mapping[Month, int],
+    data_root: Path,
+) -> SeriesCut:
+    until_ms = None if before_ms is None else series.timeframe.ceil_ms(before_ms)
+    record = ledger.record(series)
+    span = IntervalSet.of(0, END_OF_TIME_MS if until_ms is None else until_ms)
+    stale = record.merging.stale if record.merging else EMPTY
+    with_candles = (month for month in counts if until_ms is None or month.start_ms < until_ms)
+    months = sorted({*with_candles, *months_of((record.covered | stale) & span)})
+    candles = 0
+    for month in months:
+        if until_ms is None or month.interval.end_ms <= until_ms:
+            candles += counts.get(month, 0)
+        else:
+            candles += ledger.candles(series, Interval(month.start_ms, until_ms)).height
+    folder = PartitionWriter(data_root).folder_of(series)
+    files = files_before(folder, until_ms)
+    size_bytes = sum(path.stat().st_size for path in files)
+    return SeriesCut(series, until_ms, tuple(months), candles, folder, tuple(files), size_bytes)
+
+
+def _nothing_left(ledger: Ledger, going: Collection[Series], before_ms: int) -> list[Series]:
+    """The merged series of which nothing before the time can be made from what stays."""
+    found = []
+    for merged in sorted({each for series in going for each in ledger.dependents(series)}):
+        span = IntervalSet.of(0, merged.timeframe.ceil_ms(before_ms))
+        known = ledger.record(merged).covered & span
+        if known and _lost(ledger, merged, dict.fromkeys(going, span)) == known:
+            found.append(merged)
+    return found
+
+
+def _losses(ledger: Ledger, cuts: Iterable[SeriesCut]) -> list[Loss]:
+    spans = {cut.series: cut.span for cut in cuts}
+    losses = []
+    for merged in sorted({each for one in spans for each in ledger.dependents(one)} - spans.keys()):
+        length_ms = merged.timeframe.duration_ms
+        known = ledger.record(merged).covered
+        touched = EMPTY
+        for source, span in spans.items():
+            if source in ledger.record(merged).sources:
+                touched = touched | (ledger.record(source).covered & span & known)
+        lost = _lost(ledger, merged, spans)
+        remade = touched - lost
+        losses.append(Loss(merged, lost.duration_ms // length_ms, remade.duration_ms // length_ms))
+    return losses
+
+
+def _lost(ledger: Ledger, merged: Series, spans: Mapping[Series, IntervalSet]) -> IntervalSet:
+    """What of a merged series cannot be made again once these spans of series are gone."""
+    record = ledger.record(merged)
+    if record.merging is None:
+        return EMPTY
+    lost = EMPTY
+    for basis, part in record.merging.parts(record.covered):
+        left = (ledger.record(s).covered - spans.get(s, EMPTY) for s in basis.sources)
+        lost = lost | (part - covered_at_least(left, basis.rules.min_exchanges))
+    return lost
+
+
+def _state_keys(ledger: Ledger, going: Collection[Series]) -> tuple[str, ...]:
+    """State knows no timeframes: it goes with the last merged series of a symbol."""
+    left = {s.symbol for s in ledger.records if s.is_merged and s not in going}
+    gone = {s.symbol: s for s in going if s.is_merged and s.symbol not in left}
+    return tuple(key(series) for series in gone.values() for key in (backfill_key, catch_up_key))
+
+
+def _imported_files(ledger: Ledger, cuts: Collection[SeriesCut]) -> tuple[ImportedFile, ...]:
+    spans = {cut.series: cut.span for cut in cuts}
+    return tuple(
+        file
+        for file in ledger.store.read_imported_files()
+        if file.series in spans
+        and (file.first_ms is None or spans[file.series].contains(file.first_ms))
+    )
+
+
+def _other_targets(ledger: Ledger, going: Collection[Series], data_root: Path) -> tuple[str, ...]:
+    targets = {target for series in going for target in ledger.record(series).exports.backlog}
+    return tuple(sorted(targets - {target_of(data_root)}))
+
+
+def _stored_span(ledger: Ledger) -> Interval:
+    """Whole days that hold every candle."""
+    known = [record.covered for record in ledger.records.values() if record.covered]
+    known += [r.merging.stale for r in ledger.records.values() if r.merging and r.merging.stale]
+    start_ms = min((each.start_ms for each in known), default=0)
+    end_ms = max((each.end_ms for each in known), default=0)
+    return Interval(start_ms // DAY_MS * DAY_MS, -(-end_ms // DAY_MS) * DAY_MS)

@@ -1,0 +1,106 @@
+"""Removes what a plan says, in an order in which a crash leaves no claim without its candles (C1).
+
+First what would keep it from coming back: records of imported files. Of a span then the mark that
+no run wants it any more. Then the partitions, the manifest before its files. Then candles month by
+month, each by `ledger.replace`: no longer covered first, removed after. Last the state, and the
+records. Whatever ends it in between, the same command goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from pathlib import Path
+
+from candle_ingestor.ledger.ledger import Ledger, Replacement
+from candle_ingestor.model.candles import no_candles
+from candle_ingestor.model.intervals import EMPTY
+from candle_ingestor.model.months import Month
+from candle_ingestor.model.series_record import SeriesRecord
+from candle_ingestor.operations.progress import Progress
+from candle_ingestor.partitions.pruning import remove_months
+from candle_ingestor.prune.plan import PrunePlan, SeriesCut, span_of
+
+_PROGRESS = "months"
+
+
+@dataclass
+class Pruner:
+    """Removes over a ledger, which is of no use after whole series went: their records are gone.
+
+    Attributes:
+        candles: how many were removed so far.
+        files: which.
+        is_done: whether all of the plan was removed.
+    """
+
+    ledger: Ledger
+    service_identifier: str
+    progress: Progress
+    is_to_stop: Callable[[], bool] = lambda: False
+    candles: int = 0
+    files: list[Path] = field(default_factory=list)
+    is_done: bool = False
+
+    def remove(self, plan: PrunePlan) -> None:
+        """Removes what is planned, until its end or until it is to stop.
+
+        Raises:
+            StoreError: if the store fails.
+            PartitionError: if a folder cannot be written.
+        """
+        store = self.ledger.store
+        months = sum(len(cut.months) for cut in plan.cuts)
+        self.progress.begin("Removing", {_PROGRESS: months} if months else None)
+        store.remove_imported_files(plan.imported_files)
+        self._update(plan.cuts, _no_longer_wanted)
+        for cut in plan.cuts:
+            self.files += remove_months(cut.folder, cut.until_ms)
+        for _, of_symbol in groupby(plan.cuts, key=lambda cut: cut.series.symbol):
+            self._remove_candles(list(of_symbol))
+        if self.is_to_stop():
+            return
+        self._update(plan.cuts, SeriesRecord.pruned)
+        store.remove_state(self.service_identifier, plan.state_keys)
+        store.forget([cut.series for cut in plan.cuts if cut.until_ms is None])
+        self.is_done = True
+
+    def _update(
+        self,
+        cuts: tuple[SeriesCut, ...],
+        change: Callable[[SeriesRecord, int], SeriesRecord],
+    ) -> None:
+        """Changes the records of what is cut at a time."""
+        self.ledger.update(
+            {
+                cut.series: change(self.ledger.record(cut.series), cut.until_ms)
+                for cut in cuts
+                if cut.until_ms is not None
+            }
+        )
+
+    def _remove_candles(self, cuts: list[SeriesCut]) -> None:
+        """Month by month, what is merged together with what it is made from."""
+        for month in sorted({month for cut in cuts for month in cut.months}):
+            if self.is_to_stop():
+                return
+            in_month = [cut for cut in cuts if month in cut.months]
+            removed = self.ledger.replace([_nothing_in(cut, month) for cut in in_month])
+            self.candles += sum(kept.revised for kept in removed)
+            for cut in in_month:
+                self.ledger.let_go(cut.series, span_of(cut, month))
+            self.progress.advance(_PROGRESS, len(in_month))
+
+
+def _nothing_in(cut: SeriesCut, month: Month) -> Replacement:
+    return Replacement(cut.series, span_of(cut, month), no_candles(cut.series), EMPTY)
+
+
+def _no_longer_wanted(record: SeriesRecord, until_ms: int) -> SeriesRecord:
+    wanted = record.wanted
+    if wanted is not None:
+        wanted = replace(wanted, from_ms=max(wanted.from_ms, until_ms))
+    return replace(
+        record, wanted=wanted, pruned_until_ms=max(until_ms, record.pruned_until_ms or 0)
+    )

@@ -6,16 +6,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from killing import Killed, killed_before_call
 from partition_exports import (
     EXPORT,
     FEBRUARY,
@@ -31,38 +30,6 @@ from partition_exports import (
 from candle_ingestor.model.intervals import Interval, IntervalSet
 
 SUPPORT = Path(__file__).parent.parent / "support"
-CHANGING_CALLS = ("mkdir", "fsync", "replace", "unlink")
-
-
-class Killed(BaseException):
-    """In place of the end of the process: nothing of it runs on."""
-
-
-@contextmanager
-def killed_before_call(number: int) -> Iterator[list[str]]:
-    """Lets that many changing system calls pass and none after; yields the names of all passed.
-
-    A file that was about to be made durable is then half written.
-    """
-    passed: list[str] = []
-    real: dict[str, Callable[..., Any]] = {name: getattr(os, name) for name in CHANGING_CALLS}
-
-    def call(name: str, *arguments: Any, **options: Any) -> Any:
-        if len(passed) >= number:
-            if name == "fsync" and os.fstat(arguments[0]).st_size and not is_folder(arguments[0]):
-                os.ftruncate(arguments[0], os.fstat(arguments[0]).st_size // 2)
-            raise Killed
-        passed.append(name)
-        return real[name](*arguments, **options)
-
-    with pytest.MonkeyPatch.context() as patch:
-        for name in CHANGING_CALLS:
-            patch.setattr(os, name, lambda *a, _name=name, **o: call(_name, *a, **o))
-        yield passed
-
-
-def is_folder(descriptor: int) -> bool:
-    return (os.fstat(descriptor).st_mode & 0o170000) == 0o040000
 
 
 def kill(export: Export, data_root: Path, number: int) -> bool:

@@ -34,6 +34,7 @@ from candle_ingestor.model.series_record import (
     Merging,
     Precision,
     SeriesRecord,
+    Wanted,
 )
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
@@ -47,6 +48,7 @@ BITCOIN = Symbol("BTC", "USD")
 KRAKEN = Series("kraken", BITCOIN, Timeframe(1))
 MERGED = Series.merged(BITCOIN, Timeframe(1))
 EVERYTHING = Interval(0, 2**60)
+NOVEMBER = Month.of(START_MS)
 
 ODD_FLOATS = (
     *(0.0, 5e-324, 2.2250738585072014e-308, 2.225073858507201e-308, 1.7976931348623157e308),
@@ -345,6 +347,8 @@ FULL_RECORD = SeriesRecord(
     exports=Exports(
         backlog={"/data/one": {Month(2023, 11): START_MS}, "/data/ü'\"two": {}}, digits=(2, 8)
     ),
+    wanted=Wanted(START_MS, START_MS + MINUTE_MS),
+    pruned_until_ms=START_MS - MINUTE_MS,
 )
 
 
@@ -772,3 +776,71 @@ def test_writing_no_record_of_a_file_changes_nothing(store: Store) -> None:
     store.write_imported_files([])
 
     assert store.read_imported_files() == []
+
+
+def test_a_forgotten_series_leaves_nothing_and_takes_no_other_along(open_store: OpenStore) -> None:
+    store = open_store()
+    other = replace(KRAKEN, symbol=Symbol("ETH", "USD"))
+    record = SeriesRecord(Coverage(IntervalSet.of(START_MS, START_MS + 3 * MINUTE_MS)))
+    for series in (KRAKEN, MERGED, other):
+        made = merged_candles([1, 2, 3], ["kraken"] * 3) if series.is_merged else candles([1, 2, 3])
+        put(store, series, made, record)
+
+    store.forget([KRAKEN, MERGED, replace(KRAKEN, exchange="nobody")])
+
+    for opened in (store, open_store()):
+        assert set(opened.read_records()) == {other}
+        counts = opened.count_candles([KRAKEN, MERGED, other], NOVEMBER.interval)
+        assert {one: sum(months.values()) for one, months in counts.items()} == {
+            KRAKEN: 0,
+            MERGED: 0,
+            other: 3,
+        }
+        assert opened.read_candles(KRAKEN, EVERYTHING).is_empty()
+        assert opened.read_candles(MERGED, EVERYTHING).is_empty()
+        assert opened.read_candles(other, EVERYTHING).height == 3
+    put(store, KRAKEN, candles([1, 2]), record)
+    assert open_store().read_candles(KRAKEN, EVERYTHING).height == 2
+    assert open_store().read_records()[KRAKEN] == record
+
+
+def test_forgetting_in_a_store_without_anything_is_harmless(store: Store) -> None:
+    store.forget([KRAKEN])
+    assert store.read_records() == {}
+
+
+def test_removed_keys_of_the_state_are_gone_and_others_stay(open_store: OpenStore) -> None:
+    store = open_store()
+    store.write_state("mine", {"BTC/USD-backfill": 1, "BTC/USD-catch_up": 2, "'\"\\": 3})
+    store.write_state("other", {"BTC/USD-backfill": 4})
+
+    store.remove_state("mine", ["BTC/USD-backfill", "'\"\\", "never there"])
+
+    for opened in (store, open_store()):
+        assert opened.read_state("mine") == {"BTC/USD-catch_up": 2}
+        assert opened.read_state("other") == {"BTC/USD-backfill": 4}
+    store.write_state("mine", {"BTC/USD-backfill": 5})
+    assert open_store().read_state("mine")["BTC/USD-backfill"] == 5
+
+
+def test_removed_records_of_files_are_gone_and_others_stay(open_store: OpenStore) -> None:
+    store = open_store()
+    file = imported_file("data/a.csv")
+    hourly = replace(KRAKEN, timeframe=Timeframe(60))
+    files = [file, replace(file, series=hourly), replace(file, path='b c,d=e"\\%')]
+    store.write_imported_files(files)
+
+    store.remove_imported_files([files[0], files[2], replace(file, path="never there")])
+
+    assert open_store().read_imported_files() == [files[1]]
+
+
+def test_many_candles_among_others_are_removed_and_the_others_stay(store: Store) -> None:
+    put(store, KRAKEN, candles(range(1, 61)))
+    times = [START_MS + minute * MINUTE_MS for minute in range(60)]
+    gone = [time_ms for index, time_ms in enumerate(times) if index % 10 not in (0, 4)]
+
+    remove(store, KRAKEN, [*gone, times[-1] + 7 * MINUTE_MS])
+
+    left = store.read_candles(KRAKEN, EVERYTHING)["open_time_ms"].to_list()
+    assert left == sorted(set(times) - set(gone))

@@ -47,6 +47,7 @@ FULL = SeriesRecord(
         BASIS, ((MergeBasis(RULES, (KRAKEN,)), IntervalSet.of(0, 60)),), IntervalSet.of(180, 240)
     ),
     wanted=Wanted(0, 240),
+    pruned_until_ms=120,
     exports=Exports(
         {"csv:/data": {Month(2023, 3): 60, Month(2023, 4): 180}, "parquet": {}}, (2, 8)
     ),
@@ -111,6 +112,7 @@ records = st.builds(
         st.dictionaries(st.text(), st.dictionaries(months, times, max_size=3), max_size=3),
         st.none() | st.tuples(st.integers(0, 18), st.integers(0, 18)),
     ),
+    pruned_until_ms=st.none() | times,
 )
 
 
@@ -171,6 +173,7 @@ def test_a_record_is_nested_by_subject() -> None:
             "digits": [2, 8],
         },
         "wanted": {"from_ms": 0, "until_ms": 240},
+        "pruned_until_ms": 120,
     }
 
 

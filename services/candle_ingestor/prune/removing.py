@@ -81,16 +81,17 @@ class Pruner:
         )
 
     def _remove_candles(self, cuts: list[SeriesCut]) -> None:
-        """Month by month, what is merged together with what it is made from."""
+        """Month by month, what is merged before what it is made from."""
         for month in sorted({month for cut in cuts for month in cut.months}):
             if self.is_to_stop():
                 return
-            in_month = [cut for cut in cuts if month in cut.months]
-            removed = self.ledger.replace([_nothing_in(cut, month) for cut in in_month])
-            self.candles += sum(kept.revised for kept in removed)
-            for cut in in_month:
+            for cut in reversed(cuts):
+                if month not in cut.months:
+                    continue
+                (removed,) = self.ledger.replace([_nothing_in(cut, month)])
+                self.candles += removed.revised
                 self.ledger.let_go(cut.series, span_of(cut, month))
-            self.progress.advance(_PROGRESS, len(in_month))
+                self.progress.advance(_PROGRESS, 1)
 
 
 def _nothing_in(cut: SeriesCut, month: Month) -> Replacement:

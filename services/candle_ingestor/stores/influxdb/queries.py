@@ -174,7 +174,8 @@ def field_query(measurement: str, tags: Mapping[str, str], field: str) -> str:
 def delete_predicate(measurement: str, tags: Mapping[str, str]) -> str:
     """What a point must match to be deleted."""
     pairs = {"_measurement": measurement, **{name: tag_value(tags[name]) for name in tags}}
-    return " AND ".join(f"{name}={identifier(value)}" for name, value in pairs.items())
+    # Quoted, since a tag may be called as a word of the language, as `key` is.
+    return " AND ".join(f"{identifier(name)}={identifier(pairs[name])}" for name in pairs)
 
 
 def time_text(time_ns: int) -> str:

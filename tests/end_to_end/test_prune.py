@@ -1,0 +1,255 @@
+"""The command prune over what real runs stored, and the runs that follow."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from archive_files import kraken_text, rows_of
+from influxd import InfluxServer
+from terminal import Terminal
+
+from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
+
+EXCHANGES = ("coinbaseexchange", "bitstamp")
+NOW = "2024-05-02T02:00:10"
+START = "2024-04-30T12:00"
+BEFORE = "2024-05-01T06:00"
+
+
+@pytest.fixture
+def market(simulate: Any, ms_of: Any) -> Any:
+    return simulate(now_ms=ms_of(NOW), exchanges=EXCHANGES, symbols=("BTC/USD", "ETH/USD"))
+
+
+@pytest.fixture
+def fetching() -> dict[str, Any]:
+    return {
+        "exchanges": ",".join(EXCHANGES),
+        "symbols": "BTC/USD,ETH/USD",
+        "backfill_start_date": START,
+        "export_exchange_candles": True,
+    }
+
+
+@pytest.fixture
+def job(new_job: Any, market: Any, ms_of: Any, fetching: dict[str, Any]) -> Any:
+    job = new_job("job", now=ms_of(NOW), run_report_path=None)
+    job.use(market)
+    job.run_well(**fetching)
+    return job
+
+
+def looked(job: Any, command: str, **flags: Any) -> Any:
+    shown = job.run_well(
+        command, "--exchanges", format="json", exchange_settings_file=None, **flags
+    )
+    return json.loads(shown.output)
+
+
+def prune(job: Any, *words: str, **flags: Any) -> Any:
+    return job.run_well("prune", *words, exchange_settings_file=None, **flags)
+
+
+def test_a_dry_run_says_what_would_go_and_changes_nothing(job: Any, ms_of: Any) -> None:
+    before, files = job.stored.contents(), job.stored.files()
+
+    told = prune(job, before=BEFORE, run_mode="dry").output
+
+    assert job.stored.contents() == before
+    assert job.stored.files() == files
+    candles = len([t for t in job.stored.merged("BTC/USD") if t < ms_of(BEFORE)])
+    assert f"aggregated BTC/USD 1m: {candles:,} candles in 2 months" in told
+    assert "all before 2024-05-01T06:00Z; 2 files" in told
+    assert "of 6 series, and 12 files" in told
+    assert told.endswith("Nothing was removed.\n")
+
+
+def test_candles_before_a_date_go_and_no_run_brings_them_back_unasked(
+    job: Any, market: Any, ms_of: Any, fetching: dict[str, Any]
+) -> None:
+    untouched = {e: job.stored.of_exchange(e, "BTC/USD") for e in EXCHANGES}
+    merged = job.stored.merged("BTC/USD")
+
+    told = prune(job, "--yes", before=BEFORE).output
+
+    def newer(candles: Any) -> Any:
+        return {time: candle for time, candle in candles.items() if time >= ms_of(BEFORE)}
+
+    assert "candles" in told.splitlines()[-1]
+    for exchange in EXCHANGES:
+        assert job.stored.of_exchange(exchange, "BTC/USD") == newer(untouched[exchange])
+        assert job.stored.coverage(exchange, "BTC/USD")[0][0] == ms_of(BEFORE)
+    assert job.stored.merged("BTC/USD") == newer(merged)
+    month = job.stored.manifest("BTCUSD")["months"]["2024-05"]
+    assert list(job.stored.manifest("BTCUSD")["months"]) == ["2024-05"]
+    assert month["first_timestamp"] >= "2024-05-01T06:00:00Z"
+    assert not any("2024-04" in name for name in job.stored.files())
+    assert looked(job, "gaps")["gaps"] == []
+    assert all(each["wanted"] == each["covered"] for each in looked(job, "status")["series"])
+
+    contents = job.stored.contents()
+    job.run_well(**fetching)
+    assert newer(job.stored.merged("BTC/USD")) == job.stored.merged("BTC/USD")
+    assert job.stored.contents()["exchange_candles"] == contents["exchange_candles"]
+    state = job.stored.state()
+    assert state["BTC/USD-backfill"] == state["BTC/USD-catch_up"]
+    assert looked(job, "gaps")["gaps"] == []
+    verified = json.loads(job.run_well("verify", "--noverify_exchanges", format="json").output)
+    assert verified["status"] == "agrees"
+
+
+def test_what_was_pruned_comes_back_when_it_is_asked_for(
+    job: Any, ms_of: Any, fetching: dict[str, Any]
+) -> None:
+    contents = job.stored.contents()
+    prune(job, "--yes", before=BEFORE)
+
+    job.run_well("--force", **fetching)
+
+    assert job.stored.contents()["candles"] == contents["candles"]
+    assert job.stored.contents()["exchange_candles"] == contents["exchange_candles"]
+    assert job.stored.record("bitstamp", "BTC/USD")["pruned_until_ms"] == ms_of(START)
+    assert looked(job, "gaps")["gaps"] == []
+
+
+def test_a_symbol_goes_with_all_that_is_kept_of_it(job: Any, fetching: dict[str, Any]) -> None:
+    eth = job.stored.merged("ETH/USD")
+
+    told = prune(job, "--yes", symbols="BTC/USD").output
+
+    assert "State that goes: BTC/USD-backfill, BTC/USD-catch_up" in told
+    assert job.stored.merged("BTC/USD") == {}
+    assert job.stored.of_exchange("bitstamp", "BTC/USD") == {}
+    assert job.stored.merged("ETH/USD") == eth
+    assert {key.partition("-")[0] for key in job.stored.state()} == {"ETH/USD"}
+    assert {each["symbol"] for each in looked(job, "status")["series"]} == {"ETH/USD"}
+    assert {path.name for path in job.folder.glob("data/csv/*/*")} == {"ETHUSD"}
+
+    job.run_well(**fetching)
+    assert len(job.stored.merged("BTC/USD")) > 2000
+
+
+def test_an_exchange_goes_and_what_is_merged_follows_from_the_rest(
+    job: Any, fetching: dict[str, Any]
+) -> None:
+    job.run_well(**fetching, min_exchanges_required=1)
+    job.run_well("merge", min_exchanges_required=1, exchange_settings_file=None)
+    lengths = 38 * 60
+
+    told = prune(job, "--yes", symbols="BTC/USD", exchanges="bitstamp").output
+
+    assert f"aggregated BTC/USD 1m: {lengths:,} are merged again from the others" in told
+    assert job.stored.of_exchange("bitstamp", "BTC/USD") == {}
+    left = job.stored.of_exchange("coinbaseexchange", "BTC/USD")
+    merged = job.stored.merged("BTC/USD")
+    assert merged.keys() == left.keys()
+    assert {candle.source_exchanges for candle in merged.values()} == {"coinbaseexchange"}
+    verified = json.loads(job.run_well("verify", "--noverify_exchanges", format="json").output)
+    assert verified["status"] == "agrees"
+
+
+def test_an_exchange_without_which_nothing_can_be_merged_takes_the_merged_past_along(
+    job: Any,
+) -> None:
+    told = prune(job, "--yes", symbols="BTC/USD", exchanges="bitstamp", before=BEFORE).output
+
+    assert "aggregated BTC/USD 1m: " in told
+    found = {gap["exchange"] for gap in looked(job, "gaps")["gaps"]}
+    assert found == set()
+    whole = prune(job, "--yes", symbols="BTC/USD", exchanges="bitstamp").output
+    assert "can no longer be merged, since too few exchanges are left" in whole
+    assert job.stored.merged("BTC/USD") == {}
+    assert {gap["symbol"] for gap in looked(job, "gaps")["gaps"]} == {"BTC/USD"}
+
+
+def test_without_a_terminal_it_wants_a_yes_and_never_removes_everything(job: Any) -> None:
+    before = job.stored.contents()
+
+    unasked = job.run("prune", symbols="BTC/USD")
+    everything = job.run("prune", "--yes")
+    future = job.run("prune", "--yes", before="2099-01-01")
+    unknown = job.run("prune", "--yes", symbols="BTC/EUR")
+
+    assert [each.exit_code for each in (unasked, everything, future, unknown)] == [2, 2, 2, 2]
+    assert "there is no terminal to ask on; give --yes" in unasked.complaint
+    assert "give --symbols, --exchanges or --before" in everything.complaint
+    assert "lies in the future" in future.complaint
+    assert "knows nothing of BTC/EUR" in unknown.complaint
+    assert job.stored.contents() == before
+
+
+def test_it_leaves_at_once_while_another_run_works(
+    job: Any, market: Any, at_candle_request: Any, fetching: dict[str, Any]
+) -> None:
+    heard: list[Any] = []
+    done = at_candle_request(
+        market, 1, lambda: heard.append(job.run("prune", "--yes", symbols="BTC/USD"))
+    )
+    job.run_well(**{**fetching, "backfill_start_date": "2024-04-30"})
+
+    assert done.is_set()
+    assert heard[0].exit_code == 75
+
+
+def test_an_imported_file_can_be_imported_again(new_job: Any, tmp_path: Path, ms_of: Any) -> None:
+    archive = tmp_path / "XBTUSD_1.csv"
+    archive.write_text(kraken_text(rows_of(ms_of("2023-01-01"), 10)))
+    job = new_job("job", now=ms_of(NOW), run_report_path=None)
+    job.run_well("import", str(archive))
+    stored = job.stored.of_exchange("kraken", "BTC/USD")
+    assert len(stored) == 10
+
+    told = prune(job, "--yes", before="2023-01-01T00:05").output
+    assert "Forgotten: that 1 file was imported" in told
+    assert len(job.stored.of_exchange("kraken", "BTC/USD")) == 5
+
+    job.run_well("import", str(archive))
+    assert job.stored.of_exchange("kraken", "BTC/USD") == stored
+
+
+@pytest.mark.parametrize("answer", ["y", "n"])
+def test_on_a_terminal_it_asks(job: Any, answer: str) -> None:
+    terminal = Terminal(columns=100)
+    process = job.start(
+        "prune",
+        symbols="BTC/USD",
+        terminal=terminal,
+        exchange_settings_file=None,
+        is_output_shown=True,
+    )
+    terminal.close_job_end()
+    terminal.wait_until(lambda seen: "Remove this for good? [y/N]" in seen.text())
+    terminal.press(f"{answer}\n")
+    finished = job.finish(process)
+    terminal.close()
+
+    assert finished.exit_code == 0
+    assert bool(job.stored.merged("BTC/USD")) is (answer == "n")
+
+
+def test_influxdb_is_pruned_the_same(
+    new_influxdb_job: Any,
+    market: Any,
+    ms_of: Any,
+    fetching: dict[str, Any],
+    influx_server: InfluxServer,
+    bucket: InfluxDbConnection,
+) -> None:
+    job = new_influxdb_job(bucket, now=ms_of(NOW), run_report_path=None)
+    job.use(market)
+    job.run_well(**fetching)
+
+    prune(job, "--yes", before=BEFORE)
+    prune(job, "--yes", symbols="ETH/USD")
+
+    series = looked(job, "status")["series"]
+    assert [each["exchange"] for each in series] == ["aggregated", *EXCHANGES]
+    for each in series:
+        assert each["symbol"] == "BTC/USD"
+        assert each["first"] == "2024-05-01T06:00:00Z"
+        assert each["wanted"] == each["covered"] == 20 * 60
+        assert each["candles"] + each["no_trade"] == each["covered"]
+        assert each["no_trade"] < 200
+    verified = json.loads(job.run_well("verify", backfill_start_date=START, format="json").output)
+    assert verified["status"] == "agrees"

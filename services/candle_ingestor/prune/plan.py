@@ -167,9 +167,14 @@ def _nothing_left(ledger: Ledger, going: Collection[Series], before_ms: int) -> 
     """The merged series of which nothing before the time can be made from what stays."""
     found = []
     for merged in sorted({each for series in going for each in ledger.dependents(series)}):
-        span = IntervalSet.of(0, merged.timeframe.ceil_ms(before_ms))
-        known = ledger.record(merged).covered & span
-        if known and _lost(ledger, merged, dict.fromkeys(going, span)) == known:
+        until_ms = merged.timeframe.ceil_ms(before_ms)
+        span = IntervalSet.of(0, until_ms)
+        record = ledger.record(merged)
+        known = record.covered & span
+        # A prune that was killed may have begun with it.
+        is_begun = (record.pruned_until_ms or 0) >= until_ms
+        lost = _lost(ledger, merged, dict.fromkeys(going, span)) & span
+        if is_begun or (known and known == lost):
             found.append(merged)
     return found
 

@@ -74,6 +74,24 @@ def test_candles_after_the_window_are_not_read_again() -> None:
     assert plan(bounded, known((0, 100), provisional=span(98, 100))).to_fetch == EMPTY
 
 
+def test_what_was_pruned_is_wanted_again_only_where_it_is_explicitly_read_again() -> None:
+    record = replace(known((40, 100)), pruned_until_ms=ms(40))
+
+    def wanted_from(refetch: int | None) -> int:
+        refetch_ms = None if refetch is None else ms(refetch)
+        made = plan(replace(window(10, 100), refetch_from_ms=refetch_ms), record)
+        assert made.wanted.end_ms == ms(100)
+        return made.wanted.start_ms
+
+    assert plan(window(10, 100), record).to_fetch == EMPTY
+    assert wanted_from(None) == ms(40)
+    assert wanted_from(70) == ms(40)
+    assert wanted_from(25) == ms(25)
+    assert wanted_from(0) == ms(10)
+    assert plan(window(50, 100), record).wanted == (ms(50), ms(100))
+    assert plan(window(10, 30, is_bounded=True), record).to_fetch == EMPTY
+
+
 def test_a_longer_absence_than_catch_up_reaches_back_is_backfill() -> None:
     made = plan(window(0, 500), known((0, 100)))
 

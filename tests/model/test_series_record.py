@@ -15,6 +15,7 @@ from candle_ingestor.model.series_record import (
     MergeBasis,
     Merging,
     SeriesRecord,
+    Wanted,
 )
 
 END = 40
@@ -198,3 +199,33 @@ def test_a_change_of_coverage_is_noted_with_it() -> None:
 
     assert after.covered == span(0, 5)
     assert after.exports.backlog == {"/here": {Month(2024, 3): ms(3)}}
+
+
+def test_a_pruned_record_says_nothing_of_the_time_before() -> None:
+    february = Month(2024, 2)
+    months = {february: ms(-9), Month(2024, 3): ms(0)}
+    record = SeriesRecord(
+        Coverage(
+            span(0, 10),
+            span(9, 10),
+            {GapReason.REJECTED: span(10, 11), GapReason.BEYOND_REACH: span(-5, 0)},
+            {Origin.ARCHIVE: span(0, 3), Origin.TRADES: span(3, 5)},
+        ),
+        merging=Merging(basis(1), ((basis(2), span(0, 2)), (basis(2), span(3, 6))), span(1, 8)),
+        exports=Exports({"root": months}, (2, 8)),
+        wanted=Wanted(ms(0)),
+    )
+
+    pruned = record.pruned(ms(4))
+
+    assert pruned.covered == span(4, 10)
+    assert pruned.provisional == span(9, 10)
+    assert pruned.coverage.reasons == {GapReason.REJECTED: span(10, 11)}
+    assert pruned.coverage.origins == {Origin.TRADES: span(4, 5)}
+    assert pruned.merging == Merging(basis(1), ((basis(2), span(4, 6)),), span(4, 8))
+    assert pruned.exports.backlog == {"root": {Month(2024, 3): ms(0)}}
+    assert record.pruned(ms(-1)).exports == record.exports
+    assert pruned.wanted == Wanted(ms(4))
+    assert pruned.pruned_until_ms == ms(4)
+    assert pruned.pruned(ms(2)).pruned_until_ms == ms(4)
+    assert pruned.fillable(span(0, 20)) == span(10, 20)

@@ -78,7 +78,7 @@ COMMANDS = {
     "verify": Command(
         "compare what is stored with the exchanges, its merge rules and the CSV partitions",
         "candle_ingestor.commands.verify:verify",
-        "candle-ingestor verify --sample=100",
+        "candle-ingestor verify --symbols=BTC/USD --exchanges=coinbaseexchange --sample=100",
     ),
     "prune": Command(
         "remove series, or candles before a date, from the store and the CSV partitions",
@@ -157,7 +157,7 @@ _USED_BY_FLAG: Mapping[str, tuple[str, ...]] = {
     "exchanges": ("ingest", "merge", "export", "verify", "prune", "demo", "status", "gaps"),
     "candle_granularity_minutes": _ALL,
     "settle_seconds": _ALL,
-    "refetch_last_candles": (*_FETCHING, "import"),
+    "refetch_last_candles": (*_FETCHING, "import", "verify"),
     "export_csv": ("ingest", "merge", "import", "verify", "demo"),
     "restate": ("ingest", "export", "import", "verify", "prune", "demo"),
     "strict_symbols": ("ingest",),

@@ -24,6 +24,7 @@ from candle_ingestor.model.decimals import digits_of_precision
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import NOTHING_KNOWN, Precision, SeriesRecord, Wanted
+from candle_ingestor.model.times import minute_text
 from candle_ingestor.settle.state import catch_up_key
 from candle_ingestor.settle.ticker import Ticker, basis_of, choose_basis
 from candle_ingestor.symbols.requests import SymbolList
@@ -186,6 +187,19 @@ def with_wanted(
             wanted = Wanted(span.start_ms, until_ms)
             wanting[series] = _wanting(_record(records, series), wanted)
     return wanting
+
+
+def pruned_words(tickers: Iterable[RunTicker], records: Records) -> list[str]:
+    """A sentence a ticker of which the run would want what was pruned."""
+    said = []
+    for each in tickers:
+        until_ms = kept_from_ms(each.window, _record(records, each.ticker.merged))
+        if each.window.start_ms is not None and each.window.start_ms < until_ms:
+            said.append(
+                f"{each.ticker.symbol} was pruned of what lies before {minute_text(until_ms)}; "
+                "--force fetches it again"
+            )
+    return said
 
 
 def series_of(tickers: Iterable[RunTicker]) -> set[Series]:

@@ -34,6 +34,7 @@ from candle_ingestor.ingest.preparing import (
     make_tickers,
     newest_needed_ms,
     plan_works,
+    pruned_words,
     series_of,
     wanted_span,
     with_unreachable,
@@ -239,6 +240,8 @@ class _Run:
         records = {**self.ledger.records, **learnt}
         refuse_mixed_history(self.config, self.tickers, records)
         self.works = plan_works(self.tickers, records, self.sources)
+        for words in pruned_words(self.tickers, records)[:_MOST_OUTLOOKS]:
+            log.info("%s", words)
         self._tell_outlook(records, markets)
         records |= with_unreachable(self.works, records)
         known = {series: records[series] for series in (*learnt, *self.works)}

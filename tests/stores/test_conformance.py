@@ -48,7 +48,6 @@ BITCOIN = Symbol("BTC", "USD")
 KRAKEN = Series("kraken", BITCOIN, Timeframe(1))
 MERGED = Series.merged(BITCOIN, Timeframe(1))
 EVERYTHING = Interval(0, 2**60)
-NOVEMBER = Month.of(START_MS)
 
 ODD_FLOATS = (
     *(0.0, 5e-324, 2.2250738585072014e-308, 2.225073858507201e-308, 1.7976931348623157e308),
@@ -790,12 +789,6 @@ def test_a_forgotten_series_leaves_nothing_and_takes_no_other_along(open_store: 
 
     for opened in (store, open_store()):
         assert set(opened.read_records()) == {other}
-        counts = opened.count_candles([KRAKEN, MERGED, other], NOVEMBER.interval)
-        assert {one: sum(months.values()) for one, months in counts.items()} == {
-            KRAKEN: 0,
-            MERGED: 0,
-            other: 3,
-        }
         assert opened.read_candles(KRAKEN, EVERYTHING).is_empty()
         assert opened.read_candles(MERGED, EVERYTHING).is_empty()
         assert opened.read_candles(other, EVERYTHING).height == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from candle_ingestor.model.candle_counts import CandleCounts
 from candle_ingestor.model.gaps import FINAL_REASONS, Reasons, with_reason, without
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
 from candle_ingestor.model.merge_rules import MergeRules
@@ -240,6 +241,7 @@ class SeriesRecord:
         wanted: what the last run wanted of it; None before the first.
         pruned_until_ms: before this time the user removed what was known, and no run wants it
             again unless it is told to read it again; None where nothing was removed.
+        counts: the candles that are stored where it is `countable`.
     """
 
     coverage: Coverage = Coverage()
@@ -250,6 +252,7 @@ class SeriesRecord:
     exports: Exports = Exports()
     wanted: Wanted | None = None
     pruned_until_ms: int | None = None
+    counts: CandleCounts = field(default_factory=CandleCounts)
 
     @property
     def covered(self) -> IntervalSet:
@@ -258,6 +261,13 @@ class SeriesRecord:
     @property
     def provisional(self) -> IntervalSet:
         return self.coverage.provisional
+
+    @property
+    def countable(self) -> IntervalSet:
+        """Where stored candles belong to the series: what is covered, and what is stale."""
+        if self.merging is None or not self.merging.stale:
+            return self.covered
+        return self.covered | self.merging.stale
 
     @property
     def sources(self) -> tuple[Series, ...]:
@@ -303,6 +313,7 @@ class SeriesRecord:
             merging=merging,
             exports=self.exports.without_before(until_ms),
             wanted=wanted,
+            counts=self.counts.without_before(until_ms),
             pruned_until_ms=max(until_ms, self.pruned_until_ms or 0),
         )
 

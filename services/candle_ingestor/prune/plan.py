@@ -11,7 +11,6 @@ from candle_ingestor.model.imported_file import ImportedFile
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet, covered_at_least
 from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.series import Series
-from candle_ingestor.model.timeframe import DAY_MS
 from candle_ingestor.partitions.pruning import files_before
 from candle_ingestor.partitions.writer import PartitionWriter
 from candle_ingestor.settle.exporting import target_of
@@ -109,8 +108,7 @@ def plan_prune(
     if before_ms is not None:
         going += [s for s in _nothing_left(ledger, going, before_ms) if s not in going]
     going.sort(key=lambda series: (series.symbol, series.timeframe, series.is_merged, series))
-    counts = ledger.store.count_candles(going, _stored_span(ledger))
-    cuts = tuple(_cut(ledger, series, before_ms, counts[series], data_root) for series in going)
+    cuts = tuple(_cut(ledger, series, before_ms, data_root) for series in going)
     return PrunePlan(
         before_ms,
         cuts,
@@ -138,29 +136,42 @@ def _serving(ledger: Ledger, chosen: Collection[Series]) -> list[tuple[Series, S
     return found
 
 
-def _cut(
-    ledger: Ledger,
-    series: Series,
-    before_ms: int | None,
-    counts: Mapping[Month, int],
-    data_root: Path,
-) -> SeriesCut:
-    until_ms = None if before_ms is None else series.timeframe.ceil_ms(before_ms)
-    record = ledger.record(series)
-    span = IntervalSet.of(0, END_OF_TIME_MS if until_ms is None else until_ms)
-    stale = record.merging.stale if record.merging else EMPTY
-    with_candles = (month for month in counts if until_ms is None or month.start_ms < until_ms)
-    months = sorted({*with_candles, *months_of((record.covered | stale) & span)})
+def _cut(ledger: Ledger, series: Series, before_ms: int | None, data_root: Path) -> SeriesCut:
+    until_ms = END_OF_TIME_MS if before_ms is None else series.timeframe.ceil_ms(before_ms)
+    counts = ledger.counts(series)
+    months = _months(ledger, series, until_ms)
+    countable = months_of(ledger.record(series).countable)
     candles = 0
     for month in months:
-        if until_ms is None or month.interval.end_ms <= until_ms:
+        if month in countable and month.interval.end_ms <= until_ms:
             candles += counts.get(month, 0)
         else:
-            candles += ledger.candles(series, Interval(month.start_ms, until_ms)).height
+            end_ms = min(month.interval.end_ms, until_ms)
+            candles += ledger.candles(series, Interval(month.start_ms, end_ms)).height
     folder = PartitionWriter(data_root).folder_of(series)
-    files = files_before(folder, until_ms)
+    cut_ms = None if before_ms is None else until_ms
+    files = files_before(folder, cut_ms)
     size_bytes = sum(path.stat().st_size for path in files)
-    return SeriesCut(series, until_ms, tuple(months), candles, folder, tuple(files), size_bytes)
+    return SeriesCut(series, cut_ms, tuple(months), candles, folder, tuple(files), size_bytes)
+
+
+def _months(ledger: Ledger, series: Series, until_ms: int) -> list[Month]:
+    """Those before the time in which anything is known, and all between and around with candles.
+
+    What a crash left is called known no longer.
+    """
+    known = months_of(ledger.record(series).countable & IntervalSet.of(0, until_ms))
+    last_ms = ledger.store.last_open_ms(series, until_ms)
+    months = {*known, *([] if last_ms is None else [Month.of(last_ms)])}
+    if not months:
+        return []
+    month = min(months)
+    while month < max(months):
+        months.add(month)
+        month = month.following()
+    while (left_ms := ledger.store.last_open_ms(series, min(months).start_ms)) is not None:
+        months.add(Month.of(left_ms))
+    return sorted(months)
 
 
 def _nothing_left(ledger: Ledger, going: Collection[Series], before_ms: int) -> list[Series]:
@@ -227,12 +238,3 @@ def _imported_files(ledger: Ledger, cuts: Collection[SeriesCut]) -> tuple[Import
 def _other_targets(ledger: Ledger, going: Collection[Series], data_root: Path) -> tuple[str, ...]:
     targets = {target for series in going for target in ledger.record(series).exports.backlog}
     return tuple(sorted(targets - {target_of(data_root)}))
-
-
-def _stored_span(ledger: Ledger) -> Interval:
-    """Whole days that hold every candle."""
-    known = [record.covered for record in ledger.records.values() if record.covered]
-    known += [r.merging.stale for r in ledger.records.values() if r.merging and r.merging.stale]
-    start_ms = min((each.start_ms for each in known), default=0)
-    end_ms = max((each.end_ms for each in known), default=0)
-    return Interval(start_ms // DAY_MS * DAY_MS, -(-end_ms // DAY_MS) * DAY_MS)

@@ -73,7 +73,9 @@ class Place:
         exporter.finish()
 
     def contents(self) -> dict[str, Any]:
-        """All that is kept, and the files."""
+        """All that is kept, and the files, once it was counted what a crash left uncounted."""
+        ledger = Ledger(self.store)
+        ledger.count_unknown(list(ledger.records))
         records = self.store.read_records()
         paths = sorted(path for path in self.root.rglob("*") if path.is_file())
         return {

@@ -256,6 +256,25 @@ def test_months_of_another_folder_stay_as_they_are_and_are_told_of(
     assert {name: after[name] for name in february} == {name: before[name] for name in february}
 
 
+def test_what_is_imported_after_a_prune_is_exported_again(
+    new_place: Callable[[], Place],
+) -> None:
+    place = new_place()
+    before = place.contents()["partitions"]
+    place.prune("before a time")
+    place.export()
+    ledger = Ledger(place.store)
+    for source, price in zip(SOURCES, (10.0, 20.0), strict=True):
+        keep_flat(ledger, source, FIRST, 10, price)
+    settle_merge(ledger, TICKER)
+
+    place.export()
+
+    after = place.contents()["partitions"]
+    february = "aggregated/BTCUSD/2024/2024-02.csv"
+    assert after[february] == before[february]
+
+
 def test_leftovers_outside_coverage_go_as_well(new_place: Callable[[], Place]) -> None:
     place = new_place()
     ledger = Ledger(place.store)

@@ -116,7 +116,7 @@ class PartitionWriter:
             reasons: why the rest is not covered, where that is known.
             closed_end_ms: the end of the newest closed candle; no gap is wanted from there on, and
                 months that begin there are left for later.
-            left_until_ms: months that end until then stay as they are, whatever is covered.
+            left_until_ms: months that end until then and have no coverage stay as they are.
             unsettled: minutes that keep a month from being complete (rule E3): provisional ones in
                 the series or in what it is made from, and gaps of its sources that a later run
                 could fill.
@@ -132,7 +132,8 @@ class PartitionWriter:
         note = UnfinishedNote(folder)
         unfinished = note.months(manifest)
         told = tellable_months(manifest, coverage, closed_end_ms)
-        tellable = {month for month in told if month.interval.end_ms > left_until_ms} | unfinished
+        left = {month for month in told if _is_left(month, left_until_ms, coverage)}
+        tellable = {*told, *unfinished} - (left - unfinished)
         facts = facts_of(tellable, series, coverage, reasons, closed_end_ms, unsettled)
         maker = MonthMaker(series, digits, read, coverage)
         replacing = _Replacing(folder, manifest, note)
@@ -229,6 +230,10 @@ class _Replacing:
             tuple(self.refused),
             undone,
         )
+
+
+def _is_left(month: Month, until_ms: int, coverage: IntervalSet) -> bool:
+    return month.interval.end_ms <= until_ms and not coverage & IntervalSet((month.interval,))
 
 
 def _changed_from_ms(

@@ -89,7 +89,10 @@ class _Folder:
                 continue
             self.checked.months += 1
             is_pending = month in unfinished or (month in lacking and not entry.complete)
-            is_left = is_pending or month.interval.end_ms <= left_until_ms
+            is_left = is_pending or (
+                month.interval.end_ms <= left_until_ms
+                and not record.covered & IntervalSet((month.interval,))
+            )
             self.checked.pending += is_left
             if month not in unfinished:
                 self._check_month(month, entry, compares_store=not is_left)
@@ -105,8 +108,7 @@ class _Folder:
         self, record: SeriesRecord, told: Set[Month], within: IntervalSet
     ) -> None:
         closed = IntervalSet.of(0, self.closed_end_ms)
-        left = IntervalSet.of(0, record.pruned_until_ms or 0)
-        for month in months_of((record.covered & closed & within) - left):
+        for month in months_of(record.covered & closed & within):
             if month not in told:
                 words = f"{self.folder / month_file(month)} was exported and is not in the manifest"
                 self._add(Kind.MISSING_MONTH, month, words)

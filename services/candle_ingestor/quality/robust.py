@@ -1,0 +1,76 @@
+"""Statistics that a few wrong values do not move, and runs of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+_SIGMA_OF_MAD = 1.4826
+"""How the median absolute deviation of a normal distribution compares with its sigma."""
+
+
+def quantile(values: pl.Series, share: float) -> float | None:
+    """The value that `share` of all lie below or at; None where there is none."""
+    found = values.quantile(share, "higher")
+    return None if found is None else float(found)
+
+
+def sigma(values: pl.Series) -> float | None:
+    """The spread about the median, as a sigma; None where there are no values."""
+    median = values.median()
+    if median is None:
+        return None
+    spread = (values - median).abs().median()
+    return None if spread is None else _SIGMA_OF_MAD * float(spread)  # type: ignore[arg-type]
+
+
+def runs_of(holds: pl.Series, least: int = 1, apart: int = 0) -> list[tuple[int, int]]:
+    """Where a condition, null for no, holds: half-open ranges of rows, ascending.
+
+    Runs with at most `apart` rows between them are one; shorter ones than `least` are left out.
+    """
+    runs = holds.fill_null(value=False).rle().struct.unnest()
+    ends = runs["len"].cum_sum()
+    frame = pl.DataFrame(
+        {"start": ends - runs["len"], "end": ends, "holds": runs["value"]},
+    ).filter("holds")
+    found: list[tuple[int, int]] = []
+    for start, end in frame.select("start", "end").iter_rows():
+        if found and start - found[-1][1] <= apart:
+            found[-1] = (found[-1][0], end)
+        else:
+            found.append((start, end))
+    return [(start, end) for start, end in found if end - start >= least]
+
+
+def lengths_of(holds: pl.Series) -> pl.Series:
+    """How long each run is in which the condition holds."""
+    runs = holds.fill_null(value=False).rle().struct.unnest()
+    return runs.filter("value")["len"]
+
+
+def middle_of(values: Sequence[pl.Series], own: pl.Series) -> pl.Series:
+    """Row by row the median of the values; of two in the middle the one that is nearer to `own`."""
+    if not values:
+        return pl.Series([None], dtype=pl.Float64).new_from_index(0, own.len())
+    if len(values) == 1:
+        return values[0]
+    names = [str(place) for place in range(len(values))]
+    frame = pl.DataFrame(
+        [own.alias("own"), *(each.alias(name) for name, each in zip(names, values, strict=True))]
+    )
+    count = pl.col("ranked").list.len().cast(pl.Int64)
+    low = pl.col("ranked").list.get((count - 1) // 2, null_on_oob=True)
+    high = pl.col("ranked").list.get(count // 2, null_on_oob=True)
+    return (
+        frame.select("own", pl.concat_list(names).list.drop_nulls().list.sort().alias("ranked"))
+        .select(
+            pl.when(count == 0)
+            .then(None)
+            .when((pl.col("own") - low).abs() <= (high - pl.col("own")).abs())
+            .then(low)
+            .otherwise(high)
+        )
+        .to_series()
+    )

@@ -13,7 +13,7 @@ import polars as pl
 from candle_ingestor.model.candles import PRICE_COLUMNS
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
-from candle_ingestor.quality.findings import Rule
+from candle_ingestor.model.quality_rules import QualityRule as Rule
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -51,9 +51,9 @@ def inject(
                 break
         else:
             raise AssertionError(f"no room for {rule} with seed {seed}")
-        changed[fault.series] = _MAKERS[rule].make(
-            changed[fault.series], fault.interval, random
-        ).sort("open_time_ms")
+        changed[fault.series] = (
+            _MAKERS[rule].make(changed[fault.series], fault.interval, random).sort("open_time_ms")
+        )
         faults.append(fault)
     return changed, sorted(faults, key=lambda each: each.interval)
 

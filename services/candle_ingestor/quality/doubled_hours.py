@@ -8,8 +8,9 @@ import polars as pl
 
 from candle_ingestor.model.candles import VALUE_COLUMNS
 from candle_ingestor.model.intervals import Interval
+from candle_ingestor.model.quality_rules import QualityRule
 from candle_ingestor.model.timeframe import MINUTE_MS
-from candle_ingestor.quality.findings import Found, Rule
+from candle_ingestor.quality.findings import Found
 from candle_ingestor.quality.panel import Panel
 from candle_ingestor.quality.tuning import Tuning
 
@@ -24,7 +25,7 @@ def doubled_hours(panel: Panel, tuning: Tuning) -> Iterator[Found]:
     The value is how many they are. A feed that sends one candle again and again is flat, and not
     looked at here.
     """
-    threshold = tuning.threshold(Rule.DOUBLED_HOURS, _LEAST_CANDLES)
+    threshold = tuning.threshold(QualityRule.DOUBLED_HOURS, _LEAST_CANDLES)
     length_ms = panel.timeframe.duration_ms
     for series, side in panel.sides.items():
         bars = side.select(
@@ -52,7 +53,7 @@ def doubled_hours(panel: Panel, tuning: Tuning) -> Iterator[Found]:
         )
         for row in repeated.iter_rows(named=True):
             yield Found(
-                Rule.DOUBLED_HOURS,
+                QualityRule.DOUBLED_HOURS,
                 series,
                 Interval(row["start"], row["last"] + length_ms),
                 float(row["candles"]),

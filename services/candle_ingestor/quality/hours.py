@@ -12,7 +12,8 @@ from candle_ingestor.model.series import Series
 from candle_ingestor.model.timeframe import DAY_MS, HOUR_MS, Timeframe
 from candle_ingestor.quality.panel import Panel
 
-_LEAST_CANDLES = 12
+_CANDLES_NEEDED = 12
+_LEAST_COMPARED = 3
 _DAYS_OF_USUAL = 28
 _DAYS_NEEDED = 7
 
@@ -30,7 +31,7 @@ HOURS_COLUMNS: dict[str, pl.DataType] = {
 
 @dataclass(frozen=True)
 class Hours:
-    """All series of a market by the hour, or by twelve candle lengths where these are longer.
+    """All series of a market by the hour, or by the day where an hour has less than 12 candles.
 
     Attributes:
         length_ms: of what is called an hour here.
@@ -46,8 +47,8 @@ class Hours:
 
     @property
     def a_day(self) -> int:
-        """How many there are in a day; 1 at least."""
-        return max(DAY_MS // self.length_ms, 1)
+        """How many there are in a day."""
+        return DAY_MS // self.length_ms
 
     def interval(self, series: Series, start: int, end: int) -> Interval:
         """The time of the rows from `start` to `end`, which is not one of them."""
@@ -56,8 +57,8 @@ class Hours:
 
 
 def hour_ms_of(timeframe: Timeframe) -> int:
-    """How long an hour of `Hours` is for candles of this length."""
-    return max(HOUR_MS, _LEAST_CANDLES * timeframe.duration_ms)
+    """How long an hour of `Hours` is for candles of this length: a day for long ones."""
+    return HOUR_MS if timeframe.duration_ms * _CANDLES_NEEDED <= HOUR_MS else DAY_MS
 
 
 def hours_of(panel: Panel, span: Interval) -> dict[Series, pl.DataFrame]:
@@ -87,7 +88,7 @@ def hours_of(panel: Panel, span: Interval) -> dict[Series, pl.DataFrame]:
                 pl.col("jump").max(),
             )
             .with_columns(
-                pl.when(pl.col("compared") >= 3).then(pl.col(name))
+                pl.when(pl.col("compared") >= _LEAST_COMPARED).then(pl.col(name))
                 for name in ("deviation", "distance")
             )
             .select(pl.col(name).cast(kind) for name, kind in HOURS_COLUMNS.items())
@@ -95,12 +96,14 @@ def hours_of(panel: Panel, span: Interval) -> dict[Series, pl.DataFrame]:
     return found
 
 
-def usual_before(values: pl.Series, a_day: int) -> pl.Series:
-    """At each row the median of the four weeks before it.
+def usual_before(values: pl.Series, a_day: int, share: float = 0.5) -> pl.Series:
+    """At each row what `share` of the values of the four weeks before it lie below.
 
-    Where less than a week of values comes before, that of the first four weeks.
+    Where less than a week of values comes before, the same of the first four weeks.
     """
     window = _DAYS_OF_USUAL * a_day
-    first = values.head(window).median()
-    before = values.rolling_median(window, min_samples=_DAYS_NEEDED * a_day).shift(1)
-    return before.fill_null(first) if first is not None else before  # type: ignore[arg-type]
+    first = values.head(window).quantile(share)
+    before = values.rolling_quantile(
+        share, window_size=window, min_samples=_DAYS_NEEDED * a_day
+    ).shift(1)
+    return before.fill_null(first) if first is not None else before

@@ -103,4 +103,6 @@ def _within(times: pl.Series, intervals: IntervalSet) -> pl.Series:
 def _number(traded: pl.DataFrame, others: list[str]) -> pl.Series:
     if not others:
         return pl.Series([0], dtype=pl.Int32).new_from_index(0, traded.height)
-    return traded.select(pl.sum_horizontal(pl.col(name).cast(pl.Int32) for name in others)).to_series()
+    return traded.select(
+        pl.sum_horizontal(pl.col(name).cast(pl.Int32) for name in others)
+    ).to_series()

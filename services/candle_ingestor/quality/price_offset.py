@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from candle_ingestor.model.quality_rules import QualityRule
 from candle_ingestor.model.timeframe import HOUR_MS
-from candle_ingestor.quality.findings import Found, Rule
+from candle_ingestor.quality.findings import Found
 from candle_ingestor.quality.hours import Hours, usual_before
 from candle_ingestor.quality.robust import runs_of
 from candle_ingestor.quality.tuning import Tuning
@@ -29,33 +30,24 @@ def price_offsets(hours: Hours, tuning: Tuning) -> Iterator[Found]:
     """
     for series, side in hours.sides.items():
         usual = usual_before(side["distance"], hours.a_day)
-        table = side.select(
-            "deviation",
-            "jump",
-            usual.alias("usual"),
-            usual.map_elements(
-                lambda value: tuning.threshold(
-                    Rule.PRICE_OFFSET, max(_LEAST_BPS, _TIMES_USUAL * value)
-                ),
-                return_dtype=pl.Float64,
-            ).alias("threshold"),
-        )
+        learnt = (_TIMES_USUAL * usual).clip(_LEAST_BPS, None)
+        threshold = tuning.thresholds_of(QualityRule.PRICE_OFFSET, learnt)
         for sign in (1, -1):
-            size = table["deviation"] * sign
-            for start, end in runs_of(size > table["threshold"] / 2, _LEAST_HOURS):
-                rows = table.slice(start, end - start)
-                value = float(rows["deviation"].median())  # type: ignore[arg-type]
-                threshold = float(rows["threshold"].min())  # type: ignore[arg-type]
-                if abs(value) > threshold:
+            size = side["deviation"] * sign
+            for start, end in runs_of(size > threshold / 2, _LEAST_HOURS):
+                rows = slice(start, end)
+                value = float(size[rows].median())  # type: ignore[arg-type]
+                least = float(threshold[rows].min())  # type: ignore[arg-type]
+                if value > least:
                     yield Found(
-                        Rule.PRICE_OFFSET,
+                        QualityRule.PRICE_OFFSET,
                         series,
                         hours.interval(series, start, end),
-                        value,
-                        threshold,
+                        sign * value,
+                        least,
                         {
-                            "usual_distance_bps": float(rows["usual"][0]),
-                            "jump_bps": _jump_at_the_ends(table["jump"], start, end),
+                            "usual_distance_bps": float(usual[start]),
+                            "jump_bps": _jump_at_the_ends(side["jump"], start, end),
                         },
                     )
 

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import polars as pl
 
 from candle_ingestor.model.intervals import Interval
-from candle_ingestor.quality.findings import Found, Rule
+from candle_ingestor.model.quality_rules import QualityRule
+from candle_ingestor.quality.findings import Found
 from candle_ingestor.quality.panel import Panel
 from candle_ingestor.quality.tuning import Tuning
 
-_LEAST_BPS = 100.0
+_LEAST_BPS = 150.0
 _TIMES_USUAL = 10.0
 _TIMES_RANGE = 8.0
 _RARE = 0.99
@@ -54,14 +55,14 @@ def price_spikes(panel: Panel, tuning: Tuning) -> Iterator[Found]:
                 _AROUND_RANGE, min_samples=_LEAST_AROUND, center=True
             ),
         )
-        least = tuning.threshold(Rule.PRICE_SPIKE, _LEAST_BPS)
+        least = tuning.threshold(QualityRule.PRICE_SPIKE, _LEAST_BPS)
         for bar in near.filter(pl.col("size") > least).iter_rows(named=True):
             learnt = max(_LEAST_BPS, _TIMES_USUAL * bar["usual"], _TIMES_RANGE * bar["range"])
-            threshold = tuning.threshold(Rule.PRICE_SPIKE, learnt)
+            threshold = tuning.threshold(QualityRule.PRICE_SPIKE, learnt)
             if bar["size"] > threshold:
                 start_ms = bar["open_time_ms"]
                 yield Found(
-                    Rule.PRICE_SPIKE,
+                    QualityRule.PRICE_SPIKE,
                     series,
                     Interval(start_ms, start_ms + panel.timeframe.duration_ms),
                     bar["size"] if bar["above"] >= bar["below"] else -bar["size"],

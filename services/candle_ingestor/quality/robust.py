@@ -74,3 +74,18 @@ def middle_of(values: Sequence[pl.Series], own: pl.Series) -> pl.Series:
         )
         .to_series()
     )
+
+
+def smallest_change(changes: Sequence[pl.Series]) -> pl.Series:
+    """Row by row the change nearest to 0 where all go the same way, else 0; null where one is."""
+    frame = pl.DataFrame([each.alias(str(place)) for place, each in enumerate(changes)])
+    every = pl.all_horizontal
+    return frame.select(
+        pl.when(pl.any_horizontal(pl.all().is_null()))
+        .then(None)
+        .when(every(pl.all() > 0))
+        .then(pl.min_horizontal(pl.all()))
+        .when(every(pl.all() < 0))
+        .then(pl.max_horizontal(pl.all()))
+        .otherwise(0.0)
+    ).to_series()

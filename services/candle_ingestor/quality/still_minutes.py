@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from candle_ingestor.quality.findings import Found, Rule
-from candle_ingestor.quality.panel import Panel
-from candle_ingestor.quality.robust import lengths_of, quantile, runs_of
-from candle_ingestor.quality.tuning import Tuning
 from candle_ingestor.model.intervals import Interval
+from candle_ingestor.model.quality_rules import QualityRule
 from candle_ingestor.model.series import Series
+from candle_ingestor.quality.findings import Found
+from candle_ingestor.quality.panel import Panel
+from candle_ingestor.quality.robust import lengths_of, runs_of
+from candle_ingestor.quality.tuning import Tuning
 
 _LEAST_MINUTES = 15
 _LEAST_CANDLES = 3
@@ -23,7 +24,7 @@ _OTHERS_GO_ON = 0.5
 
 
 def long_runs(
-    panel: Panel, series: Series, rule: Rule, holds: pl.Series, tuning: Tuning
+    panel: Panel, series: Series, rule: QualityRule, holds: pl.Series, tuning: Tuning
 ) -> Iterator[Found]:
     """Runs of rows far longer than usual, in which the others trade half of what they usually do.
 

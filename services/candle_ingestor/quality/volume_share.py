@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import exp, log
 
-import polars as pl
-
-from candle_ingestor.quality.findings import Found, Rule
+from candle_ingestor.model.quality_rules import QualityRule
+from candle_ingestor.quality.findings import Found
 from candle_ingestor.quality.hours import Hours, usual_before
-from candle_ingestor.quality.robust import middle_of, runs_of
+from candle_ingestor.quality.robust import middle_of, runs_of, smallest_change
 from candle_ingestor.quality.tuning import Tuning
 
-_LEAST_TIMES = 5.0
-_SIGMAS = 6.0
+_LEAST_TIMES = 20.0
+_TIMES_USUAL = 3.0
+_NEARLY_ALL = 0.8
+_MOST_LOG = 40.0
 _LEAST_HOURS = 2
 
 
@@ -29,24 +30,19 @@ def volume_shares(hours: Hours, tuning: Tuning) -> Iterator[Found]:
     }
     for series, own in changes.items():
         others = [change for each, change in changes.items() if each != series]
-        excess = own - middle_of(others, own) if others else own
-        spread = usual_before(excess.abs(), hours.a_day) * 1.4826
-        table = pl.DataFrame({"excess": excess, "own": own, "spread": spread})
+        change = smallest_change([own, own - middle_of(others, own)]) if others else own
+        usual = usual_before(change.abs(), hours.a_day, _NEARLY_ALL)
         for sign in (1, -1):
-            size = table["excess"] * sign
-            for start, end in runs_of(size > log(2.0), _LEAST_HOURS):
-                rows = table.slice(start, end - start)
-                spread_there = float(rows["spread"].min() or 0.0)  # type: ignore[arg-type]
-                threshold = tuning.threshold(
-                    Rule.VOLUME_SHARE, max(_LEAST_TIMES, exp(min(_SIGMAS * spread_there, 20.0)))
+            learnt = (_TIMES_USUAL * usual).clip(log(_LEAST_TIMES), _MOST_LOG).exp()
+            threshold = tuning.thresholds_of(QualityRule.VOLUME_SHARE, learnt)
+            times = (change * sign).exp()
+            for start, end in runs_of(times > threshold, _LEAST_HOURS):
+                rows = slice(start, end)
+                yield Found(
+                    QualityRule.VOLUME_SHARE,
+                    series,
+                    hours.interval(series, start, end),
+                    sign * float(times[rows].median()),  # type: ignore[arg-type]
+                    float(threshold[rows].min()),  # type: ignore[arg-type]
+                    {"usual_times": exp(float(usual[start]))},
                 )
-                times = exp(float((rows["excess"] * sign).median()))  # type: ignore[arg-type]
-                if times > threshold:
-                    yield Found(
-                        Rule.VOLUME_SHARE,
-                        series,
-                        hours.interval(series, start, end),
-                        sign * times,
-                        threshold,
-                        {"own_times": exp(float(rows["own"].median()))},  # type: ignore[arg-type]
-                    )

@@ -6,20 +6,22 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from candle_ingestor.model.timeframe import HOUR_MS
-from candle_ingestor.quality.findings import Found, Rule
+from candle_ingestor.model.quality_rules import QualityRule
+from candle_ingestor.model.timeframe import DAY_MS
+from candle_ingestor.quality.findings import Found
 from candle_ingestor.quality.hours import Hours, usual_before
-from candle_ingestor.quality.robust import middle_of, runs_of
+from candle_ingestor.quality.robust import middle_of, runs_of, smallest_change
 from candle_ingestor.quality.tuning import Tuning
 
-_LEAST_POINTS = 20.0
-_SIGMAS = 5.0
+_LEAST_POINTS = 25.0
+_TIMES_USUAL = 2.0
+_NEARLY_ALL = 0.8
 _WEEKS = 4
 _DAYS = 6
-_HOURS_TOGETHER = 6
+_HOURS_TOGETHER = 10
 _LEAST_HOURS = 6
 
-APART_MS = 6 * HOUR_MS
+APART_MS = DAY_MS
 
 
 def weekly_patterns(hours: Hours, tuning: Tuning) -> Iterator[Found]:
@@ -33,39 +35,36 @@ def weekly_patterns(hours: Hours, tuning: Tuning) -> Iterator[Found]:
         return
     active = {
         series: side.select(
-            pl.when((pl.col("traded") > 0) & (pl.col("known") > 0))
-            .then(100 * pl.col("traded") / pl.col("known"))
+            pl.when((pl.col("traded") > 0) & (pl.col("known") > 0)).then(
+                100 * pl.col("traded") / pl.col("known")
+            )
         ).to_series()
         for series, side in hours.sides.items()
     }
     beside_weeks = {s: each - _at_other_times(each, 168, _WEEKS) for s, each in active.items()}
-    beside_days = {s: each - _at_other_times(each, 24, _DAYS) for s, each in active.items()}
     for series, own in beside_weeks.items():
         others = [change for each, change in beside_weeks.items() if each != series]
-        excess = _beyond(own, middle_of(others, own)) if others else own
-        together = [
-            each.rolling_mean(_HOURS_TOGETHER, min_samples=_HOURS_TOGETHER // 2, center=True)
-            for each in (excess, beside_days[series])
-        ]
-        spread = usual_before(together[0].abs(), hours.a_day) * 1.4826
-        table = pl.DataFrame({"excess": together[0], "days": together[1], "spread": spread})
+        beside_others = own - middle_of(others, own) if others else own
+        beside_days = active[series] - _at_other_times(active[series], 24, _DAYS)
+        change = smallest_change([_smooth(own), _smooth(beside_others), _smooth(beside_days)])
+        usual = usual_before(change.abs(), hours.a_day, _NEARLY_ALL)
+        learnt = (_TIMES_USUAL * usual).clip(_LEAST_POINTS, 100.0)
+        threshold = tuning.thresholds_of(QualityRule.WEEKLY_PATTERN, learnt)
         for sign in (1, -1):
-            threshold = tuning.threshold(
-                Rule.WEEKLY_PATTERN,
-                max(_LEAST_POINTS, _SIGMAS * float(spread.median() or 0.0)),  # type: ignore[arg-type]
-            )
-            sizes = (table["excess"] * sign, table["days"] * sign)
-            holds = (sizes[0] > threshold) & (sizes[1] > threshold / 2)
-            for start, end in runs_of(holds, _LEAST_HOURS, 1):
-                rows = table.slice(start, end - start)
+            for start, end in runs_of(change * sign > threshold, _LEAST_HOURS, 1):
+                rows = slice(start, end)
                 yield Found(
-                    Rule.WEEKLY_PATTERN,
+                    QualityRule.WEEKLY_PATTERN,
                     series,
                     hours.interval(series, start, end),
-                    float(rows["excess"].median()),  # type: ignore[arg-type]
-                    threshold,
-                    {"beside_days_points": float(rows["days"].median())},  # type: ignore[arg-type]
+                    float(change[rows].median()),  # type: ignore[arg-type]
+                    float(threshold[rows].min()),  # type: ignore[arg-type]
+                    {"usual_points": float(usual[start])},
                 )
+
+
+def _smooth(values: pl.Series) -> pl.Series:
+    return values.rolling_mean(_HOURS_TOGETHER, min_samples=_HOURS_TOGETHER // 2, center=True)
 
 
 def _at_other_times(values: pl.Series, period: int, times: int) -> pl.Series:
@@ -73,15 +72,3 @@ def _at_other_times(values: pl.Series, period: int, times: int) -> pl.Series:
     shifted = [values.shift(period * each) for each in range(-times, times + 1) if each]
     frame = pl.DataFrame([each.alias(str(place)) for place, each in enumerate(shifted)])
     return frame.select(pl.concat_list(pl.all()).list.median()).to_series()
-
-
-def _beyond(own: pl.Series, others: pl.Series) -> pl.Series:
-    """What is left of the change after that of the others, if theirs goes the same way."""
-    theirs = pl.when(pl.col("own") > 0).then(pl.col("theirs").clip(0, None)).otherwise(
-        pl.col("theirs").clip(None, 0)
-    )
-    left = pl.col("own") - theirs
-    frame = pl.DataFrame({"own": own, "theirs": others.fill_null(0.0)})
-    return frame.select(
-        pl.when(left * pl.col("own") > 0).then(left).when(left.is_null()).then(None).otherwise(0.0)
-    ).to_series()

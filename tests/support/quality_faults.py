@@ -12,8 +12,8 @@ import polars as pl
 
 from candle_ingestor.model.candles import PRICE_COLUMNS
 from candle_ingestor.model.intervals import Interval
-from candle_ingestor.model.series import Series
 from candle_ingestor.model.quality_rules import QualityRule as Rule
+from candle_ingestor.model.series import Series
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS

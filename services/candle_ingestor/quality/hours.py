@@ -72,7 +72,6 @@ def hours_of(panel: Panel, span: Interval) -> dict[Series, pl.DataFrame]:
             within.with_columns(
                 deviation=pl.when("traded").then(deviation),
                 log_volume=pl.when("traded").then(pl.col("volume").log()),
-                jump=(pl.when("traded").then(pl.col("price").diff()).abs() * 10_000),
             )
             .group_by(
                 (pl.col("open_time_ms") // length_ms * length_ms).alias("start_ms"),

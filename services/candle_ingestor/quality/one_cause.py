@@ -18,7 +18,7 @@ _COMPARES_PRICES = (QualityRule.PRICE_OFFSET, QualityRule.SHIFTED_HOURS)
 def without_consequences(found: Sequence[Found]) -> list[Found]:
     """The findings without offsets that last as long as prices of another time, and shifts that
     are repetitions."""
-    repeated = _spans(found, (QualityRule.DOUBLED_HOURS,))
+    repeated = _spans(found, (QualityRule.FLAT_FEED, QualityRule.DOUBLED_HOURS))
     displaced = _spans(found, CAUSES)
     causes = {QualityRule.PRICE_OFFSET: displaced, QualityRule.SHIFTED_HOURS: repeated}
     return [

@@ -23,12 +23,13 @@ class Panel:
     Attributes:
         span: the span of the grid.
         told_from_ms: what ends before it was told with the panel before.
-        sides: by series, a row for every candle length of the span, ascending: `open_time_ms`;
+        sides: by series, a row for every candle length of the span, ascending. `open_time_ms`;
             `open`, `high`, `low`, `close`, `volume`, null without a candle; `known`, whether it is
-            covered for good; `traded`, whether it is known to have a volume; `price`, the logarithm
-            of the newest close that was traded, null where that is long ago; `reference`, the same
-            of the other series: their median, of two in the middle the one that is nearer; and
-            `others`, how many of these traded.
+            covered for good; `traded`, whether it is known to have a volume; `jump`, how far its
+            close is from the one traded before, in bps, null without a trade; `price`, the
+            logarithm of the newest close that was traded, null where that is long ago;
+            `reference`, the same of the other series: their median, of two in the middle the one
+            that is nearer; and `others`, how many of these traded.
     """
 
     timeframe: Timeframe
@@ -88,8 +89,13 @@ def _side(times: pl.Series, frame: pl.DataFrame, known: IntervalSet) -> pl.DataF
             pl.when(is_known).then(pl.col(name)).alias(name) for name in values.columns[1:]
         )
     traded = (side["volume"] > 0).fill_null(value=False)
-    price = pl.when(traded).then(pl.col("close").log()).forward_fill(limit=_CARRIED)
-    return side.with_columns(is_known.alias("known"), traded.alias("traded"), price.alias("price"))
+    close = pl.when(traded).then(pl.col("close").log())
+    return side.with_columns(
+        is_known.alias("known"),
+        traded.alias("traded"),
+        ((close - close.forward_fill().shift(1)).abs() * 10_000).alias("jump"),
+        close.forward_fill(limit=_CARRIED).alias("price"),
+    )
 
 
 def _within(times: pl.Series, intervals: IntervalSet) -> pl.Series:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import polars as pl
-
 from candle_ingestor.model.quality_rules import QualityRule
 from candle_ingestor.model.timeframe import HOUR_MS
 from candle_ingestor.quality.findings import Found
 from candle_ingestor.quality.hours import Hours, usual_before
-from candle_ingestor.quality.robust import runs_of
+from candle_ingestor.quality.robust import largest_at_ends, runs_of
 from candle_ingestor.quality.tuning import Tuning
 
 _LEAST_BPS = 20.0
@@ -47,12 +45,6 @@ def price_offsets(hours: Hours, tuning: Tuning) -> Iterator[Found]:
                         least,
                         {
                             "usual_distance_bps": float(usual[start]),
-                            "jump_bps": _jump_at_the_ends(side["jump"], start, end),
+                            "jump_bps": largest_at_ends(side["jump"], start, end),
                         },
                     )
-
-
-def _jump_at_the_ends(jumps: pl.Series, start: int, end: int) -> float:
-    """The longest way from close to close where it began or ended."""
-    near = [*jumps[max(start - 1, 0) : start + 1], *jumps[end - 1 : end + 1]]
-    return max((float(each) for each in near if each is not None), default=0.0)

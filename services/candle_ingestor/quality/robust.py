@@ -6,24 +6,6 @@ from collections.abc import Sequence
 
 import polars as pl
 
-_SIGMA_OF_MAD = 1.4826
-"""How the median absolute deviation of a normal distribution compares with its sigma."""
-
-
-def quantile(values: pl.Series, share: float) -> float | None:
-    """The value that `share` of all lie below or at; None where there is none."""
-    found = values.quantile(share, "higher")
-    return None if found is None else float(found)
-
-
-def sigma(values: pl.Series) -> float | None:
-    """The spread about the median, as a sigma; None where there are no values."""
-    median = values.median()
-    if median is None:
-        return None
-    spread = (values - median).abs().median()
-    return None if spread is None else _SIGMA_OF_MAD * float(spread)  # type: ignore[arg-type]
-
 
 def runs_of(holds: pl.Series, least: int = 1, apart: int = 0) -> list[tuple[int, int]]:
     """Where a condition, null for no, holds: half-open ranges of rows, ascending.
@@ -44,10 +26,10 @@ def runs_of(holds: pl.Series, least: int = 1, apart: int = 0) -> list[tuple[int,
     return [(start, end) for start, end in found if end - start >= least]
 
 
-def lengths_of(holds: pl.Series) -> pl.Series:
-    """How long each run is in which the condition holds."""
-    runs = holds.fill_null(value=False).rle().struct.unnest()
-    return runs.filter("value")["len"]
+def largest_at_ends(values: pl.Series, start: int, end: int) -> float:
+    """The largest value in the rows on both sides of where a range of rows begins and ends."""
+    near = [*values[max(start - 1, 0) : start + 1], *values[end - 1 : end + 1]]
+    return max((float(each) for each in near if each is not None), default=0.0)
 
 
 def middle_of(values: Sequence[pl.Series], own: pl.Series) -> pl.Series:

@@ -11,7 +11,7 @@ from candle_ingestor.model.quality_rules import QualityRule
 from candle_ingestor.model.timeframe import HOUR_MS
 from candle_ingestor.quality.findings import Found
 from candle_ingestor.quality.panel import Panel
-from candle_ingestor.quality.robust import runs_of
+from candle_ingestor.quality.robust import largest_at_ends, runs_of
 from candle_ingestor.quality.tuning import Tuning
 
 _HOURS_AWAY = tuple(hours for hours in range(-14, 15) if hours)
@@ -23,6 +23,7 @@ _TIMES_USUAL = 4.0
 _LEAST_BPS = 6.0
 _TIMES_NEARER = 4.0
 _TIMES_NEARER_BEYOND = 8.0
+_TIMES_STEADIER = 1.5
 
 
 def shifted_hours(panel: Panel, tuning: Tuning) -> Iterator[Found]:
@@ -50,10 +51,16 @@ def shifted_hours(panel: Panel, tuning: Tuning) -> Iterator[Found]:
         theirs = _middle_price(panel.others(series))
         for hours_late in _HOURS_AWAY:
             rows = hours_late * HOUR_MS // panel.timeframe.duration_ms
-            then = _by_piece(side, theirs.shift(rows), piece_ms)["distance"]
+            moved = _by_piece(side, theirs.shift(rows), piece_ms)
+            then = moved["distance"]
             is_near = (then * _TIMES_NEARER < distance) & (then < threshold)
             is_near |= then * _TIMES_NEARER_BEYOND < distance
             for start, end in runs_of(is_far & is_near, _LEAST_PIECES, 1):
+                # Prices that are only off move as those of the same time do.
+                if _median(pieces["spread"][start:end]) < _TIMES_STEADIER * _median(
+                    moved["spread"][start:end]
+                ):
+                    continue
                 interval = Interval(
                     int(pieces["start_ms"][start]), int(pieces["start_ms"][end - 1]) + piece_ms
                 )
@@ -67,24 +74,25 @@ def shifted_hours(panel: Panel, tuning: Tuning) -> Iterator[Found]:
                         "hours_late": float(hours_late),
                         "distance_then_bps": _median(then[start:end]),
                         "usual_distance_bps": float(usual),  # type: ignore[arg-type]
-                        "jump_bps": _median(pieces["jump"][start:end]),
+                        "jump_bps": largest_at_ends(pieces["jump"], start, end),
                     },
                 )
 
 
 def _by_piece(side: pl.DataFrame, reference: pl.Series, piece_ms: int) -> pl.DataFrame:
-    """The median distance from the reference in bps by piece; null where little is compared."""
+    """By piece the median distance from the reference, and how far it spreads, in bps."""
     return (
         side.select(
             (pl.col("open_time_ms") // piece_ms * piece_ms).alias("start_ms"),
-            pl.when("traded").then((pl.col("price") - reference).abs() * 10_000).alias("distance"),
-            pl.when("traded").then(pl.col("price").diff().abs() * 10_000).alias("jump"),
+            pl.when("traded").then((pl.col("price") - reference) * 10_000).alias("deviation"),
+            "jump",
         )
         .group_by("start_ms", maintain_order=True)
         .agg(
-            pl.when(pl.col("distance").count() >= _LEAST_COMPARED).then(
-                pl.col("distance").median()
-            ),
+            pl.when(pl.col("deviation").count() >= _LEAST_COMPARED)
+            .then(pl.col("deviation").abs().median())
+            .alias("distance"),
+            (pl.col("deviation") - pl.col("deviation").median()).abs().median().alias("spread"),
             pl.col("jump").max(),
         )
     )

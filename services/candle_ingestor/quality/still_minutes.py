@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from statistics import median
 
 import polars as pl
 
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.quality_rules import QualityRule
 from candle_ingestor.model.series import Series
+from candle_ingestor.model.timeframe import DAY_MS
 from candle_ingestor.quality.findings import Found
 from candle_ingestor.quality.panel import Panel
-from candle_ingestor.quality.robust import lengths_of, runs_of
+from candle_ingestor.quality.robust import runs_of
 from candle_ingestor.quality.tuning import Tuning
 
 _LEAST_MINUTES = 15
 _LEAST_CANDLES = 3
-_TIMES_USUAL = 4.0
-_RARE = 0.001
-_RARE_OF_FEW = 0.01
-_FEW = 5_000
+_TIMES_USUAL = 3.0
 _OTHERS_GO_ON = 0.5
 
 
@@ -28,19 +27,19 @@ def long_runs(
 ) -> Iterator[Found]:
     """Runs of rows far longer than usual, in which the others trade half of what they usually do.
 
-    The value is the length in minutes. Usual is the length of the run after all but one candle in
-    a thousand, where most candles have none; the threshold is four times that, and 15 minutes or 3
-    candles at least.
+    The value is the length in minutes. Usual is the longest run of a day, of all days the median;
+    the threshold is a multiple of that, and 15 minutes or 3 candles at least.
     """
     side = panel.sides[series]
     others, minutes_per_row = side["others"], panel.timeframe.minutes
     often = float(others.filter(side["known"]).mean() or 0.0)  # type: ignore[arg-type]
     if not often:
         return
-    usual = _usual_length(holds, side["open"].len() - side["open"].null_count()) * minutes_per_row
+    runs = runs_of(holds)
+    usual = _usual_longest(runs, side, panel.timeframe.duration_ms) * minutes_per_row
     least = max(_LEAST_MINUTES, _LEAST_CANDLES * minutes_per_row)
     threshold = tuning.threshold(rule, max(float(least), _TIMES_USUAL * usual))
-    for start, end in runs_of(holds):
+    for start, end in runs:
         minutes = float((end - start) * minutes_per_row)
         if minutes < threshold:
             continue
@@ -56,8 +55,16 @@ def long_runs(
             )
 
 
-def _usual_length(holds: pl.Series, candles: int) -> float:
-    """How long the run is that follows all but the rarest candles."""
-    lengths = lengths_of(holds).sort(descending=True)
-    rare = int(candles * (_RARE if candles >= _FEW else _RARE_OF_FEW))
-    return float(lengths[rare]) if rare < lengths.len() else 0.0
+def _usual_longest(runs: list[tuple[int, int]], side: pl.DataFrame, length_ms: int) -> float:
+    """How many rows the longest run of a day has, of all days that are known the median."""
+    rows_a_day = DAY_MS // length_ms
+    known = side["known"]
+    longest = {
+        first // rows_a_day: 0
+        for first in range(0, known.len(), rows_a_day)
+        if known.slice(first, rows_a_day).any()
+    }
+    for start, end in runs:
+        day = start // rows_a_day
+        longest[day] = max(longest.get(day, 0), end - start)
+    return float(median(longest.values())) if longest else 0.0

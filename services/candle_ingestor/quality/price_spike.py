@@ -45,7 +45,9 @@ def price_spikes(panel: Panel, tuning: Tuning) -> Iterator[Found]:
             )
             .with_columns(size=pl.max_horizontal("above", "below", 0.0))
         )
-        if bars.height < _LEAST_AROUND:
+        least = tuning.threshold(QualityRule.PRICE_SPIKE, _LEAST_BPS)
+        # What is usual around a bar takes long to tell, and most months have none to be judged.
+        if bars.height < _LEAST_AROUND or not (bars["size"] > least).any():
             continue
         near = bars.with_columns(
             usual=pl.col("size").rolling_quantile(
@@ -55,7 +57,6 @@ def price_spikes(panel: Panel, tuning: Tuning) -> Iterator[Found]:
                 _AROUND_RANGE, min_samples=_LEAST_AROUND, center=True
             ),
         )
-        least = tuning.threshold(QualityRule.PRICE_SPIKE, _LEAST_BPS)
         for bar in near.filter(pl.col("size") > least).iter_rows(named=True):
             learnt = max(_LEAST_BPS, _TIMES_USUAL * bar["usual"], _TIMES_RANGE * bar["range"])
             threshold = tuning.threshold(QualityRule.PRICE_SPIKE, learnt)

@@ -74,7 +74,7 @@ def shifted_hours(panel: Panel, tuning: Tuning) -> Iterator[Found]:
                         "hours_late": float(hours_late),
                         "distance_then_bps": _median(then[start:end]),
                         "usual_distance_bps": float(usual),  # type: ignore[arg-type]
-                        "jump_bps": largest_at_ends(pieces["jump"], start, end),
+                        "jump_bps": largest_at_ends(pieces["jump"], start, end, _PIECES_AN_HOUR),
                     },
                 )
 

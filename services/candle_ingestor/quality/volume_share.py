@@ -12,7 +12,7 @@ from candle_ingestor.quality.robust import middle_of, runs_of, smallest_change
 from candle_ingestor.quality.tuning import Tuning
 
 _LEAST_TIMES = 20.0
-_TIMES_USUAL = 3.0
+_TIMES_USUAL = 2.5
 _NEARLY_ALL = 0.8
 _MOST_LOG = 40.0
 _LEAST_HOURS = 2

@@ -82,6 +82,8 @@ class QualityWatch:
         for rule, find in _IN_HOURS.items():
             if self._looks_for(rule):
                 found += find(hours, self._tuning)
+        # Before offsets are joined: one that explains itself may be near one that does not.
+        found = without_consequences(found)
         found = [
             one
             for rule in QualityRule
@@ -91,7 +93,6 @@ class QualityWatch:
         ]
         if len(self._hours) == 2:
             found = without_reflections(found)
-        found = without_consequences(found)
         asked = (one for one in found if one.rule in self._tuning.rules)
         return sorted(asked, key=lambda one: (one.interval, one.series, one.rule))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import polars as pl
 
@@ -93,20 +94,25 @@ def watch_market(
         first_ms = max(start_ms, asked.start_ms)
         start_ms = max(start_ms, asked.start_ms - _LEARNT_FROM_MS)
         end_ms = min(end_ms, asked.end_ms)
+    known = {series: each & IntervalSet.of(start_ms, end_ms) for series, each in known.items()}
     # Whole days, since what is usual is told by the hour and by the day.
     read = Interval(start_ms // DAY_MS * DAY_MS, -(-end_ms // DAY_MS) * DAY_MS)
     watch = QualityWatch(timeframe, tuning)
     before: Mapping[Series, pl.DataFrame] = {}
-    for month in _months_within(read):
+    months = list(_months_within(read))
+    for month, following in zip_longest(months, months[1:]):
         lead_in_ms = max(read.start_ms, month.start_ms - _LEAD_IN_MS)
         frames = {}
         for series in market.series:
             frame = ledger.store.read_candles(series, month)
-            candles[series] += frame.filter(pl.col("open_time_ms") >= first_ms).height
+            inside = pl.col("open_time_ms").is_between(first_ms, end_ms, closed="left")
+            candles[series] += frame.filter(inside).height
             if series in before:
                 tail = before[series].filter(pl.col("open_time_ms") >= lead_in_ms)
                 frame = pl.concat([tail, frame])
             frames[series] = frame
+        if following is not None:
+            ledger.store.read_ahead([(series, following) for series in market.series])
         span = Interval(lead_in_ms, month.end_ms)
         watch.look_at(make_panel(timeframe, span, month.start_ms, frames, known))
         before = frames

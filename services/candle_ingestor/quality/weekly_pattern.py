@@ -14,7 +14,7 @@ from candle_ingestor.quality.robust import middle_of, runs_of, smallest_change
 from candle_ingestor.quality.tuning import Tuning
 
 _LEAST_POINTS = 25.0
-_TIMES_USUAL = 2.0
+_TIMES_USUAL = 1.7
 _NEARLY_ALL = 0.8
 _WEEKS = 4
 _DAYS = 6

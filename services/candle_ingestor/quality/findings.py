@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from candle_ingestor.model.intervals import Interval
-from candle_ingestor.model.quality_rules import QualityRule
+from candle_ingestor.model.quality_rules import UNITS, QualityRule
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.symbol import Symbol
-from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.model.timeframe import MINUTE_MS, Timeframe
 
 
 @dataclass(frozen=True)
@@ -83,4 +83,9 @@ def _order(found: Found) -> tuple[Interval, Series, QualityRule]:
 def _one_of(before: Found, after: Found) -> Found:
     speaker = before if abs(before.value) >= abs(after.value) else after
     end_ms = max(before.interval.end_ms, after.interval.end_ms)
-    return replace(speaker, interval=Interval(before.interval.start_ms, end_ms))
+    whole = Interval(before.interval.start_ms, end_ms)
+    value = speaker.value
+    if UNITS[before.rule] == "minutes" and after.interval.start_ms <= before.interval.end_ms:
+        # One that was seen in parts, a month each.
+        value = whole.duration_ms / MINUTE_MS
+    return replace(speaker, interval=whole, value=value)

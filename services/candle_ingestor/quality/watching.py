@@ -14,6 +14,7 @@ from candle_ingestor.model.months import months_of
 from candle_ingestor.model.quality_rules import UNITS
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.symbol import Symbol
+from candle_ingestor.model.texts import counted
 from candle_ingestor.model.timeframe import DAY_MS, Timeframe
 from candle_ingestor.quality.findings import Finding, Found
 from candle_ingestor.quality.panel import make_panel
@@ -136,7 +137,8 @@ def _told(ledger: Ledger, market: Market, found: Found) -> Finding:
     if market.merged is not None:
         merged = _merged_with(ledger, market.merged, found)
         figures["merged_candles"] = merged
-        words += f" {merged:,} merged candles of that time are made with it."
+        candles = counted(merged, "merged candle")
+        words += f" {candles} of that time {'is' if merged == 1 else 'are'} made with it."
     return Finding(
         found.rule,
         found.series.exchange,

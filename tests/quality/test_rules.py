@@ -88,6 +88,16 @@ def test_silence_of_all_and_silence_that_is_not_covered_are_no_outage(market: Fr
     assert found_in(market | {KRAKEN: nobody[KRAKEN]}, known) == []
 
 
+@pytest.mark.parametrize("days", [1, 2, 4])
+def test_an_outage_of_a_store_of_few_days_is_found(market: Frames, days: int) -> None:
+    first_days = Interval(START_MS, START_MS + days * DAY_MS)
+    silent = span(2, START_MS + 15 * HOUR_MS)
+    few = {series: frame.filter(within(first_days)) for series, frame in market.items()}
+
+    assert found_in(few) == []
+    assert only(found_in(few | {KRAKEN: without(few[KRAKEN], silent)})).interval == silent
+
+
 def test_candles_outside_of_what_is_covered_are_not_judged(market: Frames) -> None:
     wrong = span(4)
     frame = times(market[KRAKEN], wrong, 1.05, *PRICE_COLUMNS)

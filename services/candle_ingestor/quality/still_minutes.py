@@ -20,6 +20,7 @@ _LEAST_MINUTES = 15
 _LEAST_CANDLES = 3
 _TIMES_USUAL = 3.0
 _OTHERS_GO_ON = 0.5
+_FEW_DAYS = 3
 
 
 def long_runs(
@@ -56,15 +57,17 @@ def long_runs(
 
 
 def _usual_longest(runs: list[tuple[int, int]], side: pl.DataFrame, length_ms: int) -> float:
-    """How many rows the longest run of a day has, of all days that are known the median."""
-    rows_a_day = DAY_MS // length_ms
+    """How many rows the longest run of a day has, of all days that are known the median.
+
+    Where these are few, six hours stand for a day: one long run would be what is usual.
+    """
     known = side["known"]
+    rows = DAY_MS // length_ms
+    if known.sum() < _FEW_DAYS * rows:
+        rows = max(rows // 4, 1)
     longest = {
-        first // rows_a_day: 0
-        for first in range(0, known.len(), rows_a_day)
-        if known.slice(first, rows_a_day).any()
+        first // rows: 0 for first in range(0, known.len(), rows) if known.slice(first, rows).any()
     }
     for start, end in runs:
-        day = start // rows_a_day
-        longest[day] = max(longest.get(day, 0), end - start)
+        longest[start // rows] = max(longest.get(start // rows, 0), end - start)
     return float(median(longest.values())) if longest else 0.0

@@ -18,8 +18,8 @@ def words_of(found: Found) -> str:
 def _outage(found: Found) -> str:
     return (
         f"It shows no candle for {_minutes(found.value)}, while the others traded "
-        f"{counted(round(found.figures['candles_of_others']), 'candle')}. The longest silence "
-        f"of a day usually lasts {_minutes(found.figures['usual_minutes'])}; suspected from "
+        f"{counted(round(found.figures['candles_of_others']), 'candle')}. Its longest silences "
+        f"usually last {_minutes(found.figures['usual_minutes'])}; suspected from "
         f"{_minutes(found.threshold)} on."
     )
 
@@ -27,8 +27,8 @@ def _outage(found: Found) -> str:
 def _flat(found: Found) -> str:
     return (
         f"Its price stands still for {_minutes(found.value)}, while the others traded "
-        f"{counted(round(found.figures['candles_of_others']), 'candle')}. The longest time of "
-        f"a day that it does usually lasts {_minutes(found.figures['usual_minutes'])}; told from "
+        f"{counted(round(found.figures['candles_of_others']), 'candle')}. The longest of such "
+        f"times usually last {_minutes(found.figures['usual_minutes'])}; told from "
         f"{_minutes(found.threshold)} on."
     )
 

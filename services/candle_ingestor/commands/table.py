@@ -78,7 +78,7 @@ COMMANDS = {
     "quality": Command(
         "look for what is wrong in stored candles: outages, spikes, offsets, wrong units and hours",
         "candle_ingestor.commands.quality:quality",
-        "candle-ingestor quality --days=30 --fail_on_findings",
+        "candle-ingestor quality --days=30 --format=csv",
     ),
     "demo": Command(
         "run the job against simulated exchanges into data/demo, with nothing to set up",

@@ -8,7 +8,7 @@ from candle_ingestor.model.quality_rules import QualityRule
 from candle_ingestor.model.timeframe import HOUR_MS
 from candle_ingestor.quality.findings import Found
 from candle_ingestor.quality.hours import Hours, usual_before
-from candle_ingestor.quality.robust import largest_at_ends, runs_of
+from candle_ingestor.quality.robust import largest_at_ends, least_of, median_of, runs_of
 from candle_ingestor.quality.tuning import Tuning
 
 _LEAST_BPS = 20.0
@@ -34,8 +34,8 @@ def price_offsets(hours: Hours, tuning: Tuning) -> Iterator[Found]:
             size = side["deviation"] * sign
             for start, end in runs_of(size > threshold / 2, _LEAST_HOURS):
                 rows = slice(start, end)
-                value = float(size[rows].median())  # type: ignore[arg-type]
-                least = float(threshold[rows].min())  # type: ignore[arg-type]
+                value = median_of(size[rows])
+                least = least_of(threshold[rows])
                 if value > least:
                     yield Found(
                         QualityRule.PRICE_OFFSET,

@@ -8,6 +8,16 @@ from itertools import pairwise
 import polars as pl
 
 
+def median_of(values: pl.Series) -> float:
+    """The median of the values that are there. Raises: ValueError: if none is."""
+    return _quantile(values, 0.5)
+
+
+def least_of(values: pl.Series) -> float:
+    """The least of the values that are there. Raises: ValueError: if none is."""
+    return _quantile(values, 0.0)
+
+
 def runs_of(holds: pl.Series, least: int = 1, apart: int = 0) -> list[tuple[int, int]]:
     """Where a condition, null for no, holds: half-open ranges of rows, ascending.
 
@@ -96,3 +106,10 @@ def smallest_change(changes: Sequence[pl.Series]) -> pl.Series:
         .then(pl.max_horizontal(pl.all()))
         .otherwise(0.0)
     ).to_series()
+
+
+def _quantile(values: pl.Series, share: float) -> float:
+    found = values.quantile(share, "linear")
+    if found is None:
+        raise ValueError("there are no values")
+    return float(found)

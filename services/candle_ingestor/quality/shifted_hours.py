@@ -11,7 +11,7 @@ from candle_ingestor.model.quality_rules import QualityRule
 from candle_ingestor.model.timeframe import HOUR_MS
 from candle_ingestor.quality.findings import Found
 from candle_ingestor.quality.panel import Panel
-from candle_ingestor.quality.robust import largest_at_ends, runs_of
+from candle_ingestor.quality.robust import largest_at_ends, median_of, runs_of
 from candle_ingestor.quality.tuning import Tuning
 
 _HOURS_AWAY = tuple(hours for hours in range(-14, 15) if hours)
@@ -39,10 +39,10 @@ def shifted_hours(panel: Panel, tuning: Tuning) -> Iterator[Found]:
     for series, side in panel.sides.items():
         pieces = _by_piece(side, side["reference"], piece_ms)
         distance = pieces["distance"]
-        usual = distance.median()
-        if usual is None:
+        if distance.count() == 0:
             continue
-        learnt = max(_LEAST_BPS, _TIMES_USUAL * float(usual))  # type: ignore[arg-type]
+        usual = median_of(distance)
+        learnt = max(_LEAST_BPS, _TIMES_USUAL * usual)
         threshold = tuning.threshold(QualityRule.SHIFTED_HOURS, learnt)
         is_far = (distance > threshold).fill_null(value=False)
         # Few series are far from the others for so long, and only these are moved about.
@@ -57,7 +57,7 @@ def shifted_hours(panel: Panel, tuning: Tuning) -> Iterator[Found]:
             is_near |= then * _TIMES_NEARER_BEYOND < distance
             for start, end in runs_of(is_far & is_near, _LEAST_PIECES, 1):
                 # Prices that are only off move as those of the same time do.
-                if _median(pieces["spread"][start:end]) < _TIMES_STEADIER * _median(
+                if median_of(pieces["spread"][start:end]) < _TIMES_STEADIER * median_of(
                     moved["spread"][start:end]
                 ):
                     continue
@@ -68,12 +68,12 @@ def shifted_hours(panel: Panel, tuning: Tuning) -> Iterator[Found]:
                     QualityRule.SHIFTED_HOURS,
                     series,
                     interval,
-                    _median(distance[start:end]),
+                    median_of(distance[start:end]),
                     threshold,
                     {
                         "hours_late": float(hours_late),
-                        "distance_then_bps": _median(then[start:end]),
-                        "usual_distance_bps": float(usual),  # type: ignore[arg-type]
+                        "distance_then_bps": median_of(then[start:end]),
+                        "usual_distance_bps": usual,
                         "jump_bps": largest_at_ends(pieces["jump"], start, end, _PIECES_AN_HOUR),
                     },
                 )
@@ -103,7 +103,3 @@ def _middle_price(sides: Sequence[pl.DataFrame]) -> pl.Series:
         return sides[0]["price"]
     frame = pl.DataFrame([each["price"].alias(str(place)) for place, each in enumerate(sides)])
     return frame.select(pl.concat_list(pl.all()).list.median()).to_series()
-
-
-def _median(values: pl.Series) -> float:
-    return float(values.median() or 0.0)  # type: ignore[arg-type]

@@ -33,7 +33,7 @@ def long_runs(
     """
     side = panel.sides[series]
     others, minutes_per_row = side["others"], panel.timeframe.minutes
-    often = float(others.filter(side["known"]).mean() or 0.0)  # type: ignore[arg-type]
+    often = int(others.filter(side["known"]).sum()) / max(int(side["known"].sum()), 1)
     if not often:
         return
     runs = runs_of(holds)

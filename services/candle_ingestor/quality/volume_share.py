@@ -8,7 +8,7 @@ from math import exp, log
 from candle_ingestor.model.quality_rules import QualityRule
 from candle_ingestor.quality.findings import Found
 from candle_ingestor.quality.hours import Hours, usual_before
-from candle_ingestor.quality.robust import middle_of, runs_of, smallest_change
+from candle_ingestor.quality.robust import least_of, median_of, middle_of, runs_of, smallest_change
 from candle_ingestor.quality.tuning import Tuning
 
 _LEAST_TIMES = 20.0
@@ -42,7 +42,7 @@ def volume_shares(hours: Hours, tuning: Tuning) -> Iterator[Found]:
                     QualityRule.VOLUME_SHARE,
                     series,
                     hours.interval(series, start, end),
-                    sign * float(times[rows].median()),  # type: ignore[arg-type]
-                    float(threshold[rows].min()),  # type: ignore[arg-type]
+                    sign * median_of(times[rows]),
+                    least_of(threshold[rows]),
                     {"usual_times": exp(float(usual[start]))},
                 )

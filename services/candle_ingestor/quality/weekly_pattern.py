@@ -10,7 +10,7 @@ from candle_ingestor.model.quality_rules import QualityRule
 from candle_ingestor.model.timeframe import DAY_MS
 from candle_ingestor.quality.findings import Found
 from candle_ingestor.quality.hours import Hours, usual_before
-from candle_ingestor.quality.robust import middle_of, runs_of, smallest_change
+from candle_ingestor.quality.robust import least_of, median_of, middle_of, runs_of, smallest_change
 from candle_ingestor.quality.tuning import Tuning
 
 _LEAST_POINTS = 25.0
@@ -57,8 +57,8 @@ def weekly_patterns(hours: Hours, tuning: Tuning) -> Iterator[Found]:
                     QualityRule.WEEKLY_PATTERN,
                     series,
                     hours.interval(series, start, end),
-                    float(change[rows].median()),  # type: ignore[arg-type]
-                    float(threshold[rows].min()),  # type: ignore[arg-type]
+                    median_of(change[rows]),
+                    least_of(threshold[rows]),
                     {"usual_points": float(usual[start])},
                 )
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
+import apsw
 
 from candle_ingestor.stores.record_fields import RecordError
-from candle_ingestor.stores.sqlite.counts import COUNTS_STATEMENT, count_everything
 from candle_ingestor.stores.sqlite.migration import migrate_from_1, migrate_from_2
 from candle_ingestor.stores.sqlite.records import record_views
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 3
 APPLICATION_ID = 0x43_4E_44_4C
 """Marks the file's header as a candle store, so that another program's file is never touched."""
 
@@ -72,7 +71,6 @@ _STATEMENTS = (
         run_id TEXT PRIMARY KEY, started_ms INTEGER NOT NULL, status TEXT NOT NULL,
         report TEXT NOT NULL) WITHOUT ROWID""",
     IMPORTED_FILES_STATEMENT,
-    COUNTS_STATEMENT,
     "CREATE INDEX ingestion_runs_by_start ON ingestion_runs (started_ms)",
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
@@ -83,7 +81,7 @@ class ForeignFileError(Exception):
     """The file is a database that this version cannot use; the message says why."""
 
 
-def prepare(connection: sqlite3.Connection) -> None:
+def prepare(connection: apsw.Connection) -> None:
     """Sets the connection up, makes the tables where the file is new and migrates an older one.
 
     The write-ahead log lets readers and the writer work side by side. With `synchronous=NORMAL`
@@ -92,10 +90,10 @@ def prepare(connection: sqlite3.Connection) -> None:
 
     Raises:
         ForeignFileError: if another program or a newer version made the file.
-        sqlite3.Error: if SQLite fails.
+        apsw.Error: if SQLite fails.
     """
     _refuse_foreign(connection)
-    (journal_mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    journal_mode = connection.execute("PRAGMA journal_mode = WAL").get
     if journal_mode != "wal":
         raise ForeignFileError(
             f"cannot use a write-ahead log there (its journal mode stays '{journal_mode}'), "
@@ -114,7 +112,11 @@ def prepare(connection: sqlite3.Connection) -> None:
             for statement in _STATEMENTS:
                 connection.execute(statement)
         elif _version(connection) < SCHEMA_VERSION:
-            _migrate(connection, _version(connection))
+            if _version(connection) == 1:
+                migrate_from_1(connection, RECORD_STATEMENTS)
+            else:
+                migrate_from_2(connection, record_views())
+            connection.execute(IMPORTED_FILES_STATEMENT)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
     except BaseException as error:
@@ -125,17 +127,7 @@ def prepare(connection: sqlite3.Connection) -> None:
         raise
 
 
-def _migrate(connection: sqlite3.Connection, version: int) -> None:
-    if version == 1:
-        migrate_from_1(connection, RECORD_STATEMENTS)
-    elif version == 2:
-        migrate_from_2(connection, record_views())
-    if version < 3:
-        connection.execute(IMPORTED_FILES_STATEMENT)
-    count_everything(connection)
-
-
-def _refuse_foreign(connection: sqlite3.Connection) -> None:
+def _refuse_foreign(connection: apsw.Connection) -> None:
     if _is_empty(connection):
         return
     if _pragma(connection, "application_id") != APPLICATION_ID:
@@ -148,14 +140,13 @@ def _refuse_foreign(connection: sqlite3.Connection) -> None:
         )
 
 
-def _is_empty(connection: sqlite3.Connection) -> bool:
+def _is_empty(connection: apsw.Connection) -> bool:
     return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
 
 
-def _version(connection: sqlite3.Connection) -> int:
+def _version(connection: apsw.Connection) -> int:
     return _pragma(connection, "user_version")
 
 
-def _pragma(connection: sqlite3.Connection, name: str) -> int:
-    (value,) = connection.execute(f"PRAGMA {name}").fetchone()
-    return int(value)
+def _pragma(connection: apsw.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").get)

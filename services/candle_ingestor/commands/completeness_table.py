@@ -73,6 +73,7 @@ def _print_totals(what: str, totals: Sequence[Total], console: Console, has_leng
             complete_words(figures),
             _missing_words(figures),
         )
+    console.print()
     console.print(table)
     _say_more(len(totals) - len(shown), what, console)
 
@@ -93,6 +94,7 @@ def _missing_words(figures: Figures) -> str:
 
 
 def _print_attention(attention: Sequence[Attention], console: Console) -> None:
+    console.print()
     if not attention:
         say(console, "Nothing needs attention.", "green")
         return
@@ -121,6 +123,7 @@ def _lacking_words(report: SeriesReport, asset: Series) -> str:
 def _print_steps(steps: Sequence[NextStep], console: Console) -> None:
     if not steps:
         return
+    console.print()
     say(console, "Next steps:", "bold")
     for number, step in enumerate(steps[:_MOST_STEPS], 1):
         filled = [f"{candles:,} of {name_of(series)}" for series, candles in step.fills]
@@ -139,6 +142,7 @@ def _files_words(files: Sequence[Publication]) -> str:
 def _print_downloads(files: Sequence[Publication], now_ms: int, console: Console) -> None:
     if not files:
         return
+    console.print()
     say(console, "Files to get, into a folder of their own:", "bold")
     for file in files[:_MOST_LISTED]:
         said = f"  {file.words}: {counted(file.candles, 'candle')} of {name_of(file.series)}"

@@ -145,16 +145,11 @@ def _judged(found: CompletenessReport, least_pct: float | None) -> int:
         return TOO_INCOMPLETE
     below = found.below(least_pct)
     if not below:
-        log.info("%s: everything is as complete as that", flag)
+        log.info("Nothing is less complete than %s", flag)
         return 0
-    words = [f"{each.name} {complete_words(each.figures)}" for each in below]
-    log.error(
-        "%s: %d of %d symbols are less complete: %s",
-        flag,
-        len(below),
-        len(found.counted),
-        some_of(words, _MOST_NAMED),
-    )
+    words = [f"{each.name} at {complete_words(each.figures)}" for each in below]
+    how_many = f"{len(below):,} of {len(found.counted):,}"
+    log.error("Less complete than %s: %s, %s", flag, how_many, some_of(words, _MOST_NAMED))
     return TOO_INCOMPLETE
 
 

@@ -149,7 +149,12 @@ def _totals(reports: Iterable[SeriesReport], counted: Sequence[SeriesReport]) ->
         tiers=_by_name(counted, lambda each: None if each.tier is None else str(each.tier)),
         symbols=_by_name(counted, lambda each: str(each.series.symbol)),
         exchanges=_by_name(own, lambda each: each.series.exchange),
-        timeframes=_by_name(counted, lambda each: str(each.series.timeframe)),
+        timeframes=tuple(
+            sorted(
+                _by_name(counted, lambda each: str(each.series.timeframe)),
+                key=lambda total: total.timeframe,
+            )
+        ),
         months=_summed(by_month),
     )
 

@@ -1,6 +1,7 @@
 """How complete one series is, by month, and what to do about each of its gaps.
 
-Told from its record and its counts; no candle is read.
+Told from its record and its counts. Candles are counted one by one in a month only of which more is
+known than is wanted, or of which some are stale.
 """
 
 from __future__ import annotations
@@ -81,8 +82,11 @@ def report_series(
 ) -> SeriesReport:
     """How complete a series is at `now_ms`.
 
-    Expected is what the last run wanted, up to the newest closed candle, and what is known
-    besides. `counts` says how many candles each month has; what no longer is covered may have some.
+    Expected is what the last run wanted, up to the newest closed candle. `counts` says how many
+    candles each month has, wanted or not.
+
+    Raises:
+        StoreError: if the store cannot be read.
     """
     record = ledger.record(series)
     length_ms = series.timeframe.duration_ms
@@ -102,19 +106,37 @@ def report_series(
     )
     open_by_month = _candles_by_month(gaps, length_ms)
     months = []
-    for month in months_of(IntervalSet((wanted,)) | record.covered):
-        known = record.covered & IntervalSet((month.interval,))
-        covered = known.duration_ms // length_ms
-        still_open = open_by_month.get(month, {})
+    for month in months_of(IntervalSet((wanted,))):
+        part = IntervalSet((wanted,)) & IntervalSet((month.interval,))
+        known = part & record.covered
         figures = Figures(
-            wanted=covered + sum(still_open.values()),
-            covered=covered,
-            candles=min(counts.get(month, 0), covered),
-            gaps=still_open,
+            wanted=part.duration_ms // length_ms,
+            covered=known.duration_ms // length_ms,
+            candles=_candles_in(ledger, series, known, month, counts.get(month, 0)),
+            gaps=open_by_month.get(month, {}),
         )
         months.append(MonthReport(month, figures))
     total = sum_of(month.figures for month in months)
     return SeriesReport(series, _tier_of(ledger, series), total, tuple(months), gaps)
+
+
+def _candles_in(
+    ledger: Ledger, series: Series, known: IntervalSet, month: Month, stored: int
+) -> int:
+    """The candles of a covered part of a month, of which so many are stored in all."""
+    record, whole = ledger.record(series), IntervalSet((month.interval,))
+    if not known:
+        return 0
+    if record.merging is not None and record.merging.stale & whole:
+        return ledger.candles_in(series, known).height
+    length_ms = series.timeframe.duration_ms
+    beyond = (record.covered & whole) - known
+    is_each_there = stored * length_ms >= known.duration_ms + beyond.duration_ms
+    if not beyond or is_each_there:
+        return min(stored, known.duration_ms // length_ms)
+    if beyond.duration_ms < known.duration_ms:
+        return max(stored - ledger.candles_in(series, beyond).height, 0)
+    return ledger.candles_in(series, known).height
 
 
 def _tier_of(ledger: Ledger, series: Series) -> int | str | None:

@@ -12,7 +12,6 @@ from rich.console import Console
 from candle_ingestor.commands.completeness_table import complete_words, print_completeness
 from candle_ingestor.commands.download_list import write_download_list
 from candle_ingestor.commands.reading import (
-    candle_counts,
     nothing_stored,
     print_json,
     print_plain,
@@ -82,7 +81,7 @@ def _made(config: Config, ledger: Ledger, now_ms: int) -> CompletenessReport:
     runs = read_runs(config, ledger.store, 1)
     parts = ReportParts(
         ledger,
-        candle_counts(ledger, shown),
+        {series: ledger.counts(series) for series in shown},
         ledger.store.description,
         now_ms,
         config.candles.settle_seconds,

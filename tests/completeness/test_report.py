@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -13,7 +14,8 @@ from candle_ingestor.completeness.figures import Figures, sum_of
 from candle_ingestor.completeness.report import CompletenessReport, ReportParts, make_report
 from candle_ingestor.completeness.report_json import report_json
 from candle_ingestor.ledger.ledger import Ledger
-from candle_ingestor.model.candles import EXCHANGE_CANDLES
+from candle_ingestor.model.candle_counts import CandleCounts, counted_by_month
+from candle_ingestor.model.candles import EXCHANGE_CANDLES, MERGED_CANDLES
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
 from candle_ingestor.model.merge_rules import MergeRules
@@ -55,10 +57,11 @@ def told(tmp_path: Path) -> Told:
         with closing(SqliteStore(tmp_path / "candles.sqlite")) as store:
             keep(store, records)
             for series, times in stored.items():
-                put(store, series, frame(times), records[series])
+                candles_of_it = frame(series, times)
+                counts = CandleCounts(counted_by_month(candles_of_it))
+                put(store, series, candles_of_it, replace(records[series], counts=counts))
             parts = ReportParts(
                 ledger=Ledger(store),
-                counts={series: by_month(times) for series, times in stored.items()},
                 store="a store",
                 now_ms=NOW_MS,
                 settle_seconds=5,
@@ -69,16 +72,14 @@ def told(tmp_path: Path) -> Told:
     return report
 
 
-def frame(times: list[int]) -> pl.DataFrame:
+def frame(series: Series, times: list[int]) -> pl.DataFrame:
     values = {name: [1.0] * len(times) for name in EXCHANGE_CANDLES if name != "open_time_ms"}
-    return pl.DataFrame({"open_time_ms": times, **values}, schema=EXCHANGE_CANDLES)
-
-
-def by_month(times: Iterable[int]) -> dict[Month, int]:
-    found: dict[Month, int] = {}
-    for time_ms in times:
-        found[Month.of(time_ms)] = found.get(Month.of(time_ms), 0) + 1
-    return found
+    candles = pl.DataFrame({"open_time_ms": times, **values}, schema=EXCHANGE_CANDLES)
+    if not series.is_merged:
+        return candles
+    return candles.with_columns(
+        source_exchanges=pl.lit("kraken"), exchange_count=pl.lit(1, dtype=pl.Int64)
+    ).select(MERGED_CANDLES.keys())
 
 
 def of(exchange: str, symbol: Symbol = BITCOIN, timeframe: Timeframe = MINUTES) -> Series:
@@ -154,20 +155,46 @@ def test_minutes_without_trade_count_as_known_and_are_told_apart(told: Told) -> 
     assert found.figures == sum_of([march.figures, april.figures])
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_what_is_known_beyond_what_is_wanted_is_not_counted(seed: int, told: Told) -> None:
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("is_stale", [False, True])
+def test_what_is_known_beyond_what_is_wanted_is_not_counted(
+    seed: int, is_stale: bool, told: Told
+) -> None:
     random = Random(seed)
-    kraken = of("kraken")
     first_day, last_day = sorted(random.sample(range(1, 60), 2))
-    wanted = Interval(START_MS + first_day * DAY_MS, START_MS + last_day * DAY_MS)
+    wanted = span(first_day, last_day)
+    hole = span(first_day + random.random(), first_day + 1)
+    hole = Interval(hole.start_ms // MINUTE_MS * MINUTE_MS, hole.end_ms)
+    covered = IntervalSet((EVERYTHING,)) - IntervalSet((hole,))
     there = random.sample(minutes_in(EVERYTHING), 5_000)
+    known = record(wanted=wanted, covered=covered, sources=(of("kraken"),) if is_stale else ())
+    if is_stale:
+        # What was merged once in the hole is true no longer.
+        assert known.merging is not None
+        known = replace(known, merging=known.merging.with_stale(IntervalSet((hole,))))
+    else:
+        there = [time for time in there if not _lies_in(time, hole)]
+    series = merged() if is_stale else of("kraken")
+
+    (found,) = told({series: known}, {series: there}).series
+
+    missing = hole.duration_ms // MINUTE_MS
+    count = wanted.duration_ms // MINUTE_MS
+    candles = sum(_lies_in(time, wanted) and not _lies_in(time, hole) for time in there)
+    assert (found.figures.wanted, found.figures.covered) == (count, count - missing)
+    assert found.figures.candles == candles
+    assert sum(found.figures.gaps.values()) == missing
+
+
+def test_a_month_in_which_every_minute_has_a_candle_is_cut_without_counting(told: Told) -> None:
+    kraken = of("kraken")
     whole = IntervalSet((EVERYTHING,))
 
-    (found,) = told({kraken: record(wanted=wanted, covered=whole)}, {kraken: there}).series
+    (found,) = told(
+        {kraken: record(wanted=span(9, 40), covered=whole)}, {kraken: minutes_in(EVERYTHING)}
+    ).series
 
-    count = wanted.duration_ms // MINUTE_MS
-    candles = sum(_lies_in(time, wanted) for time in there)
-    assert found.figures == Figures(count, count, candles)
+    assert found.figures == Figures(31 * 1440, 31 * 1440, 31 * 1440)
 
 
 def test_a_gap_over_a_months_end_is_told_in_both_months(told: Told) -> None:

@@ -81,7 +81,6 @@ def _made(config: Config, ledger: Ledger, now_ms: int) -> CompletenessReport:
     runs = read_runs(config, ledger.store, 1)
     parts = ReportParts(
         ledger,
-        {series: ledger.counts(series) for series in shown},
         ledger.store.description,
         now_ms,
         config.candles.settle_seconds,

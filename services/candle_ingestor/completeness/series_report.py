@@ -1,8 +1,4 @@
-"""How complete one series is, by month, and what to do about each of its gaps.
-
-Told from its record and its counts. Candles are counted one by one in a month only of which more is
-known than is wanted, or of which some are stale.
-"""
+"""How complete one series is, by month, and what to do about each of its gaps. Pure."""
 
 from __future__ import annotations
 
@@ -10,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from candle_ingestor.completeness.figures import Figures, sum_of
-from candle_ingestor.completeness.known import gaps_of, wanted_of
+from candle_ingestor.completeness.known import gaps_of
 from candle_ingestor.completeness.remedies import Remedy, remedy_of
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.gaps import Gap, GapReason
-from candle_ingestor.model.intervals import IntervalSet
+from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.timeframe import HOUR_MS
@@ -76,22 +72,19 @@ def name_of(series: Series) -> str:
 def report_series(
     ledger: Ledger,
     series: Series,
-    counts: Mapping[Month, int],
-    now_ms: int,
-    settle_seconds: float,
+    wanted: Interval,
+    candles: Mapping[Month, int],
+    closed_end_ms: int,
 ) -> SeriesReport:
-    """How complete a series is at `now_ms`.
+    """How complete a series is.
 
-    Expected is what the last run wanted, up to the newest closed candle. `counts` says how many
-    candles each month has, wanted or not.
-
-    Raises:
-        StoreError: if the store cannot be read.
+    Args:
+        wanted: what is expected of it.
+        candles: how many candles it has there, by month; what is too many counts as none.
+        closed_end_ms: where its newest closed candle ends.
     """
     record = ledger.record(series)
     length_ms = series.timeframe.duration_ms
-    closed_end_ms = series.timeframe.closed_end_ms(now_ms, settle_seconds)
-    wanted = wanted_of(record, closed_end_ms)
     freshest_ms = max(HOUR_MS, _FRESH_CANDLES * length_ms)
     gaps = tuple(
         ReportedGap(
@@ -109,34 +102,16 @@ def report_series(
     for month in months_of(IntervalSet((wanted,))):
         part = IntervalSet((wanted,)) & IntervalSet((month.interval,))
         known = part & record.covered
+        covered = known.duration_ms // length_ms
         figures = Figures(
             wanted=part.duration_ms // length_ms,
-            covered=known.duration_ms // length_ms,
-            candles=_candles_in(ledger, series, known, month, counts.get(month, 0)),
+            covered=covered,
+            candles=min(candles.get(month, 0), covered),
             gaps=open_by_month.get(month, {}),
         )
         months.append(MonthReport(month, figures))
     total = sum_of(month.figures for month in months)
     return SeriesReport(series, _tier_of(ledger, series), total, tuple(months), gaps)
-
-
-def _candles_in(
-    ledger: Ledger, series: Series, known: IntervalSet, month: Month, stored: int
-) -> int:
-    """The candles of a covered part of a month, of which so many are stored in all."""
-    record, whole = ledger.record(series), IntervalSet((month.interval,))
-    if not known:
-        return 0
-    if record.merging is not None and record.merging.stale & whole:
-        return ledger.candles_in(series, known).height
-    length_ms = series.timeframe.duration_ms
-    beyond = (record.covered & whole) - known
-    is_each_there = stored * length_ms >= known.duration_ms + beyond.duration_ms
-    if not beyond or is_each_there:
-        return min(stored, known.duration_ms // length_ms)
-    if beyond.duration_ms < known.duration_ms:
-        return max(stored - ledger.candles_in(series, beyond).height, 0)
-    return ledger.candles_in(series, known).height
 
 
 def _tier_of(ledger: Ledger, series: Series) -> int | str | None:

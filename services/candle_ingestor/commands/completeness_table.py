@@ -29,7 +29,7 @@ _MOST_FILLED = 3
 def print_completeness(report: CompletenessReport, console: Console) -> None:
     """Prints what everything adds up to, what needs attention, and what to do."""
     now = minute_text(report.now_ms)
-    say(console, f"Completeness of {report.store} at {now}, in candle lengths", "bold")
+    say(console, f"Completeness of {report.store} at {now}", "bold")
     if report.is_running:
         say(console, "A run is at work; this is how far it is.", "cyan")
     totals = report.totals
@@ -151,10 +151,10 @@ def _print_downloads(files: Sequence[Publication], now_ms: int, console: Console
         say(console, said)
         say(console, f"     {file.page}")
     if len(files) > _MOST_LISTED:
-        more = counted(len(files) - _MOST_LISTED, "file")
-        say(console, f"  and {more} more; --download_list_path=files.csv lists all")
+        more = counted(len(files) - _MOST_LISTED, "more file")
+        say(console, f"  and {more}; --download_list_path=files.csv lists all")
 
 
 def _say_more(count: int, what: str, console: Console) -> None:
     if count > 0:
-        say(console, f"and {counted(count, what)} more; --format=json has all")
+        say(console, f"and {counted(count, f'more {what}')}; --format=json has all")

@@ -3,11 +3,14 @@
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from random import Random
 
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from storing import keep, put
 
 from candle_ingestor.completeness.figures import Figures, sum_of
@@ -46,7 +49,8 @@ Told = Callable[..., CompletenessReport]
 
 @pytest.fixture
 def told(tmp_path: Path) -> Told:
-    """`told(records, candles)`: the report of all these series, of a store that holds them."""
+    """`told(records, candles)`: the report of all these series, of a new store that holds them."""
+    numbers = count()
 
     def report(
         records: dict[Series, SeriesRecord],
@@ -54,7 +58,7 @@ def told(tmp_path: Path) -> Told:
         place: tuple[str, ...] = (),
     ) -> CompletenessReport:
         stored = {series: sorted(times) for series, times in (candles or {}).items()}
-        with closing(SqliteStore(tmp_path / "candles.sqlite")) as store:
+        with closing(SqliteStore(tmp_path / f"{next(numbers)}.sqlite")) as store:
             keep(store, records)
             for series, times in stored.items():
                 candles_of_it = frame(series, times)
@@ -179,9 +183,9 @@ def test_what_is_known_beyond_what_is_wanted_is_not_counted(
     (found,) = told({series: known}, {series: there}).series
 
     missing = hole.duration_ms // MINUTE_MS
-    count = wanted.duration_ms // MINUTE_MS
+    lengths = wanted.duration_ms // MINUTE_MS
     candles = sum(_lies_in(time, wanted) and not _lies_in(time, hole) for time in there)
-    assert (found.figures.wanted, found.figures.covered) == (count, count - missing)
+    assert (found.figures.wanted, found.figures.covered) == (lengths, lengths - missing)
     assert found.figures.candles == candles
     assert sum(found.figures.gaps.values()) == missing
 
@@ -195,6 +199,54 @@ def test_a_month_in_which_every_minute_has_a_candle_is_cut_without_counting(told
     ).series
 
     assert found.figures == Figures(31 * 1440, 31 * 1440, 31 * 1440)
+
+
+holes = st.lists(
+    st.tuples(
+        st.integers(0, 61 * 24 - 1),
+        st.integers(1, 24 * 40),
+        st.sampled_from([GapReason.FETCH_FAILED, GapReason.REJECTED, GapReason.BEYOND_REACH]),
+    ),
+    max_size=6,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
+@given(holes, st.integers(0, 60), st.integers(0, 60))
+def test_every_wanted_minute_is_there_without_trade_or_in_one_gap_of_one_month(
+    told: Told, missing: list[tuple[int, int, GapReason]], first_day: int, days: int
+) -> None:
+    wanted = Interval(START_MS + first_day * DAY_MS, START_MS + (first_day + days) * DAY_MS)
+    reasons = {
+        reason: IntervalSet(
+            (START_MS + hour * HOUR_MS, START_MS + (hour + hours) * HOUR_MS)
+            for hour, hours, one in missing
+            if one is reason
+        )
+        for reason in GapReason
+    }
+    covered = IntervalSet((EVERYTHING,))
+    for hole in reasons.values():
+        covered = covered - hole
+    coverage = Coverage(covered, reasons={r: hole for r, hole in reasons.items() if hole})
+    until_ms = min(wanted.end_ms, END_MS)
+    there = [time for time in minutes_in(EVERYTHING, every=97) if covered.covers((time, time + 1))]
+
+    (found,) = told(
+        {of("a"): SeriesRecord(coverage, wanted=Wanted(wanted.start_ms, until_ms))},
+        {of("a"): there},
+    ).series
+
+    figures = found.figures
+    assert figures.wanted == (until_ms - wanted.start_ms) // MINUTE_MS
+    assert figures.wanted == figures.covered + sum(figures.gaps.values())
+    assert figures.wanted == figures.covered + sum(gap.candles for gap in found.gaps)
+    assert figures.candles == sum(wanted.start_ms <= time < until_ms for time in there)
+    for month in found.months:
+        part = month.figures
+        assert part.wanted == part.covered + sum(part.gaps.values())
+        assert 0 <= part.candles <= part.covered
+    assert sum_of(month.figures for month in found.months) == figures
 
 
 def test_a_gap_over_a_months_end_is_told_in_both_months(told: Told) -> None:

@@ -111,11 +111,11 @@ def last_open_ms(
 
 def count(connection: apsw.Connection, table: RowTable, series_id: int, interval: Interval) -> int:
     """How many rows of the series open in the interval."""
-    (rows,) = connection.execute(
+    ((rows,),) = connection.execute(
         f"SELECT COUNT(*) FROM {table.name}"
         " WHERE series_id = ? AND open_time_ms >= ? AND open_time_ms < ?",
         (series_id, interval.start_ms, interval.end_ms),
-    ).fetchone()
+    )
     return int(rows)
 
 

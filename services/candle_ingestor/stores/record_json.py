@@ -103,6 +103,7 @@ def record_fields(record: SeriesRecord) -> dict[str, Any]:
             "digits": record.exports.digits,
         },
         "wanted": _wanted_fields(record.wanted),
+        "tier": record.tier,
         "counts": {str(month): candles for month, candles in record.counts.by_month.items()},
         "uncounted": [str(month) for month in sorted(record.counts.unknown)],
     }
@@ -136,6 +137,7 @@ def _record(fields: Fields) -> SeriesRecord:
         merging=_merging(fields.optional_within("merging")),
         exports=_exports(fields.within("exports")),
         wanted=_wanted(fields.optional_within("wanted")) if fields.has("wanted") else None,
+        tier=fields.optional_name("tier"),
     )
 
 

@@ -1,7 +1,7 @@
-"""Measures the command status over 50 symbols on 4 exchanges, with a year of minutes covered.
+"""Measures the commands status and report over 50 symbols on 4 exchanges, with a year of minutes.
 
-The command is started cold, as a person starts it. The exit code is 1 when a bound is missed, and 2
-when there is no InfluxDB to measure against.
+The commands are started cold, as a person starts them, and print text. The exit code is 1 when a
+bound is missed, and 2 when there is no InfluxDB to measure against.
 
 What it takes follows from series and months, since records hold the counts: one minute in sixty has
 a candle here, and a full store takes as long.
@@ -45,6 +45,8 @@ START_MS = 1_672_531_200_000  # 2023-01-01
 END_MS = START_MS + 365 * DAY_MS
 STORED_SHARE = 60
 ROUNDS = 3
+COMMANDS = {"status": ["--by_exchange"], "report": []}
+"""Each with its flags."""
 
 MOST_SECONDS_SQLITE = 2.0
 MOST_SECONDS_INFLUXDB = 4.0
@@ -66,8 +68,14 @@ def measure_sqlite() -> bool:
         path = Path(folder) / "candles.sqlite"
         with closing(SqliteStore(path)) as store:
             fill_all(store)
-        seconds = seconds_of([f"--sqlite_path={path}"])
-    return at_most("seconds of status, SQLite", seconds, MOST_SECONDS_SQLITE)
+        place = [f"--sqlite_path={path}"]
+        kept = [
+            at_most(
+                f"seconds of {command}, SQLite", seconds_of(command, place), MOST_SECONDS_SQLITE
+            )
+            for command in COMMANDS
+        ]
+    return all(kept)
 
 
 def measure_influxdb(connection: InfluxDbConnection) -> bool:
@@ -78,17 +86,25 @@ def measure_influxdb(connection: InfluxDbConnection) -> bool:
         *("--store=influxdb", f"--influxdb_url={connection.url}"),
         *(f"--influxdb_org={connection.org}", f"--influxdb_bucket={connection.bucket}"),
     ]
-    seconds = seconds_of(place, {"INFLUXDB_TOKEN": connection.token})
-    return at_most("seconds of status, InfluxDB", seconds, MOST_SECONDS_INFLUXDB)
+    token = {"INFLUXDB_TOKEN": connection.token}
+    kept = [
+        at_most(
+            f"seconds of {command}, InfluxDB",
+            seconds_of(command, place, token),
+            MOST_SECONDS_INFLUXDB,
+        )
+        for command in COMMANDS
+    ]
+    return all(kept)
 
 
-def seconds_of(place: Sequence[str], environment: dict[str, str] | None = None) -> float:
+def seconds_of(name: str, place: Sequence[str], environment: dict[str, str] | None = None) -> float:
     command = [
-        *(sys.executable, "-P", "-m", "candle_ingestor", "status", "--by_exchange"),
+        *(sys.executable, "-P", "-m", "candle_ingestor", name, *COMMANDS[name]),
         *(f"--now={iso_text(END_MS + MINUTE_MS)}", *place),
     ]
     (cost,) = best_of_each([lambda: cost_of_child(command, environment)], ROUNDS)
-    print(f"status: {cost.seconds:.2f} s, {cost.cpu_seconds:.2f} s of CPU, {cost.peak_mb:.0f} MB")
+    print(f"{name}: {cost.seconds:.2f} s, {cost.cpu_seconds:.2f} s of CPU, {cost.peak_mb:.0f} MB")
     return cost.seconds
 
 

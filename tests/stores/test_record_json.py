@@ -49,6 +49,7 @@ FULL = SeriesRecord(
     ),
     wanted=Wanted(0, 240),
     pruned_until_ms=120,
+    tier="TIER1",
     exports=Exports(
         {"csv:/data": {Month(2023, 3): 60, Month(2023, 4): 180}, "parquet": {}}, (2, 8)
     ),
@@ -115,6 +116,7 @@ records = st.builds(
         st.none() | st.tuples(st.integers(0, 18), st.integers(0, 18)),
     ),
     pruned_until_ms=st.none() | times,
+    tier=st.none() | st.integers() | st.text(),
     counts=st.builds(
         CandleCounts,
         st.dictionaries(months, st.integers(1, 10**6), max_size=3),
@@ -181,6 +183,7 @@ def test_a_record_is_nested_by_subject() -> None:
         },
         "wanted": {"from_ms": 0, "until_ms": 240},
         "pruned_until_ms": 120,
+        "tier": "TIER1",
         "counts": {"1970-01": 2},
         "uncounted": ["1970-02"],
     }
@@ -282,6 +285,9 @@ def test_malformed_intervals_are_an_error_that_names_the_place(place: str, value
         ("exports.backlog.parquet.2023-03", 1.5),
         ("exports.digits", [2]),
         ("exports.digits", [2, "8"]),
+        ("tier", 1.5),
+        ("tier", True),
+        ("tier", ["TIER1"]),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_an_error_that_names_the_place(

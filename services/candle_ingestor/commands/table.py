@@ -85,6 +85,16 @@ COMMANDS = {
         "candle_ingestor.commands.prune:prune",
         "candle-ingestor prune --before=1_year_ago --run_mode=dry",
     ),
+    "quality": Command(
+        "look for what is wrong in stored candles: outages, spikes, offsets, wrong units and hours",
+        "candle_ingestor.commands.quality:quality",
+        "candle-ingestor quality --days=30 --format=csv",
+    ),
+    "report": Command(
+        "tell how complete everything is, by tier, symbol, exchange and month, and what to do",
+        "candle_ingestor.commands.report:report",
+        "candle-ingestor report --format=json",
+    ),
     "demo": Command(
         "run the job against simulated exchanges into data/demo, with nothing to set up",
         "candle_ingestor.commands.demo:demo",
@@ -109,7 +119,7 @@ HELP = "help"
 """The word before the name of a command that is to be explained."""
 
 _WORKING = ("ingest", "merge", "export", "import", "verify", "prune", "demo")
-LOOKING = ("status", "gaps", "runs")
+LOOKING = ("status", "gaps", "runs", "quality", "report")
 """What only reads the store: no lock, no write, no exchange, no Redis."""
 _ALL = (*_WORKING, *LOOKING)
 _STORED = ("ingest", "merge", "export", "import", "verify", "prune", *LOOKING)
@@ -126,6 +136,7 @@ _USED_BY_GROUP: Mapping[str, tuple[str, ...]] = {
     "Export": ("ingest", "export", "import", "verify", "prune", "demo"),
     "Verify": ("verify",),
     "Prune": ("prune",),
+    "Quality": ("quality",),
     "Of the older service": (),
 }
 
@@ -138,6 +149,10 @@ _USED_BY_FLAG: Mapping[str, tuple[str, ...]] = {
     "format": (*LOOKING, "verify"),
     "by_exchange": ("status", "gaps"),
     "newest": ("runs",),
+    "output": ("report",),
+    "fail_below": ("report",),
+    "tier": ("ingest", "report"),
+    "download_list_path": (*_FETCHING, "report"),
     "report": (*_FETCHING, "import"),
     "run_report_path": (*_FETCHING, "import"),
     "progress": _WORKING,
@@ -153,8 +168,21 @@ _USED_BY_FLAG: Mapping[str, tuple[str, ...]] = {
         (*_FETCHING, "verify"),
     ),
     "markets_cache_hours": (*_FETCHING, "verify"),
-    **dict.fromkeys(("backfill_start_date", "days", "backfill_end_date"), (*_FETCHING, "verify")),
-    "exchanges": ("ingest", "merge", "export", "verify", "prune", "demo", "status", "gaps"),
+    **dict.fromkeys(
+        ("backfill_start_date", "days", "backfill_end_date"), (*_FETCHING, "verify", "quality")
+    ),
+    "exchanges": (
+        "ingest",
+        "merge",
+        "export",
+        "verify",
+        "prune",
+        "demo",
+        "status",
+        "gaps",
+        "quality",
+        "report",
+    ),
     "candle_granularity_minutes": _ALL,
     "settle_seconds": _ALL,
     "refetch_last_candles": (*_FETCHING, "import", "verify"),

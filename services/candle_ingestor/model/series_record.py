@@ -241,6 +241,8 @@ class SeriesRecord:
         wanted: what the last run wanted of it; None before the first.
         pruned_until_ms: before this time the user removed what was known, and no run wants it
             again unless it is told to read it again; None where nothing was removed.
+        tier: the class of the symbol that its list names, as the last run heard it; None where no
+            list named one.
         counts: the candles that are stored where it is `countable`.
     """
 
@@ -252,6 +254,7 @@ class SeriesRecord:
     exports: Exports = Exports()
     wanted: Wanted | None = None
     pruned_until_ms: int | None = None
+    tier: int | str | None = None
     counts: CandleCounts = field(default_factory=CandleCounts)
 
     @property

@@ -175,6 +175,24 @@ def test_what_cannot_be_asked_for_again_after_a_crash_leaves_no_merged_candle_be
     assert not merging.stale
 
 
+def test_a_crash_between_cautious_records_leaves_no_merged_minute_covered_without_its_sources(
+    open_store: Callable[[], SqliteStore],
+) -> None:
+    store = open_store()
+    world = World(store, basis(1))
+    put(store, MERGED, None, SeriesRecord(merging=Merging(world.basis)))
+    world.do([page(s, {0: 1, 1: 1}, span(0, 4)) for s in SOURCES], None)
+    world.write(CrashingStore(store), [])
+    crashing = CrashingStore(store, fail_at=2)
+
+    with pytest.raises(StoreUnavailableError):
+        Ledger(crashing).replace(page(s, {0: 9, 1: 9}, span(0, 4)) for s in SOURCES[::-1])
+
+    records = store.read_records()
+    assert not records[MERGED].covered & span(0, 2)
+    assert all(records[s].covered == span(0, 4) for s in SOURCES)
+
+
 def after_crashes(
     store: SqliteStore,
     begun: list[Word],

@@ -317,7 +317,8 @@ class _Staged:
 
     def changes(self) -> list[SeriesChange]:
         made = []
-        for series, pending in self._pending.items():
+        for series in sorted(self._pending, key=self._generation):
+            pending = self._pending[series]
             candles = None
             if pending.frames:
                 candles = _last_words(pending.frames, pending.deleted)
@@ -333,6 +334,12 @@ class _Staged:
                 )
             )
         return made
+
+    def _generation(self, series: Series) -> int:
+        """How many steps it is made in: what a series is made from has fewer (rule C1)."""
+        pending = self._pending.get(series)
+        sources = (self._ledger.record(series) if pending is None else pending.record).sources
+        return 1 + max((self._generation(source) for source in sources), default=-1)
 
     def _of(self, series: Series) -> _Pending:
         if series not in self._pending:

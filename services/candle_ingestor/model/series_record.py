@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from candle_ingestor.model.gap_notes import NO_NOTES, GapNotes
 from candle_ingestor.model.gaps import FINAL_REASONS, Reasons, with_reason, without
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
 from candle_ingestor.model.merge_rules import MergeRules
@@ -224,6 +225,8 @@ class SeriesRecord:
         precision: the market's own, learnt once; None for a merged series and before that.
         merging: what a merged series is made by; None for an exchange's.
         wanted: what the last run wanted of it; None before the first.
+        gap_notes: since when its gaps are known, how often they were asked for, and which ones
+            were filled.
     """
 
     coverage: Coverage = Coverage()
@@ -233,6 +236,7 @@ class SeriesRecord:
     merging: Merging | None = None
     exports: Exports = Exports()
     wanted: Wanted | None = None
+    gap_notes: GapNotes = NO_NOTES
 
     @property
     def covered(self) -> IntervalSet:

@@ -24,6 +24,7 @@ from candle_ingestor.model.series_record import (
 )
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.stores.gap_notes_json import gap_notes_fields, gap_notes_of
 from candle_ingestor.stores.record_fields import Fields, RecordError
 from candle_ingestor.stores.record_json_1 import record_of_format_1
 
@@ -101,6 +102,7 @@ def record_fields(record: SeriesRecord) -> dict[str, Any]:
             "digits": record.exports.digits,
         },
         "wanted": _wanted_fields(record.wanted),
+        "gap_notes": gap_notes_fields(record.gap_notes),
     }
 
 
@@ -129,6 +131,7 @@ def record_of(values: Mapping[str, Any], series: Series) -> SeriesRecord:
         merging=_merging(fields.optional_within("merging")),
         exports=_exports(fields.within("exports")),
         wanted=_wanted(fields.optional_within("wanted")) if fields.has("wanted") else None,
+        gap_notes=gap_notes_of(fields.optional_within("gap_notes")),
     )
 
 

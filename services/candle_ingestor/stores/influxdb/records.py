@@ -115,6 +115,7 @@ def without_expired(record: SeriesRecord, horizon_ms: int) -> SeriesRecord:
         ),
         merging=merging,
         exports=Exports(backlog, exports.digits),
+        gap_notes=record.gap_notes.within(kept),
     )
 
 

@@ -41,7 +41,7 @@ def migrate_from_1(connection: sqlite3.Connection, record_statements: Iterable[s
         records.write(connection, ids.give(connection, series), record)
 
 
-def migrate_from_2(connection: sqlite3.Connection, view_statements: Iterable[str]) -> None:
+def remake_views(connection: sqlite3.Connection, view_statements: Iterable[str]) -> None:
     """Makes the views of series records again, inside the caller's transaction.
 
     Args:

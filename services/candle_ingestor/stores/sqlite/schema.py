@@ -6,16 +6,19 @@ import sqlite3
 
 from candle_ingestor.stores.record_fields import RecordError
 from candle_ingestor.stores.sqlite.counts import COUNTS_STATEMENT, count_everything
-from candle_ingestor.stores.sqlite.migration import migrate_from_1, migrate_from_2
+from candle_ingestor.stores.sqlite.migration import migrate_from_1, remake_views
 from candle_ingestor.stores.sqlite.records import record_views
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 APPLICATION_ID = 0x43_4E_44_4C
 """Marks the file's header as a candle store, so that another program's file is never touched."""
 
 _PRICES_AND_VOLUME = """
     open REAL NOT NULL, high REAL NOT NULL, low REAL NOT NULL, close REAL NOT NULL,
     volume REAL NOT NULL"""
+
+GAP_NOTES_STATEMENT = """CREATE TABLE gap_note_rows (
+    series_id INTEGER PRIMARY KEY, notes TEXT NOT NULL)"""
 
 RECORD_STATEMENTS = (
     """CREATE TABLE series_record_rows (
@@ -24,6 +27,7 @@ RECORD_STATEMENTS = (
         series_id INTEGER NOT NULL, kind TEXT NOT NULL,
         start_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL,
         PRIMARY KEY (series_id, kind, start_ms)) WITHOUT ROWID""",
+    GAP_NOTES_STATEMENT,
     *record_views(),
 )
 """The tables and views of series records."""
@@ -128,11 +132,13 @@ def prepare(connection: sqlite3.Connection) -> None:
 def _migrate(connection: sqlite3.Connection, version: int) -> None:
     if version == 1:
         migrate_from_1(connection, RECORD_STATEMENTS)
-    elif version == 2:
-        migrate_from_2(connection, record_views())
+    else:
+        connection.execute(GAP_NOTES_STATEMENT)
+        remake_views(connection, record_views())
     if version < 3:
         connection.execute(IMPORTED_FILES_STATEMENT)
-    count_everything(connection)
+    if version < 4:
+        count_everything(connection)
 
 
 def _refuse_foreign(connection: sqlite3.Connection) -> None:

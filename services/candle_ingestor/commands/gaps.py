@@ -14,7 +14,6 @@ from candle_ingestor.commands.reading import (
     shown_series,
 )
 from candle_ingestor.commands.saying import say
-from candle_ingestor.completeness.gap_history import GapHistory
 from candle_ingestor.completeness.gap_list import series_gaps
 from candle_ingestor.completeness.gaps_json import gaps_csv, gaps_json
 from candle_ingestor.completeness.runs import RUNNING
@@ -44,7 +43,6 @@ def gaps(config: Config, clock: Clock, console: Console) -> int:
         found = series_gaps(
             ledger,
             shown,
-            GapHistory(runs),
             now_ms,
             config.candles.settle_seconds,
             is_running=is_running,

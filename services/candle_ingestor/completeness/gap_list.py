@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
-from candle_ingestor.completeness.gap_history import GapHistory, GapPast
+from candle_ingestor.completeness.gap_past import GapPast, filled_gaps, pasts_of
 from candle_ingestor.completeness.known import gaps_of, wanted_of
 from candle_ingestor.completeness.remedies import NO_REMEDY, Remedy, remedy_of
 from candle_ingestor.ledger.ledger import Ledger
@@ -64,7 +64,6 @@ class SeriesGaps:
 def series_gaps(
     ledger: Ledger,
     shown: Collection[Series],
-    history: GapHistory,
     now_ms: int,
     settle_seconds: float,
     *,
@@ -76,13 +75,13 @@ def series_gaps(
         record = ledger.record(series)
         wanted = wanted_of(record, series.timeframe.closed_end_ms(now_ms, settle_seconds))
         listed = []
-        for gap in gaps_of(ledger, series, wanted):
+        gaps = gaps_of(ledger, series, wanted)
+        for gap, past in zip(gaps, pasts_of(gaps, record.gap_notes), strict=True):
             remedy = remedy_of(ledger, series, gap)
-            past = history.past_of(series, gap.interval)
             listed.append(ListedGap(series, gap, _status(gap, remedy, is_running), past, remedy))
         listed += [
-            ListedGap(series, gap, GapStatus.FILLED, GapPast(), NO_REMEDY)
-            for gap in history.filled(series, record.covered)
+            ListedGap(series, gap, GapStatus.FILLED, past, NO_REMEDY)
+            for gap, past in filled_gaps(record.gap_notes, record.covered)
         ]
         found.append(SeriesGaps(series, listed, month_shares(series, wanted, record.covered)))
     return found

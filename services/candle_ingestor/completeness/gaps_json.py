@@ -37,7 +37,7 @@ def gaps_json(found: Sequence[SeriesGaps], store: str, now_ms: int) -> dict[str,
 
 COLUMNS = (
     *("exchange", "symbol", "timeframe", "start", "end", "candles", "reason", "status", "since"),
-    *("attempts", "last_error", "command", "files", "page"),
+    *("filled", "attempts", "last_error", "command", "files", "page"),
 )
 """The columns of the CSV, in their order."""
 
@@ -76,7 +76,8 @@ def _gap(listed: ListedGap) -> dict[str, Any]:
         "candles": listed.candles,
         "reason": reason.value,
         "status": listed.status.value,
-        "since": None if past.since_ms is None else iso_text(past.since_ms),
+        "since": _time(past.since_ms),
+        "filled": _time(past.filled_ms),
         "attempts": past.attempts,
         "last_error": past.last_error,
         "remedy": _remedy(listed.remedy),
@@ -91,3 +92,7 @@ def _remedy(remedy: Remedy) -> dict[str, Any]:
             for each in remedy.files
         ],
     }
+
+
+def _time(time_ms: int | None) -> str | None:
+    return None if time_ms is None else iso_text(time_ms)

@@ -25,6 +25,7 @@ from candle_ingestor.ingest.fetching import Fetcher
 from candle_ingestor.ingest.keeping import PageKeeper
 from candle_ingestor.ingest.merge_schedule import MergeSchedule
 from candle_ingestor.ingest.mixing import refuse_mixed_history
+from candle_ingestor.ingest.noting import note_open_gaps
 from candle_ingestor.ingest.outlook import WHAT_TO_DO, outlook_words, outlooks_of
 from candle_ingestor.ingest.preparing import (
     Records,
@@ -190,6 +191,14 @@ class _Run:
             raise
         finally:
             await on_store(self._report_source_gaps)
+        await on_store(
+            note_open_gaps,
+            self.ledger,
+            self.tickers,
+            self.works,
+            self.report,
+            self.config.candles.settle_seconds,
+        )
         await on_store(
             fail_what_is_missing,
             self.ledger,

@@ -21,7 +21,7 @@ from candle_ingestor.config import Config
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.operations.clock import Clock
 
-_RUNS_LOOKED_AT = 100
+_RUNS_LOOKED_AT = 10
 
 
 def gaps(config: Config, clock: Clock, console: Console) -> int:
@@ -39,7 +39,7 @@ def gaps(config: Config, clock: Clock, console: Console) -> int:
         ledger = Ledger(store)
         shown = shown_series(config, ledger)
         runs = read_runs(config, store, _RUNS_LOOKED_AT)
-        is_running = bool(runs) and runs[0]["status"] == RUNNING
+        is_running = any(run["status"] == RUNNING for run in runs)
         found = series_gaps(
             ledger,
             shown,

@@ -10,8 +10,8 @@ from typing import Any
 from rich.console import Console
 
 from candle_ingestor.commands.parts import load_symbols
-from candle_ingestor.commands.storage import is_run_there, make_reading_store
-from candle_ingestor.completeness.runs import RUNNING, with_interrupted
+from candle_ingestor.commands.storage import is_run_there, make_reading_store, run_lock_name
+from candle_ingestor.completeness.runs import Report, running_by_lock, with_interrupted
 from candle_ingestor.config import Config
 from candle_ingestor.config.origins import Origin
 from candle_ingestor.errors import ConfigurationError
@@ -38,14 +38,25 @@ def reading(config: Config, clock: Clock) -> Iterator[Store]:
 
 def read_runs(config: Config, store: Store, newest: int) -> list[dict[str, Any]]:
     """The newest run reports, newest first; a run that died is `interrupted`."""
+
+    def service_of(run: Report) -> str:
+        # A report of an earlier version does not name it.
+        return str(run.get("service_identifier") or config.store.service_identifier)
+
+    def lock_of(run: Report) -> str:
+        return run_lock_name(config, service_of(run))
+
     found = store.read_runs(newest)
-    is_there = True
-    if found and found[0]["status"] == RUNNING:
-        is_there = is_run_there(config)
-        if not is_there:
-            # It may have ended in between.
-            found = store.read_runs(newest)
-    return with_interrupted(found, is_newest_there=is_there)
+    dead = {
+        run["run_id"]
+        for run in running_by_lock(found, lock_of).values()
+        if not is_run_there(config, service_of(run))
+    }
+    if dead:
+        # They may have ended in between, and others have begun.
+        found = store.read_runs(newest)
+    alive = {run["run_id"] for run in running_by_lock(found, lock_of).values()} - dead
+    return with_interrupted(found, alive)
 
 
 def shown_series(config: Config, ledger: Ledger) -> list[Series]:

@@ -28,6 +28,7 @@ def report_json(report: RunReport) -> dict[str, Any]:
     known, wanted = report.known_and_wanted
     return {
         "run_id": report.run_id,
+        "service_identifier": report.service_identifier,
         "status": report.status.value,
         "started": iso_text(report.started_ms),
         "started_ms": report.started_ms,

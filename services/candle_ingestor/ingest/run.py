@@ -138,6 +138,7 @@ class _Run:
             max_price_deviation_pct=config.rules.max_price_deviation_pct,
             symbols_wanted=len(symbols.requests) + len(symbols.rejected),
             is_export_wanted=config.export.csv,
+            service_identifier=config.store.service_identifier,
         )
 
     async def execute(self) -> None:

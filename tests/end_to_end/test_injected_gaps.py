@@ -208,7 +208,8 @@ def test_each_is_found_and_none_invented_and_what_can_be_filled_is_told_of_as_fi
         (to_minute(FIRST_RUN_MS), 2)
     }
     errors = {gap["last_error"] for gap in of_holes if gap["exchange"] == "binanceus"}
-    assert errors and all("418" in error for error in errors)
+    assert errors
+    assert all("418" in error for error in errors)
     rejected = {gap["last_error"] for gap in asked_twice if gap["reason"] == "rejected"}
     assert rejected == {"a price is not above 0"}
 

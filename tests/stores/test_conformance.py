@@ -18,6 +18,7 @@ from candle_ingestor.model.candles import (
     no_candles,
     schema_of,
 )
+from candle_ingestor.model.gap_notes import GapNote, GapNotes
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.imported_file import FileStatus, ImportedFile
 from candle_ingestor.model.intervals import Interval, IntervalSet
@@ -34,6 +35,7 @@ from candle_ingestor.model.series_record import (
     Merging,
     Precision,
     SeriesRecord,
+    Wanted,
 )
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
@@ -344,6 +346,14 @@ FULL_RECORD = SeriesRecord(
     ),
     exports=Exports(
         backlog={"/data/one": {Month(2023, 11): START_MS}, "/data/ü'\"two": {}}, digits=(2, 8)
+    ),
+    wanted=Wanted(START_MS, START_MS + 60_000),
+    gap_notes=GapNotes(
+        (
+            GapNote(IntervalSet([minutes(10, 12)]), GapReason.FETCH_FAILED, START_MS, 3, "'ü\"\n"),
+            GapNote(IntervalSet([minutes(12, 13)]), GapReason.REJECTED, START_MS),
+        ),
+        (GapNote(IntervalSet([minutes(0, 5)]), GapReason.REJECTED, 1, 2, filled_ms=START_MS),),
     ),
 )
 

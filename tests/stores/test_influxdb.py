@@ -15,6 +15,7 @@ from influxd import InfluxServer
 from storing import covering, keep, put, remove
 
 from candle_ingestor.model.candles import EXCHANGE_CANDLES, MERGED_CANDLES
+from candle_ingestor.model.gap_notes import GapNote, GapNotes
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.merge_rules import MergeRules
@@ -618,6 +619,7 @@ def test_what_the_bucket_has_dropped_is_no_longer_covered(short_lived: InfluxDbC
         coverage=Coverage(span, span, {GapReason.REJECTED: IntervalSet.of(0, MINUTE_MS)}),
         merging=Merging(bases[0], ((bases[1], gone), (bases[2], kept)), gone | kept),
         exports=Exports({"a": {long_ago: long_ago.start_ms, this_month: horizon_ms}}, (2, 8)),
+        gap_notes=GapNotes((GapNote(span, GapReason.REJECTED, 1),)),
     )
     with closing(InfluxDbStore(short_lived, now_ms=lambda: NOW_MS)) as store:
         keep(store, {MERGED: record})
@@ -627,6 +629,7 @@ def test_what_the_bucket_has_dropped_is_no_longer_covered(short_lived: InfluxDbC
                 coverage=Coverage(kept, kept, record.coverage.reasons),
                 merging=Merging(bases[0], ((bases[2], kept),), kept),
                 exports=Exports({"a": {this_month: horizon_ms}}, (2, 8)),
+                gap_notes=GapNotes((GapNote(kept, GapReason.REJECTED, 1),)),
             )
         }
 

@@ -224,4 +224,8 @@ def test_gaps_and_coverage_are_what_is_wanted_and_months_sum_up(
         missing = sum(share.wanted - share.covered for share in shares) * MINUTE_MS
         assert missing == IntervalSet(intervals).duration_ms
         assert [share.month for share in shares] == sorted({share.month for share in shares})
-        assert all(0 <= share.covered <= share.wanted for share in shares)
+        assert all(0 <= share.covered <= share.wanted - share.not_listed_yet for share in shares)
+        unlisted = [one.gap for one in each.gaps if one.gap.reason is GapReason.NOT_LISTED_YET]
+        assert sum(share.not_listed_yet for share in shares) * MINUTE_MS == (
+            IntervalSet(gap.interval for gap in unlisted).duration_ms
+        )

@@ -50,10 +50,13 @@ def print_strip(found: Sequence[SeriesGaps], console: Console) -> None:
 
 
 def shade_of(share: MonthShare, shades: str = SHADES) -> str:
-    """One cell; only a month that is known whole is full."""
-    if share.covered == share.wanted:
+    """One cell; only a month that is known whole, but for time before its market, is full."""
+    wanted = share.wanted - share.not_listed_yet
+    if not wanted:
+        return _NOT_WANTED
+    if share.covered == wanted:
         return shades[-1]
-    return shades[1 + 3 * share.covered // share.wanted] if share.covered else shades[0]
+    return shades[1 + 3 * share.covered // wanted] if share.covered else shades[0]
 
 
 def name_of(series: Series) -> str:
@@ -71,7 +74,7 @@ def _least_known(found: Sequence[SeriesGaps]) -> Sequence[SeriesGaps]:
 
 
 def _share_known(one: SeriesGaps) -> float:
-    wanted = sum(share.wanted for share in one.months)
+    wanted = sum(share.wanted - share.not_listed_yet for share in one.months)
     return sum(share.covered for share in one.months) / wanted if wanted else 1.0
 
 

@@ -7,6 +7,7 @@ from rich.console import Console
 from candle_ingestor.commands.gaps_table import print_gaps
 from candle_ingestor.commands.reading import (
     nothing_stored,
+    place_flags,
     print_json,
     print_plain,
     read_runs,
@@ -46,6 +47,7 @@ def gaps(config: Config, clock: Clock, console: Console) -> int:
             now_ms,
             config.candles.settle_seconds,
             is_running=is_running,
+            place=place_flags(config),
         )
     if config.run.format == "json":
         print_json(console, gaps_json(found, store.description, now_ms))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 
 from candle_ingestor.commands.coverage_strip import name_of, print_strip
-from candle_ingestor.commands.saying import say
+from candle_ingestor.commands.saying import say, say_to_copy
 from candle_ingestor.completeness.gap_list import GapStatus, ListedGap, SeriesGaps, worst_first
 from candle_ingestor.completeness.remedies import Remedy
 from candle_ingestor.model.texts import counted, shortened, some_of
@@ -30,7 +30,7 @@ def print_gaps(found: Sequence[SeriesGaps], console: Console) -> None:
         if shown[position + 1 : position + 2] and shown[position + 1].remedy == one.remedy:
             continue
         for line in _remedy_words(one.remedy):
-            say(console, f"  {line}")
+            say_to_copy(console, f"  {line}")
     if len(missing) > _MOST_GAPS:
         say(console, f"and {len(missing) - _MOST_GAPS:,} more; --format=csv has all")
     filled = len(listed) - len(missing)

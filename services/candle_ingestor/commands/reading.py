@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from shlex import quote
 from typing import Any
 
 from rich.console import Console
@@ -23,6 +24,10 @@ from candle_ingestor.operations.clock import Clock
 from candle_ingestor.stores.base import Store
 
 _MOST_NAMED = 20
+_PLACE = (
+    *("store", "sqlite_path", "influxdb_url", "influxdb_org", "influxdb_bucket"),
+    *("influxdb_ca_file", "service_identifier"),
+)
 
 
 @contextmanager
@@ -92,6 +97,18 @@ def shown_series(config: Config, ledger: Ledger) -> list[Series]:
             ):
                 chosen[source] = None
     return list(chosen)
+
+
+def place_flags(config: Config) -> list[str]:
+    """The flags that name the store again in a command line, as far as flags or a file gave them.
+
+    What the environment says, it says of the next command too.
+    """
+    return [
+        f"--{name}={quote(str(config.raw[name]))}"
+        for name in _PLACE
+        if config.origins.get(name) in (Origin.FLAG, Origin.FILE)
+    ]
 
 
 def print_json(console: Console, values: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -10,7 +10,7 @@ from candle_ingestor.completeness.gap_past import GapPast, filled_gaps, pasts_of
 from candle_ingestor.completeness.known import gaps_of, wanted_of
 from candle_ingestor.completeness.remedies import NO_REMEDY, Remedy, remedy_of
 from candle_ingestor.ledger.ledger import Ledger
-from candle_ingestor.model.gaps import FINAL_REASONS, Gap
+from candle_ingestor.model.gaps import FINAL_REASONS, Gap, GapReason
 from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.series import Series
@@ -45,11 +45,15 @@ class ListedGap:
 
 @dataclass(frozen=True)
 class MonthShare:
-    """How much of what is wanted of a month is covered, in candle lengths."""
+    """How much of what is wanted of a month is covered, in candle lengths.
+
+    `not_listed_yet` is how much of it is time before the market, which nobody can know.
+    """
 
     month: Month
     wanted: int
     covered: int
+    not_listed_yet: int = 0
 
 
 @dataclass(frozen=True)
@@ -68,8 +72,12 @@ def series_gaps(
     settle_seconds: float,
     *,
     is_running: bool,
+    place: Sequence[str] = (),
 ) -> list[SeriesGaps]:
-    """The gaps of each of the series, also former ones that are filled."""
+    """The gaps of each of the series, also former ones that are filled.
+
+    `place` are the flags that name the store in the commands of remedies.
+    """
     found = []
     for series in shown:
         record = ledger.record(series)
@@ -77,13 +85,13 @@ def series_gaps(
         listed = []
         gaps = gaps_of(ledger, series, wanted)
         for gap, past in zip(gaps, pasts_of(gaps, record.gap_notes), strict=True):
-            remedy = remedy_of(ledger, series, gap)
+            remedy = remedy_of(ledger, series, gap).with_flags(place)
             listed.append(ListedGap(series, gap, _status(gap, remedy, is_running), past, remedy))
         listed += [
             ListedGap(series, gap, GapStatus.FILLED, past, NO_REMEDY)
             for gap, past in filled_gaps(record.gap_notes, record.covered)
         ]
-        found.append(SeriesGaps(series, listed, month_shares(series, wanted, record.covered)))
+        found.append(SeriesGaps(series, listed, month_shares(series, wanted, record.covered, gaps)))
     return found
 
 
@@ -95,17 +103,21 @@ def worst_first(all_gaps: Collection[SeriesGaps]) -> list[ListedGap]:
     )
 
 
-def month_shares(series: Series, wanted: Interval, covered: IntervalSet) -> list[MonthShare]:
-    """Each month that is touched by what is wanted, ascending."""
+def month_shares(
+    series: Series, wanted: Interval, covered: IntervalSet, gaps: Iterable[Gap]
+) -> list[MonthShare]:
+    """Each month that is touched by what is wanted, ascending; `gaps` are all in it."""
     everything = IntervalSet((wanted,))
+    unlisted = IntervalSet(g.interval for g in gaps if g.reason is GapReason.NOT_LISTED_YET)
     length_ms = series.timeframe.duration_ms
     shares = []
     for month in months_of(everything):
         part = everything & IntervalSet((month.interval,))
-        known = part & covered
-        shares.append(
-            MonthShare(month, part.duration_ms // length_ms, known.duration_ms // length_ms)
-        )
+        candles = [
+            intervals.duration_ms // length_ms
+            for intervals in (part, part & covered, part & unlisted)
+        ]
+        shares.append(MonthShare(month, *candles))
     return shares
 
 

@@ -26,7 +26,12 @@ def gaps_json(found: Sequence[SeriesGaps], store: str, now_ms: int) -> dict[str,
             {
                 **_names(each.series),
                 "months": [
-                    {"month": str(share.month), "wanted": share.wanted, "covered": share.covered}
+                    {
+                        "month": str(share.month),
+                        "wanted": share.wanted,
+                        "covered": share.covered,
+                        "not_listed_yet": share.not_listed_yet,
+                    }
                     for share in each.months
                 ],
             }

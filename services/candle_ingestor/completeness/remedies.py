@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from candle_ingestor.archives.publications import Publication, publications_of
 from candle_ingestor.exchanges.trade_habits import TRADE_HABITS
@@ -30,6 +31,12 @@ class Remedy:
     @property
     def exists(self) -> bool:
         return self.command is not None or bool(self.files)
+
+    def with_flags(self, flags: Sequence[str]) -> Remedy:
+        """The remedy with more flags at the end of its command, if it has one."""
+        if self.command is None or not flags:
+            return self
+        return replace(self, command=" ".join((self.command, *flags)))
 
 
 NO_REMEDY = Remedy()

@@ -22,7 +22,6 @@ from candle_ingestor.model.candles import EXCHANGE_CANDLES, MERGED_CANDLES
 from candle_ingestor.model.gap_notes import GapNote, GapNotes
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import Interval, IntervalSet
-from candle_ingestor.model.months import Month
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import NOTHING_KNOWN, Exports, SeriesRecord
 from candle_ingestor.model.symbol import Symbol
@@ -561,23 +560,19 @@ def test_a_file_of_the_second_version_is_brought_to_this_one(
             "UPDATE series_record_rows SET facts = json_remove(facts, '$.coverage.origins')"
         )
         connection.execute("DROP TABLE imported_files")
-        connection.execute("DROP TABLE candle_counts")
         connection.execute("DROP TABLE gap_note_rows")
         connection.execute("PRAGMA user_version = 2")
 
     with closing(SqliteStore(path)) as again:
         assert again.read_records() == expected
         assert again.read_imported_files() == []
-        assert again.count_candles([KRAKEN], EVERYTHING) == {KRAKEN: {Month(1970, 1): 1}}
 
     with closing(sqlite3.connect(path)) as notebook:
         (found,) = notebook.execute("SELECT record FROM candle_coverage").fetchone()
         assert decode_record(found, KRAKEN) == expected[KRAKEN]
 
 
-def test_a_file_of_the_fourth_version_is_brought_to_this_one(
-    store: SqliteStore, path: Path
-) -> None:
+def test_a_file_of_the_third_version_is_brought_to_this_one(store: SqliteStore, path: Path) -> None:
     put(store, KRAKEN, candles(1))
     expected = store.read_records()
     store.close()
@@ -585,11 +580,10 @@ def test_a_file_of_the_fourth_version_is_brought_to_this_one(
         connection.execute("DROP VIEW candle_coverage")
         connection.execute("CREATE VIEW candle_coverage AS SELECT 1 AS record")
         connection.execute("DROP TABLE gap_note_rows")
-        connection.execute("PRAGMA user_version = 4")
+        connection.execute("PRAGMA user_version = 3")
 
     with closing(SqliteStore(path)) as again:
         assert again.read_records() == expected
-        assert again.count_candles([KRAKEN], EVERYTHING) == {KRAKEN: {Month(1970, 1): 1}}
         keep(again, {KRAKEN: replace(expected[KRAKEN], gap_notes=NOTES)})
 
     with closing(sqlite3.connect(path)) as notebook:

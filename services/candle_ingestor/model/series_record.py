@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from candle_ingestor.model.candle_counts import CandleCounts
 from candle_ingestor.model.gap_notes import NO_NOTES, GapNotes
 from candle_ingestor.model.gaps import FINAL_REASONS, Reasons, with_reason, without
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
@@ -225,6 +226,7 @@ class SeriesRecord:
         precision: the market's own, learnt once; None for a merged series and before that.
         merging: what a merged series is made by; None for an exchange's.
         wanted: what the last run wanted of it; None before the first.
+        counts: the candles that are stored where it is `countable`.
         gap_notes: since when its gaps are known, how often they were asked for, and which ones
             were filled.
     """
@@ -236,6 +238,7 @@ class SeriesRecord:
     merging: Merging | None = None
     exports: Exports = Exports()
     wanted: Wanted | None = None
+    counts: CandleCounts = field(default_factory=CandleCounts)
     gap_notes: GapNotes = NO_NOTES
 
     @property
@@ -245,6 +248,13 @@ class SeriesRecord:
     @property
     def provisional(self) -> IntervalSet:
         return self.coverage.provisional
+
+    @property
+    def countable(self) -> IntervalSet:
+        """Where stored candles belong to the series: what is covered, and what is stale."""
+        if self.merging is None or not self.merging.stale:
+            return self.covered
+        return self.covered | self.merging.stale
 
     @property
     def sources(self) -> tuple[Series, ...]:

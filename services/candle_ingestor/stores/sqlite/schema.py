@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 
 from candle_ingestor.stores.record_fields import RecordError
-from candle_ingestor.stores.sqlite.counts import COUNTS_STATEMENT, count_everything
 from candle_ingestor.stores.sqlite.migration import migrate_from_1, remake_views
 from candle_ingestor.stores.sqlite.records import record_views
 
@@ -76,7 +75,6 @@ _STATEMENTS = (
         run_id TEXT PRIMARY KEY, started_ms INTEGER NOT NULL, status TEXT NOT NULL,
         report TEXT NOT NULL) WITHOUT ROWID""",
     IMPORTED_FILES_STATEMENT,
-    COUNTS_STATEMENT,
     "CREATE INDEX ingestion_runs_by_start ON ingestion_runs (started_ms)",
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
@@ -137,8 +135,6 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
         remake_views(connection, record_views())
     if version < 3:
         connection.execute(IMPORTED_FILES_STATEMENT)
-    if version < 4:
-        count_everything(connection)
 
 
 def _refuse_foreign(connection: sqlite3.Connection) -> None:

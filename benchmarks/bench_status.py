@@ -106,10 +106,12 @@ def place_of(connection: InfluxDbConnection) -> list[str]:
 
 
 def seconds_of(
-    place: Sequence[str], environment: dict[str, str] | None = None, command: str = "status"
+    place: Sequence[str],
+    environment: dict[str, str] | None = None,
+    command: str = "status --by_exchange",
 ) -> float:
     words = [
-        *(sys.executable, "-P", "-m", "candle_ingestor", command, "--by_exchange"),
+        *(sys.executable, "-P", "-m", "candle_ingestor", *command.split()),
         *(f"--now={iso_text(END_MS + MINUTE_MS)}", *place),
     ]
     (cost,) = best_of_each([lambda: cost_of_child(words, environment)], ROUNDS)

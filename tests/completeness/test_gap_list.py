@@ -116,7 +116,7 @@ def test_what_kraken_does_not_reach_names_its_file_and_the_merged_gap_does_too(
     covered = IntervalSet.of(START_MS, END_MS) - IntervalSet((gap.interval,))
     merged = SeriesRecord(Coverage(covered), merging=merging, wanted=Wanted(START_MS))
 
-    found = worst_first(listed({KRAKEN: record([gap]), BITSTAMP: record([]), MERGED: merged}))
+    found = worst_first(listed({MERGED: merged, KRAKEN: record([gap]), BITSTAMP: record([])}))
 
     assert [(one.series, one.gap.reason) for one in found] == [
         (MERGED, GapReason.BELOW_MINIMUM),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from candle_ingestor.completeness.gap_past import GapPast, filled_gaps, pasts_of
 from candle_ingestor.completeness.known import gaps_of, wanted_of
-from candle_ingestor.completeness.remedies import NO_REMEDY, Remedy, remedy_of
+from candle_ingestor.completeness.remedies import NO_REMEDY, Remedies, Remedy
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.gaps import FINAL_REASONS, Gap, GapReason
 from candle_ingestor.model.intervals import Interval, IntervalSet
@@ -26,10 +27,10 @@ class GapStatus(StrEnum):
 
 
 _WORST_FIRST = (GapStatus.OPEN, GapStatus.FILLING, GapStatus.PERMANENT, GapStatus.FILLED)
+_RANK = {status: rank for rank, status in enumerate(_WORST_FIRST)}
 
 
-@dataclass(frozen=True)
-class ListedGap:
+class ListedGap(NamedTuple):
     """One gap. `candles` is how many candle lengths it has."""
 
     series: Series
@@ -84,8 +85,9 @@ def series_gaps(
         wanted = wanted_of(record, series.timeframe.closed_end_ms(now_ms, settle_seconds))
         listed = []
         gaps = gaps_of(ledger, series, wanted)
+        remedies = Remedies(ledger, series, place)
         for gap, past in zip(gaps, pasts_of(gaps, record.gap_notes), strict=True):
-            remedy = remedy_of(ledger, series, gap).with_flags(place)
+            remedy = remedies.of(gap)
             listed.append(ListedGap(series, gap, _status(gap, remedy, is_running), past, remedy))
         listed += [
             ListedGap(series, gap, GapStatus.FILLED, past, NO_REMEDY)
@@ -96,10 +98,10 @@ def series_gaps(
 
 
 def worst_first(all_gaps: Collection[SeriesGaps]) -> list[ListedGap]:
-    """All gaps: open ones first, and of each status the longest first."""
+    """All gaps: open ones first, and of each status the longest first; else in their order."""
     return sorted(
         (listed for each in all_gaps for listed in each.gaps),
-        key=lambda one: (_WORST_FIRST.index(one.status), -one.candles, one.series, one.gap),
+        key=lambda one: (_RANK[one.status], -one.candles),
     )
 
 

@@ -28,16 +28,20 @@ class GapPast:
     filled_ms: int | None = None
 
 
+NO_PAST = GapPast()
+
+
 def pasts_of(gaps: Sequence[Gap], notes: GapNotes) -> list[GapPast]:
     """The past of each of the gaps, which are ascending and disjoint."""
     starts = [gap.interval.start_ms for gap in gaps]
     missing = IntervalSet(gap.interval for gap in gaps)
-    pasts = [GapPast()] * len(gaps)
+    pasts = [NO_PAST] * len(gaps)
     for note in notes.open:
+        past = _past_of(note)
         for start_ms, end_ms in note.intervals & missing:
             index = bisect_right(starts, start_ms) - 1
             while index < len(starts) and starts[index] < end_ms:
-                pasts[index] = _with_note(pasts[index], note)
+                pasts[index] = past if pasts[index] is NO_PAST else _longer(pasts[index], past)
                 index += 1
     return pasts
 
@@ -48,19 +52,22 @@ def filled_gaps(notes: GapNotes, covered: IntervalSet) -> list[tuple[Gap, GapPas
     What is covered by now is filled, though the run that did it may not have noted that yet.
     """
     found = [
-        (Gap(interval, note.reason), _with_note(GapPast(), note))
+        (Gap(interval, note.reason), past)
         for note in (*notes.filled, *notes.open)
+        for past in (_past_of(note),)
         for interval in note.intervals & covered
     ]
     return sorted(found, key=lambda pair: pair[0])
 
 
-def _with_note(past: GapPast, note: GapNote) -> GapPast:
-    since_ms = note.first_seen_ms if past.since_ms is None else past.since_ms
-    is_longer = note.attempts >= past.attempts
+def _past_of(note: GapNote) -> GapPast:
+    return GapPast(note.first_seen_ms, note.attempts, note.last_error, note.filled_ms)
+
+
+def _longer(one: GapPast, other: GapPast) -> GapPast:
+    """The past of a gap of which parts had these."""
+    known_ms = [past.since_ms for past in (one, other) if past.since_ms is not None]
+    often, seldom = (one, other) if one.attempts > other.attempts else (other, one)
     return GapPast(
-        min(since_ms, note.first_seen_ms),
-        max(past.attempts, note.attempts),
-        (note.last_error if is_longer else past.last_error) or note.last_error or past.last_error,
-        note.filled_ms,
+        min(known_ms, default=None), often.attempts, often.last_error or seldom.last_error
     )

@@ -13,6 +13,7 @@ import pytest
 from terminal import Terminal, unspaced
 
 from candle_ingestor.completeness.gaps_json import COLUMNS
+from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
 
 ROOT = Path(__file__).parents[2]
 NOW = "2024-05-03T02:00:10"
@@ -106,6 +107,41 @@ def test_the_remedy_of_what_was_not_fetched_is_a_command_that_fills_it(
         "--symbols=ETH/USD",
         "--backfill_start_date=2024-05-02T00:00",
     ]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "influxdb"])
+def test_while_a_run_works_its_gaps_are_filling_and_the_status_is_told(
+    kind: str,
+    new_job: Any,
+    new_influxdb_job: Any,
+    simulate: Any,
+    ms_of: Any,
+    at_candle_request: Any,
+    bucket: InfluxDbConnection,
+) -> None:
+    market = simulate(now_ms=ms_of(NOW), exchanges=("coinbaseexchange",))
+    flags = {"now": ms_of(NOW), "run_report_path": None}
+    job = new_job("job", **flags) if kind == "sqlite" else new_influxdb_job(bucket, **flags)
+    job.use(market)
+    alone = {"exchanges": "coinbaseexchange", "symbols": "BTC/USD"}
+    job.run_well(**alone, backfill_start_date="2024-05-03")
+    later = ms_of(NOW) + 20_000
+    heard: list[Any] = []
+
+    def look() -> None:
+        heard.extend(listed(job, now=later)["gaps"])
+        status = job.run_well("status", format="json", exchange_settings_file=None, now=later)
+        heard.extend(json.loads(status.output)["series"])
+
+    # The day before is wanted now, and the second request is for it.
+    done = at_candle_request(market, 2, look)
+    job.run_well(**alone, backfill_start_date="2024-05-02", now=later)
+
+    assert done.is_set()
+    gap, series = heard
+    assert (gap["start"], gap["status"]) == ("2024-05-02T00:00:00Z", "filling")
+    assert (series["wanted"], series["last_run"]["status"]) == (1_560, "running")
+    assert listed(job, now=later)["gaps"] == []
 
 
 def test_the_table_and_the_page_have_the_fields_of_the_json(job: Any) -> None:

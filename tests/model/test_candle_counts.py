@@ -39,4 +39,4 @@ def test_replaced_candles_count_once_and_unknown_months_stay_unknown(
 
     known = {m: n for m, n in months(others | after).items() if m not in unknown}
     assert changed == CandleCounts(known, frozenset(unknown))
-    assert changed.with_counted({month: 7 for month in unknown}).unknown == frozenset()
+    assert changed.with_counted(dict.fromkeys(unknown, 7)).unknown == frozenset()

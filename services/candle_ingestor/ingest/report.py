@@ -102,6 +102,7 @@ class RunReport:
         is_export_wanted: whether the run was to write CSV.
         asked: by exchange, what asking it cost.
         service_identifier: of the service whose run it is.
+        symbols: those that were named and understood.
     """
 
     run_id: str
@@ -124,6 +125,7 @@ class RunReport:
     is_export_wanted: bool = False
     asked: Mapping[str, RequestCounts] = field(default_factory=dict)
     service_identifier: str = ""
+    symbols: tuple[str, ...] = ()
 
     @property
     def downloads(self) -> list[Publication]:

@@ -41,6 +41,7 @@ def report_json(report: RunReport) -> dict[str, Any]:
         "min_exchanges_required": report.min_exchanges,
         "max_price_deviation_pct": report.max_price_deviation_pct,
         "timeframe": report.timeframe,
+        "symbols": list(report.symbols),
         "symbols_wanted": report.symbols_wanted,
         "symbols_complete": len(report.complete_tickers),
         "known_candles": known,

@@ -139,6 +139,7 @@ class _Run:
             symbols_wanted=len(symbols.requests) + len(symbols.rejected),
             is_export_wanted=config.export.csv,
             service_identifier=config.store.service_identifier,
+            symbols=tuple(str(request.symbol) for request in symbols.requests),
         )
 
     async def execute(self) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
+
+import apsw
 
 from candle_ingestor.model.gap_notes import NO_NOTES, GapNotes
 from candle_ingestor.model.series import Series
@@ -42,7 +43,7 @@ class RecordRows:
         self._known.clear()
         self._known_notes.clear()
 
-    def write(self, connection: sqlite3.Connection, series_id: int, record: SeriesRecord) -> None:
+    def write(self, connection: apsw.Connection, series_id: int, record: SeriesRecord) -> None:
         """Replaces the record of a series inside the caller's transaction."""
         former = self._known.get(series_id)
         if former is None:
@@ -64,13 +65,13 @@ class RecordRows:
             )
             self._known_notes[series_id] = record.gap_notes
 
-    def read_all(self, connection: sqlite3.Connection) -> dict[Series, SeriesRecord]:
+    def read_all(self, connection: apsw.Connection) -> dict[Series, SeriesRecord]:
         """Every record, inside the caller's transaction.
 
         Raises:
             RecordError: if one is malformed; the message names the series.
         """
-        rows = connection.execute(
+        rows: list[tuple[Any, ...]] = connection.execute(
             "SELECT series_id, exchange, currency_pair, timeframe, facts, notes"
             " FROM series_record_rows CROSS JOIN series USING (series_id)"
             " LEFT JOIN gap_note_rows USING (series_id)"
@@ -126,9 +127,7 @@ def _by_kind(record: SeriesRecord) -> dict[str, _Intervals]:
     }
 
 
-def _intervals_of(
-    connection: sqlite3.Connection, series_id: int | None = None
-) -> dict[int, _ByKind]:
+def _intervals_of(connection: apsw.Connection, series_id: int | None = None) -> dict[int, _ByKind]:
     """The stored intervals by series and kind, ascending; of one series, or of all."""
     condition, parameters = ("", ()) if series_id is None else ("WHERE series_id = ?", (series_id,))
     rows = connection.execute(
@@ -143,7 +142,7 @@ def _intervals_of(
 
 
 def _write_difference(
-    connection: sqlite3.Connection,
+    connection: apsw.Connection,
     key: tuple[int, str],
     former: _Intervals,
     intervals: _Intervals,

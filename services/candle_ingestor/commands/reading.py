@@ -64,12 +64,12 @@ def read_runs(config: Config, store: Store, newest: int) -> list[dict[str, Any]]
     return with_interrupted(found, alive)
 
 
-def shown_series(config: Config, ledger: Ledger) -> list[Series]:
+def shown_series(config: Config, ledger: Ledger, *, with_exchanges: bool = False) -> list[Series]:
     """The series that are asked for: merged ones, each followed by what it is made from if wanted.
 
     An exchange's series that nothing is merged from is always among them. --symbols and
-    --candle_granularity_minutes choose some; --by_exchange adds the exchanges' own, and --exchanges
-    names those of them.
+    --candle_granularity_minutes choose some; --by_exchange or `with_exchanges` adds the exchanges'
+    own, and --exchanges names those of them.
 
     Raises:
         ConfigurationError: if the store knows nothing of one of the symbols that are named.
@@ -86,7 +86,7 @@ def shown_series(config: Config, ledger: Ledger) -> list[Series]:
     if not config.symbols.are_in_redis:
         heads = _of_symbols(config, ledger, heads)
     names_exchanges = config.origins.get("exchanges") is Origin.FLAG
-    if not (config.run.by_exchange or names_exchanges):
+    if not (config.run.by_exchange or with_exchanges or names_exchanges):
         return heads
     chosen: dict[Series, None] = {}
     for head in heads:

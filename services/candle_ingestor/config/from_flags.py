@@ -21,6 +21,7 @@ from candle_ingestor.config.groups import (
     SymbolsConfig,
 )
 from candle_ingestor.config.origins import SECRETS, Origin, Origins
+from candle_ingestor.config.quality_flags import quality_from_flags
 from candle_ingestor.config.redis_flags import names_redis, redis_from_flags
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.exchanges.minimum import resolve_minimum
@@ -56,6 +57,8 @@ _REAL_NUMBERS = (
     "markets_cache_hours",
     "catch_up_initial_days",
     "settle_seconds",
+    "quality_sensitivity",
+    "fail_below",
 )
 
 
@@ -75,7 +78,7 @@ def config_from_flags(
         ConfigurationError: at the first thing that cannot be, naming the flag.
     """
     for name in _REAL_NUMBERS:
-        if not math.isfinite(getattr(values, name)):
+        if not math.isfinite(getattr(values, name) or 0):
             raise ConfigurationError(f"--{name}={getattr(values, name)} is not a finite number")
     origins = origins or {}
     known = known_exchanges()
@@ -97,6 +100,8 @@ def config_from_flags(
             format=values.format,
             by_exchange=values.by_exchange,
             newest=values.newest,
+            output=_path(values.output),
+            fail_below=values.fail_below,
             words=tuple(paths),
         ),
         symbols=symbols,
@@ -130,6 +135,7 @@ def config_from_flags(
             restate=values.restate,
         ),
         archives=archives_from_flags(values, known, paths),
+        quality=quality_from_flags(values),
         origins=origins,
         raw={name: getattr(values, name) for name in origins if name not in SECRETS},
         warnings=(*renamed, *_passed_over(values, origins), *_without_trades(values, exchanges)),
@@ -160,7 +166,15 @@ def _symbols(values: FlagValues, environment: Mapping[str, str]) -> SymbolsConfi
         redis_key=text_of("redis_key_crypto_symbols", values, environment)
         or "top_cryptocurrencies",
         strict=values.strict_symbols,
+        tiers=_tiers(values),
     )
+
+
+def _tiers(values: FlagValues) -> tuple[str, ...]:
+    named = tuple(filter(None, (tier.strip() for tier in values.tier)))
+    if values.tier and not named:
+        raise ConfigurationError("--tier names no tier; leave it out for all of them")
+    return named
 
 
 def _candles(values: FlagValues) -> CandlesConfig:

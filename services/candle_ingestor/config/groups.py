@@ -11,6 +11,7 @@ from candle_ingestor.config.origins import Origin, Origins
 from candle_ingestor.exchanges.proxies import Proxies
 from candle_ingestor.exchanges.settings import ExchangeSettings
 from candle_ingestor.model.merge_rules import MergeRules
+from candle_ingestor.model.quality_rules import QualityRule
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.operations.redis_connection import RedisConnection
 from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
@@ -29,6 +30,8 @@ class RunConfig:
         format: how a command that looks prints: text, json or csv.
         by_exchange: whether it tells of each exchange's own series, too.
         newest: how many runs it lists.
+        output: the file that a report is written to; None for standard output.
+        fail_below: the least completeness in percent that a report ends well with; None for any.
         words: what was named after the command.
     """
 
@@ -43,6 +46,8 @@ class RunConfig:
     format: str = "text"
     by_exchange: bool = False
     newest: int = 20
+    output: Path | None = None
+    fail_below: float | None = None
     words: tuple[str, ...] = ()
 
 
@@ -52,12 +57,14 @@ class SymbolsConfig:
 
     Attributes:
         strict: whether a symbol that is left out makes a run end with exit code 1.
+        tiers: which tiers' symbols are meant; empty for all, with and without a tier.
     """
 
     symbols: str | None
     symbols_file: Path | None
     redis_key: str
     strict: bool
+    tiers: tuple[str, ...] = ()
 
     @property
     def are_in_redis(self) -> bool:
@@ -171,6 +178,22 @@ class ArchivesConfig:
 
 
 @dataclass(frozen=True)
+class QualityConfig:
+    """How stored candles are looked at.
+
+    Attributes:
+        rules: which rules; empty for all.
+        sensitivity: what learnt thresholds are divided by.
+        thresholds: fixed ones, in the unit of the rule.
+    """
+
+    rules: frozenset[QualityRule] = frozenset()
+    sensitivity: float = 1.0
+    thresholds: Mapping[QualityRule, float] = field(default_factory=dict)
+    fails_on_findings: bool = False
+
+
+@dataclass(frozen=True)
 class Config:
     """One run's configuration, grouped by the part that uses it.
 
@@ -196,6 +219,7 @@ class Config:
     store: StoreConfig
     export: ExportConfig
     archives: ArchivesConfig
+    quality: QualityConfig = field(default_factory=QualityConfig)
     origins: Origins = field(default_factory=dict)
     raw: Mapping[str, object] = field(default_factory=dict, repr=False)
     warnings: tuple[str, ...] = ()

@@ -226,6 +226,8 @@ class SeriesRecord:
         precision: the market's own, learnt once; None for a merged series and before that.
         merging: what a merged series is made by; None for an exchange's.
         wanted: what the last run wanted of it; None before the first.
+        tier: the class of the symbol that its list names, as the last run heard it; None where no
+            list named one.
         counts: the candles that are stored where it is `countable`.
         gap_notes: since when its gaps are known, how often they were asked for, and which ones
             were filled.
@@ -238,6 +240,7 @@ class SeriesRecord:
     merging: Merging | None = None
     exports: Exports = Exports()
     wanted: Wanted | None = None
+    tier: int | str | None = None
     counts: CandleCounts = field(default_factory=CandleCounts)
     gap_notes: GapNotes = NO_NOTES
 

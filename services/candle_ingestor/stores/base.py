@@ -105,6 +105,13 @@ class Store(Protocol):
     def last_open_ms(self, series: Series, before_ms: int) -> int | None:
         """The open time of the newest candle that opens before `before_ms`; None without one."""
 
+    def count_within(self, wanted: Sequence[tuple[Series, Interval]]) -> list[int]:
+        """How many candles open in each of these intervals of a series; none is read.
+
+        Counts by month are in the records. This is for parts of months. Where many series are
+        counted in one interval, it takes one request.
+        """
+
     def size_bytes(self) -> int | None:
         """How much the store takes on disk; None for one that does not tell."""
 

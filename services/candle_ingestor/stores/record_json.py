@@ -104,6 +104,7 @@ def record_fields(record: SeriesRecord) -> dict[str, Any]:
             "digits": record.exports.digits,
         },
         "wanted": _wanted_fields(record.wanted),
+        "tier": record.tier,
         "counts": {str(month): candles for month, candles in record.counts.by_month.items()},
         "uncounted": [str(month) for month in sorted(record.counts.unknown)],
         "gap_notes": gap_notes_fields(record.gap_notes),
@@ -139,6 +140,7 @@ def _record(fields: Fields) -> SeriesRecord:
         exports=_exports(fields.within("exports")),
         wanted=_wanted(fields.optional_within("wanted")) if fields.has("wanted") else None,
         gap_notes=gap_notes_of(fields.optional_within("gap_notes")),
+        tier=fields.optional_name("tier"),
     )
 
 

@@ -12,6 +12,8 @@ from candle_ingestor.model.series import Series
 from candle_ingestor.model.timeframe import DAY_MS
 from candle_ingestor.stores.influxdb.lines import (
     CANDLE_COVERAGE,
+    CANDLES,
+    EXCHANGE_CANDLES,
     IMPORTED_FILES,
     INGESTION_RUNS,
     PROCESSING_STATE,
@@ -93,6 +95,16 @@ def newest_query(series: Sequence[Series], since_ms: int) -> str:
         f"SELECT {_columns(columns)} FROM {identifier(measurement_of(series[0]))}"
         f" WHERE {_any_equal('timeframe', timeframes)}"
         f" AND time >= {_time_ns(since_ms)} AND time <= {LAST_NS}"
+    )
+
+
+def count_query(symbols: Iterable[str], span: Interval) -> str:
+    """How many candles each series of these symbols has that open in the span."""
+    return (
+        f'SELECT COUNT("open") AS "candles" FROM {CANDLES}, {EXCHANGE_CANDLES}'
+        f" WHERE {_any_equal('currency_pair', symbols)}"
+        f" AND time >= {_time_ns(span.start_ms)} AND time < {_time_ns(span.end_ms)}"
+        ' GROUP BY "exchange", "currency_pair", "timeframe"'
     )
 
 

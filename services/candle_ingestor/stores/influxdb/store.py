@@ -18,6 +18,7 @@ from candle_ingestor.stores.influxdb import candles as table
 from candle_ingestor.stores.influxdb import checks, imported_files, queries
 from candle_ingestor.stores.influxdb.answers import all_columns, parse_answer
 from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
+from candle_ingestor.stores.influxdb.counting import count_within
 from candle_ingestor.stores.influxdb.errors import no_bucket
 from candle_ingestor.stores.influxdb.http import Bucket, InfluxDbHttp
 from candle_ingestor.stores.influxdb.lines import (
@@ -161,6 +162,10 @@ class InfluxDbStore:
     def last_open_ms(self, series: Series, before_ms: int) -> int | None:
         """The open time of the newest candle that opens before `before_ms`; None without one."""
         return table.last_open_ms(self._http, series, before_ms)
+
+    def count_within(self, wanted: Sequence[tuple[Series, Interval]]) -> list[int]:
+        """How many candles open in each of these intervals of a series; the server counts."""
+        return count_within(self._http, wanted)
 
     def size_bytes(self) -> int | None:
         """None: a bucket does not tell."""

@@ -109,6 +109,16 @@ def last_open_ms(
     return None if row is None else row[0]
 
 
+def count(connection: apsw.Connection, table: RowTable, series_id: int, interval: Interval) -> int:
+    """How many rows of the series open in the interval."""
+    ((rows,),) = connection.execute(
+        f"SELECT COUNT(*) FROM {table.name}"
+        " WHERE series_id = ? AND open_time_ms >= ? AND open_time_ms < ?",
+        (series_id, interval.start_ms, interval.end_ms),
+    )
+    return int(rows)
+
+
 def _insert_part(
     connection: apsw.Connection, table: RowTable, series_id: int, candles: pl.DataFrame
 ) -> None:

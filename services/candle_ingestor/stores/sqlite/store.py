@@ -132,6 +132,19 @@ class SqliteStore:
                 return None
             return table.last_open_ms(connection, table.table_of(series), series_id, before_ms)
 
+    def count_within(self, wanted: Sequence[tuple[Series, Interval]]) -> list[int]:
+        """How many candles open in each of these intervals of a series."""
+        with self._file.reading() as connection:
+            if connection is None:
+                return [0] * len(wanted)
+            ids = self._ids.find_all(connection, {series for series, _ in wanted})
+            return [
+                table.count(connection, table.table_of(series), ids[series], interval)
+                if series in ids
+                else 0
+                for series, interval in wanted
+            ]
+
     def size_bytes(self) -> int | None:
         """How much the file takes on disk, with what is not yet moved into it."""
         return self._file.size_bytes

@@ -2,21 +2,30 @@
 
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from storing import keep
 
-from candle_ingestor.completeness.gap_history import GapHistory
 from candle_ingestor.completeness.gap_list import GapStatus, SeriesGaps, series_gaps, worst_first
+from candle_ingestor.completeness.gap_past import GapPast
+from candle_ingestor.completeness.known import wanted_of
 from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.model.gap_notes import GapNote, GapNotes
 from candle_ingestor.model.gaps import Gap, GapReason
 from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.merge_rules import MergeRules
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import (
+    NOTHING_KNOWN,
     Coverage,
+    Listing,
     MergeBasis,
     Merging,
     SeriesRecord,
@@ -35,18 +44,17 @@ BITSTAMP = Series("bitstamp", BITCOIN, Timeframe(1))
 MERGED = Series.merged(BITCOIN, Timeframe(1))
 REASONS = (GapReason.FETCH_FAILED, GapReason.BEYOND_REACH, GapReason.REJECTED)
 
-Listing = Callable[..., list[SeriesGaps]]
+ListGaps = Callable[..., list[SeriesGaps]]
 
 
 @pytest.fixture
-def listed(tmp_path: Path) -> Listing:
-    def list_gaps(records: dict[Series, SeriesRecord], runs: list[object] | None = None) -> object:
+def listed(tmp_path: Path) -> ListGaps:
+    def list_gaps(records: dict[Series, SeriesRecord]) -> list[SeriesGaps]:
         with closing(SqliteStore(tmp_path / "candles.sqlite")) as store:
             keep(store, records)
-            history = GapHistory(runs or [])  # type: ignore[arg-type]
-            return series_gaps(Ledger(store), list(records), history, NOW_MS, 5, is_running=False)
+            return series_gaps(Ledger(store), list(records), NOW_MS, 5, is_running=False)
 
-    return list_gaps  # type: ignore[return-value]
+    return list_gaps
 
 
 def record(gaps: list[Gap]) -> SeriesRecord:
@@ -65,7 +73,7 @@ def minutes(first: int, last: int) -> Interval:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_injected_gaps_of_any_place_length_and_reason_are_all_that_is_found(
-    seed: int, listed: Listing
+    seed: int, listed: ListGaps
 ) -> None:
     random = Random(seed)
     series = [Series(name, BITCOIN, Timeframe(1)) for name in ("a", "b", "c", "d", "e")]
@@ -87,7 +95,7 @@ def test_injected_gaps_of_any_place_length_and_reason_are_all_that_is_found(
         assert listing.status is (GapStatus.PERMANENT if is_final else GapStatus.OPEN)
 
 
-def test_the_longest_gap_that_can_be_filled_comes_first(listed: Listing) -> None:
+def test_the_longest_gap_that_can_be_filled_comes_first(listed: ListGaps) -> None:
     gaps = [
         Gap(minutes(0, 5_000), GapReason.BEYOND_REACH),
         Gap(minutes(6_000, 6_010), GapReason.FETCH_FAILED),
@@ -100,7 +108,7 @@ def test_the_longest_gap_that_can_be_filled_comes_first(listed: Listing) -> None
 
 
 def test_what_kraken_does_not_reach_names_its_file_and_the_merged_gap_does_too(
-    listed: Listing,
+    listed: ListGaps,
 ) -> None:
     gap = Gap(minutes(0, 100), GapReason.BEYOND_REACH)
     rules = MergeRules(("kraken", "bitstamp"), 2, 5.0)
@@ -108,7 +116,7 @@ def test_what_kraken_does_not_reach_names_its_file_and_the_merged_gap_does_too(
     covered = IntervalSet.of(START_MS, END_MS) - IntervalSet((gap.interval,))
     merged = SeriesRecord(Coverage(covered), merging=merging, wanted=Wanted(START_MS))
 
-    found = worst_first(listed({KRAKEN: record([gap]), BITSTAMP: record([]), MERGED: merged}))
+    found = worst_first(listed({MERGED: merged, KRAKEN: record([gap]), BITSTAMP: record([])}))
 
     assert [(one.series, one.gap.reason) for one in found] == [
         (MERGED, GapReason.BELOW_MINIMUM),
@@ -120,60 +128,104 @@ def test_what_kraken_does_not_reach_names_its_file_and_the_merged_gap_does_too(
         ]
 
 
-def run_with(started_ms: int, gap: Gap | None, error: str = "time-out") -> dict[str, object]:
-    def text(time_ms: int) -> str:
-        return str(time_ms)
-
-    gaps = (
-        []
-        if gap is None
-        else [
-            {
-                "start": text(gap.interval.start_ms),
-                "end": text(gap.interval.end_ms),
-                "reason": gap.reason.value,
-            }
-        ]
+def test_a_gap_has_the_longest_past_of_its_parts(listed: ListGaps) -> None:
+    gap = Gap(minutes(0, 100), GapReason.FETCH_FAILED)
+    notes = GapNotes(
+        (
+            GapNote(IntervalSet((minutes(0, 10),)), GapReason.FETCH_FAILED, 30, 1, "the newer"),
+            GapNote(IntervalSet((minutes(10, 20),)), GapReason.NOT_FETCHED, 10),
+            GapNote(IntervalSet((minutes(20, 60),)), GapReason.FETCH_FAILED, 20, 3, "the older"),
+        )
     )
-    return {
-        "started_ms": started_ms,
-        "timeframe": "1m",
-        "exchange_troubles": {"bitstamp": {"error": error}},
-        "tickers": [
-            {
-                "symbol": "BTC/USD",
-                "errors": [],
-                "gaps": [],
-                "exchanges": {"bitstamp": {"symbol": "BTC/USD", "gaps": gaps}},
-            }
-        ],
-    }
+
+    (one,) = worst_first(listed({BITSTAMP: replace(record([gap]), gap_notes=notes)}))
+
+    assert one.gap == gap
+    assert one.past == GapPast(since_ms=10, attempts=3, last_error="the older")
 
 
-def test_runs_in_a_row_tell_since_when_how_often_and_why(listed: Listing) -> None:
-    gap = Gap(minutes(10, 20), GapReason.FETCH_FAILED)
-    runs = [
-        run_with(50, gap, "the newest"),
-        run_with(40, Gap(minutes(5, 30), GapReason.FETCH_FAILED)),
-        run_with(30, Gap(minutes(5, 30), GapReason.NOT_FETCHED)),
-        run_with(20, None),
-        run_with(10, gap),
+def test_a_gap_that_no_run_noted_yet_has_no_past(listed: ListGaps) -> None:
+    (one,) = worst_first(listed({BITSTAMP: record([Gap(minutes(0, 9), GapReason.REJECTED)])}))
+
+    assert one.past == GapPast()
+
+
+def test_what_was_noted_and_is_known_now_is_filled(listed: ListGaps) -> None:
+    done, just_done = minutes(10, 20), minutes(30, 40)
+    notes = GapNotes(
+        (GapNote(IntervalSet((just_done,)), GapReason.REJECTED, 20),),
+        (GapNote(IntervalSet((done,)), GapReason.FETCH_FAILED, 10, 2, "time-out", 50),),
+    )
+
+    found = worst_first(listed({BITSTAMP: replace(record([]), gap_notes=notes)}))
+
+    assert [one.status for one in found] == [GapStatus.FILLED] * 2
+    assert [(one.gap, one.past) for one in found] == [
+        (Gap(done, GapReason.FETCH_FAILED), GapPast(10, 2, "time-out", 50)),
+        (Gap(just_done, GapReason.REJECTED), GapPast(20)),
     ]
 
-    (one,) = (
-        each
-        for each in worst_first(listed({BITSTAMP: record([gap])}, runs))
-        if each.status is GapStatus.OPEN
+
+spans = st.lists(
+    st.tuples(st.integers(0, 190), st.integers(1, 40)).map(
+        lambda pair: minutes(200 * pair[0], 200 * pair[0] + pair[1] * 50)
+    ),
+    max_size=5,
+).map(IntervalSet)
+coverages = st.builds(
+    Coverage, spans, reasons=st.dictionaries(st.sampled_from(GapReason), spans, max_size=4)
+)
+wants = st.none() | st.builds(
+    Wanted,
+    st.integers(0, 40_000).map(lambda minute: START_MS + minute * MINUTE_MS),
+    st.none() | st.integers(0, 50_000).map(lambda minute: START_MS + minute * MINUTE_MS),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.tuples(coverages, wants, st.booleans()), min_size=1, max_size=3),
+    coverages,
+    wants,
+    st.integers(1, 3),
+)
+def test_gaps_and_coverage_are_what_is_wanted_and_months_sum_up(
+    of_sources: list[tuple[Coverage, Wanted | None, bool]],
+    coverage: Coverage,
+    wanted: Wanted | None,
+    minimum: int,
+) -> None:
+    sources = [Series(name, BITCOIN, Timeframe(1)) for name in ("a", "b", "c")][: len(of_sources)]
+    rules = MergeRules(tuple(s.exchange for s in sources), min(minimum, len(sources)), 5.0)
+    records = {
+        source: SeriesRecord(each, Listing(is_delisted=is_gone), wanted=want)
+        for source, (each, want, is_gone) in zip(sources, of_sources, strict=True)
+    }
+    merging = Merging(MergeBasis(rules, tuple(sources)))
+    records[MERGED] = SeriesRecord(coverage, merging=merging, wanted=wanted)
+    ledger: Any = SimpleNamespace(
+        record=lambda series: records.get(series, NOTHING_KNOWN), dependents=lambda _: (MERGED,)
     )
 
-    assert one.past.since_ms == 30
-    assert one.past.attempts == 2
-    assert one.past.last_error == "the newest"
+    found = series_gaps(ledger, list(records), NOW_MS, 5, is_running=False)
 
-
-def test_a_gap_that_a_run_told_of_and_that_is_known_now_is_filled(listed: Listing) -> None:
-    gap = Gap(minutes(10, 20), GapReason.FETCH_FAILED)
-
-    (one,) = worst_first(listed({BITSTAMP: record([])}, [run_with(50, None), run_with(40, gap)]))
-
-    assert (one.gap, one.status) == (gap, GapStatus.FILLED)
+    assert [each.series for each in found] == list(records)
+    for each in found:
+        its_record = records[each.series]
+        whole = IntervalSet((wanted_of(its_record, END_MS),))
+        intervals = [one.gap.interval for one in each.gaps]
+        # Disjoint, outside coverage, and nothing is left over.
+        assert sum(interval.duration_ms for interval in intervals) == (
+            IntervalSet(intervals).duration_ms
+        )
+        assert IntervalSet(intervals) == whole - its_record.covered
+        shares = each.months
+        assert sum(share.wanted for share in shares) * MINUTE_MS == whole.duration_ms
+        missing = sum(share.wanted - share.covered for share in shares) * MINUTE_MS
+        assert missing == IntervalSet(intervals).duration_ms
+        assert [share.month for share in shares] == sorted({share.month for share in shares})
+        assert all(0 <= share.covered <= share.wanted - share.not_listed_yet for share in shares)
+        unlisted = [one.gap for one in each.gaps if one.gap.reason is GapReason.NOT_LISTED_YET]
+        assert sum(share.not_listed_yet for share in shares) * MINUTE_MS == (
+            IntervalSet(gap.interval for gap in unlisted).duration_ms
+        )

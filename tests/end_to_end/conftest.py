@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from bucket_contents import without_folder
+from bucket_contents import without_place_and_past
 from job_server import JobProcess, JobServer
 from terminal import Terminal
 
@@ -129,7 +129,7 @@ class StoredData:
         return {
             "candles": self._select("SELECT * FROM candles ORDER BY 1, 2, 3"),
             "exchange_candles": self._select("SELECT * FROM exchange_candles ORDER BY 1, 2, 3, 4"),
-            "coverage": [(*key, without_folder(record)) for *key, record in coverage],
+            "coverage": [(*key, without_place_and_past(record)) for *key, record in coverage],
             "state": self._select("SELECT * FROM processing_state ORDER BY 1, 2"),
         }
 

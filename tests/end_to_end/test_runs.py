@@ -73,6 +73,38 @@ def test_a_run_is_running_then_interrupted_when_killed_and_another_one_is_ok(
     assert statuses(job) == ["ok", "interrupted"]
 
 
+def test_services_that_share_a_bucket_do_not_hide_each_others_running_and_dead_runs(
+    new_influxdb_job: Any,
+    market: Any,
+    flags: dict[str, Any],
+    at_candle_request: Any,
+    bucket: InfluxDbConnection,
+) -> None:
+    first = new_influxdb_job(bucket, "first", **flags, service_identifier="first")
+    second = new_influxdb_job(bucket, "second", **flags, service_identifier="second")
+    for job in (first, second):
+        job.use(market)
+    # Its start is later, though it works before.
+    second.run_well(**FETCHING, now=flags["now"] + 1_000)
+    heard: list[list[str]] = []
+
+    def look_and_kill() -> None:
+        heard.extend(statuses(job) for job in (first, second))
+        process.send_signal(signal.SIGKILL)
+
+    done = at_candle_request(market, 1, look_and_kill)
+    process = first.start(**FETCHING)
+    process.communicate()
+
+    assert done.wait(30)
+    assert heard == [["ok", "running"]] * 2
+    for job in (first, second):
+        assert statuses(job) == ["ok", "interrupted"]
+        shown = job.run_well("runs", format="json", exchange_settings_file=None)
+        services = [run["service_identifier"] for run in json.loads(shown.output)["runs"]]
+        assert services == ["second", "first"]
+
+
 def test_the_report_of_one_run_is_shown_again(
     new_job: Any, market: Any, flags: dict[str, Any]
 ) -> None:

@@ -101,6 +101,7 @@ def test_the_report_as_json_has_this_shape() -> None:
 
     assert json.loads(json.dumps(report_json(report))) == {
         "run_id": "run",
+        "service_identifier": "",
         "status": "degraded",
         "started": "2023-11-14T22:13:20Z",
         "started_ms": STARTED_MS,
@@ -113,6 +114,7 @@ def test_the_report_as_json_has_this_shape() -> None:
         "min_exchanges_required": 1,
         "max_price_deviation_pct": 5.0,
         "timeframe": "1m",
+        "symbols": [],
         "symbols_wanted": 3,
         "symbols_complete": 0,
         "known_candles": 195,

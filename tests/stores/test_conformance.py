@@ -18,6 +18,7 @@ from candle_ingestor.model.candles import (
     no_candles,
     schema_of,
 )
+from candle_ingestor.model.gap_notes import GapNote, GapNotes
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.imported_file import FileStatus, ImportedFile
 from candle_ingestor.model.intervals import Interval, IntervalSet
@@ -348,6 +349,13 @@ FULL_RECORD = SeriesRecord(
     ),
     wanted=Wanted(START_MS, START_MS + MINUTE_MS),
     pruned_until_ms=START_MS - MINUTE_MS,
+    gap_notes=GapNotes(
+        (
+            GapNote(IntervalSet([minutes(10, 12)]), GapReason.FETCH_FAILED, START_MS, 3, "'ü\"\n"),
+            GapNote(IntervalSet([minutes(12, 13)]), GapReason.REJECTED, START_MS),
+        ),
+        (GapNote(IntervalSet([minutes(0, 5)]), GapReason.REJECTED, 1, 2, filled_ms=START_MS),),
+    ),
 )
 
 

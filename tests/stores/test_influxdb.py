@@ -17,6 +17,7 @@ from storing import covering, keep, put, remove
 
 from candle_ingestor.model.candle_counts import CandleCounts
 from candle_ingestor.model.candles import EXCHANGE_CANDLES, MERGED_CANDLES
+from candle_ingestor.model.gap_notes import GapNote, GapNotes
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.merge_rules import MergeRules
@@ -625,6 +626,7 @@ def test_what_the_bucket_has_dropped_is_no_longer_covered(short_lived: InfluxDbC
             {long_ago: 3, this_month: 4, this_month.following(): 5},
             frozenset({long_ago.following()}),
         ),
+        gap_notes=GapNotes((GapNote(span, GapReason.REJECTED, 1),)),
     )
     with closing(InfluxDbStore(short_lived, now_ms=lambda: NOW_MS)) as store:
         keep(store, {MERGED: record})
@@ -635,6 +637,7 @@ def test_what_the_bucket_has_dropped_is_no_longer_covered(short_lived: InfluxDbC
                 merging=Merging(bases[0], ((bases[2], kept),), kept),
                 exports=Exports({"a": {this_month: horizon_ms}}, (2, 8)),
                 counts=CandleCounts({this_month.following(): 5}, frozenset({this_month})),
+                gap_notes=GapNotes((GapNote(kept, GapReason.REJECTED, 1),)),
             )
         }
         assert store.keeps_from_ms == horizon_ms

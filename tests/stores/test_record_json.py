@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -6,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from candle_ingestor.model.candle_counts import CandleCounts
+from candle_ingestor.model.gap_notes import GapNote, GapNotes
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import IntervalSet
 from candle_ingestor.model.merge_rules import HighLow, MergeRules
@@ -54,6 +56,10 @@ FULL = SeriesRecord(
         {"csv:/data": {Month(2023, 3): 60, Month(2023, 4): 180}, "parquet": {}}, (2, 8)
     ),
     counts=CandleCounts({Month(1970, 1): 2}, frozenset({Month(1970, 2)})),
+    gap_notes=GapNotes(
+        (GapNote(IntervalSet.of(60, 120), GapReason.REJECTED, 500, 2, "no close"),),
+        (GapNote(IntervalSet([(0, 30), (40, 60)]), GapReason.NOT_FETCHED, 400, filled_ms=500),),
+    ),
 )
 
 MALFORMED_INTERVALS: list[Any] = [
@@ -93,6 +99,20 @@ bases = st.builds(MergeBasis, rules, st.lists(series, max_size=3).map(tuple))
 former_bases = st.lists(
     st.tuples(bases, st.integers(0, 9)), max_size=3, unique_by=lambda pair: pair[1]
 ).map(lambda pairs: tuple((basis, IntervalSet.of(60 * n, 60 * n + 60)) for basis, n in pairs))
+notes = st.builds(
+    GapNote,
+    interval_sets.filter(bool),
+    st.sampled_from(GapReason),
+    times,
+    st.integers(0, 9),
+    st.none() | st.text(),
+)
+filled_notes = st.builds(lambda note, at_ms: replace(note, filled_ms=at_ms), notes, times)
+gap_notes = st.builds(
+    GapNotes,
+    st.lists(notes, max_size=3).map(tuple),
+    st.lists(filled_notes, max_size=3).map(tuple),
+)
 months = st.builds(Month, st.integers(1970, 2100), st.integers(1, 12))
 records = st.builds(
     SeriesRecord,
@@ -122,6 +142,7 @@ records = st.builds(
         st.dictionaries(months, st.integers(1, 10**6), max_size=3),
         st.frozensets(months, max_size=3),
     ),
+    gap_notes=gap_notes,
 )
 
 
@@ -186,6 +207,27 @@ def test_a_record_is_nested_by_subject() -> None:
         "tier": "TIER1",
         "counts": {"1970-01": 2},
         "uncounted": ["1970-02"],
+        "gap_notes": {
+            "open": [
+                {
+                    "intervals": [[60, 120]],
+                    "reason": "rejected",
+                    "first_seen_ms": 500,
+                    "attempts": 2,
+                    "last_error": "no close",
+                }
+            ],
+            "filled": [
+                {
+                    "intervals": [[0, 30], [40, 60]],
+                    "reason": "not_fetched",
+                    "first_seen_ms": 400,
+                    "attempts": 0,
+                    "last_error": None,
+                    "filled_ms": 500,
+                }
+            ],
+        },
     }
 
 

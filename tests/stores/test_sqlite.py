@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pytest
 from storing import covering, keep, put
 
 from candle_ingestor.model.candles import EXCHANGE_CANDLES, MERGED_CANDLES
+from candle_ingestor.model.gap_notes import GapNote, GapNotes
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.series import Series
@@ -35,6 +37,7 @@ KRAKEN = Series("kraken", BITCOIN, Timeframe(1))
 MERGED = Series.merged(BITCOIN, Timeframe(1))
 EVERYTHING = Interval(0, 2**60)
 MINUTE_MS = 60_000
+NOTES = GapNotes((GapNote(IntervalSet.of(60, 120), GapReason.REJECTED, 500, 2, "no close"),))
 
 
 def candles(row_count: int, first_minute: int = 0) -> pl.DataFrame:
@@ -518,7 +521,7 @@ def test_a_file_of_the_first_version_is_brought_to_this_one(
     with closing(SqliteStore(old_file)) as again:
         assert again.read_records() == expected
     with closing(sqlite3.connect(old_file)) as notebook:
-        assert notebook.execute("PRAGMA user_version").fetchone() == (3,)
+        assert notebook.execute("PRAGMA user_version").fetchone() == (5,)
         found = notebook.execute("SELECT record FROM candle_coverage ORDER BY exchange").fetchall()
     assert found == [(encode_record(expected[series]),) for series in (MERGED, bitstamp, KRAKEN)]
 
@@ -537,6 +540,7 @@ def test_a_file_of_the_second_version_is_brought_to_this_one(
             "UPDATE series_record_rows SET facts = json_remove(facts, '$.coverage.origins')"
         )
         connection.execute("DROP TABLE imported_files")
+        connection.execute("DROP TABLE gap_note_rows")
         connection.execute("PRAGMA user_version = 2")
 
     with closing(SqliteStore(path)) as again:
@@ -546,6 +550,43 @@ def test_a_file_of_the_second_version_is_brought_to_this_one(
     with closing(sqlite3.connect(path)) as notebook:
         (found,) = notebook.execute("SELECT record FROM candle_coverage").fetchone()
         assert decode_record(found, KRAKEN) == expected[KRAKEN]
+
+
+def test_a_file_of_the_third_version_is_brought_to_this_one(store: SqliteStore, path: Path) -> None:
+    put(store, KRAKEN, candles(1))
+    expected = store.read_records()
+    store.close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("DROP VIEW candle_coverage")
+        connection.execute("CREATE VIEW candle_coverage AS SELECT 1 AS record")
+        connection.execute("DROP TABLE gap_note_rows")
+        connection.execute("PRAGMA user_version = 3")
+
+    with closing(SqliteStore(path)) as again:
+        assert again.read_records() == expected
+        keep(again, {KRAKEN: replace(expected[KRAKEN], gap_notes=NOTES)})
+
+    with closing(sqlite3.connect(path)) as notebook:
+        (found,) = notebook.execute("SELECT record FROM candle_coverage").fetchone()
+        assert decode_record(found, KRAKEN).gap_notes == NOTES
+
+
+def test_notes_on_gaps_are_written_only_when_they_change(store: SqliteStore, path: Path) -> None:
+    keep(store, {KRAKEN: SeriesRecord(gap_notes=NOTES)})
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("CREATE TABLE writes (notes TEXT)")
+        connection.execute(
+            "CREATE TRIGGER watch AFTER INSERT ON gap_note_rows"
+            " BEGIN INSERT INTO writes VALUES (new.notes); END"
+        )
+        store.read_records()
+
+        keep(store, {KRAKEN: SeriesRecord(catch_up_from_ms=1, gap_notes=NOTES)})
+        assert connection.execute("SELECT count(*) FROM writes").fetchone() == (0,)
+
+        keep(store, {KRAKEN: SeriesRecord(catch_up_from_ms=1, gap_notes=GapNotes())})
+        assert connection.execute("SELECT count(*) FROM writes").fetchone() == (1,)
+    assert store.read_records() == {KRAKEN: SeriesRecord(catch_up_from_ms=1)}
 
 
 def test_a_file_of_the_first_version_with_a_damaged_record_is_refused_and_left_alone(

@@ -15,9 +15,11 @@ COVERAGE_KEY = ("exchange", "currency_pair", "timeframe")
 _DATA_ROOT = re.compile(r'"[^"]*/(data/csv)"')
 
 
-def without_folder(record: str) -> str:
-    """A series record that does not say in which folder the job that wrote it worked."""
-    return _DATA_ROOT.sub(r'"\1"', record)
+def without_place_and_past(record: str) -> str:
+    """A series record that says neither in which folder its job worked, nor what its runs noted."""
+    fields = json.loads(_DATA_ROOT.sub(r'"\1"', record))
+    fields.pop("gap_notes", None)
+    return json.dumps(fields, separators=(",", ":"))
 
 
 def rows_of(server: InfluxServer, bucket: str, measurement: str) -> list[dict[str, Any]]:
@@ -41,7 +43,7 @@ def contents_of(server: InfluxServer, bucket: str) -> dict[str, list[Any]]:
         if int(row["part"]) < row["part_count"]:
             parts.setdefault(key, {})[int(row["part"])] = row["intervals"]
     coverage = [
-        (*key, without_folder("".join(text for _, text in sorted(parts[key].items()))))
+        (*key, without_place_and_past("".join(text for _, text in sorted(parts[key].items()))))
         for key in sorted(parts)
     ]
     state = sorted(

@@ -7,6 +7,7 @@ from rich.console import Console
 from candle_ingestor.commands.gaps_table import print_gaps
 from candle_ingestor.commands.reading import (
     nothing_stored,
+    place_flags,
     print_json,
     print_plain,
     read_runs,
@@ -14,7 +15,6 @@ from candle_ingestor.commands.reading import (
     shown_series,
 )
 from candle_ingestor.commands.saying import say
-from candle_ingestor.completeness.gap_history import GapHistory
 from candle_ingestor.completeness.gap_list import series_gaps
 from candle_ingestor.completeness.gaps_json import gaps_csv, gaps_json
 from candle_ingestor.completeness.runs import RUNNING
@@ -22,7 +22,7 @@ from candle_ingestor.config import Config
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.operations.clock import Clock
 
-_RUNS_LOOKED_AT = 100
+_RUNS_LOOKED_AT = 10
 
 
 def gaps(config: Config, clock: Clock, console: Console) -> int:
@@ -40,14 +40,14 @@ def gaps(config: Config, clock: Clock, console: Console) -> int:
         ledger = Ledger(store)
         shown = shown_series(config, ledger)
         runs = read_runs(config, store, _RUNS_LOOKED_AT)
-        is_running = bool(runs) and runs[0]["status"] == RUNNING
+        is_running = any(run["status"] == RUNNING for run in runs)
         found = series_gaps(
             ledger,
             shown,
-            GapHistory(runs),
             now_ms,
             config.candles.settle_seconds,
             is_running=is_running,
+            place=place_flags(config),
         )
     if config.run.format == "json":
         print_json(console, gaps_json(found, store.description, now_ms))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from shlex import quote
 from typing import Any
 
 from rich.console import Console
 
 from candle_ingestor.commands.parts import load_symbols
-from candle_ingestor.commands.storage import is_run_there, make_reading_store
-from candle_ingestor.completeness.runs import RUNNING, with_interrupted
+from candle_ingestor.commands.storage import is_run_there, make_reading_store, run_lock_name
+from candle_ingestor.completeness.runs import Report, running_by_lock, with_interrupted
 from candle_ingestor.config import Config
 from candle_ingestor.config.origins import Origin
 from candle_ingestor.errors import ConfigurationError
@@ -23,6 +24,10 @@ from candle_ingestor.operations.clock import Clock
 from candle_ingestor.stores.base import Store
 
 _MOST_NAMED = 20
+_PLACE = (
+    *("store", "sqlite_path", "influxdb_url", "influxdb_org", "influxdb_bucket"),
+    *("influxdb_ca_file", "service_identifier"),
+)
 
 
 @contextmanager
@@ -38,14 +43,25 @@ def reading(config: Config, clock: Clock) -> Iterator[Store]:
 
 def read_runs(config: Config, store: Store, newest: int) -> list[dict[str, Any]]:
     """The newest run reports, newest first; a run that died is `interrupted`."""
+
+    def service_of(run: Report) -> str:
+        # A report of an earlier version does not name it.
+        return str(run.get("service_identifier") or config.store.service_identifier)
+
+    def lock_of(run: Report) -> str:
+        return run_lock_name(config, service_of(run))
+
     found = store.read_runs(newest)
-    is_there = True
-    if found and found[0]["status"] == RUNNING:
-        is_there = is_run_there(config)
-        if not is_there:
-            # It may have ended in between.
-            found = store.read_runs(newest)
-    return with_interrupted(found, is_newest_there=is_there)
+    dead = {
+        run["run_id"]
+        for run in running_by_lock(found, lock_of).values()
+        if not is_run_there(config, service_of(run))
+    }
+    if dead:
+        # They may have ended in between, and others have begun.
+        found = store.read_runs(newest)
+    alive = {run["run_id"] for run in running_by_lock(found, lock_of).values()} - dead
+    return with_interrupted(found, alive)
 
 
 def shown_series(config: Config, ledger: Ledger, *, with_exchanges: bool = False) -> list[Series]:
@@ -81,6 +97,18 @@ def shown_series(config: Config, ledger: Ledger, *, with_exchanges: bool = False
             ):
                 chosen[source] = None
     return list(chosen)
+
+
+def place_flags(config: Config) -> list[str]:
+    """The flags that name the store again in a command line, as far as flags or a file gave them.
+
+    What the environment says, it says of the next command too.
+    """
+    return [
+        f"--{name}={quote(str(config.raw[name]))}"
+        for name in _PLACE
+        if config.origins.get(name) in (Origin.FLAG, Origin.FILE)
+    ]
 
 
 def print_json(console: Console, values: Mapping[str, Any]) -> None:

@@ -13,3 +13,8 @@ def say(console: Console, line: str | Text, style: str = "") -> None:
     """
     text = Text(line, style=style) if isinstance(line, str) else line
     console.print(text, soft_wrap=not console.is_terminal)
+
+
+def say_to_copy(console: Console, line: str) -> None:
+    """Prints a line that is to be copied: a terminal wraps it, and it stays one line."""
+    console.print(Text(line), soft_wrap=True)

@@ -12,12 +12,14 @@ from rich.text import Text
 
 from candle_ingestor.commands.saying import say
 from candle_ingestor.completeness.status import SeriesStatus
+from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.texts import counted
 from candle_ingestor.model.timeframe import MINUTES_PER_DAY, MINUTES_PER_HOUR
 from candle_ingestor.model.times import iso_text
 
 _COLUMNS = ("first", "last", "behind", "known", "candles", "no trade", "months")
+_MOST_LACKING = 20
 _COLOURS = {"ok": "green", "failed": "red", "running": "cyan"}
 
 
@@ -29,9 +31,7 @@ def print_statuses(
 ) -> None:
     """Prints a row a series, below it what is missing of it, and how the newest run went."""
     console.print(_table(statuses))
-    for status in statuses:
-        if status.gaps:
-            say(console, f"{_name(status)} lacks {_gaps(status)}")
+    _say_gaps(statuses, console)
     _say_sizes(statuses, console)
     if runs:
         newest = runs[0]
@@ -50,7 +50,7 @@ def duration_words(minutes: int) -> str:
 
 
 def _table(statuses: Sequence[SeriesStatus]) -> Table:
-    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=0)
     table.add_column("series", overflow="fold")
     for name in _COLUMNS:
         table.add_column(name, justify="right", no_wrap=True)
@@ -87,6 +87,22 @@ def _short_name(series: Series, head: Series) -> Text:
         return Text(f"{series.exchange} {series.symbol} {series.timeframe}")
     is_stand_in = series.symbol != head.symbol
     return Text(f"  {series.exchange}" + (f" {series.symbol}" if is_stand_in else ""))
+
+
+def _say_gaps(statuses: Sequence[SeriesStatus], console: Console) -> None:
+    """A line a series that lacks something, of many those that lack the most."""
+    lacking = [status for status in statuses if status.gaps]
+    worst = sorted(lacking, key=_lack, reverse=True)[:_MOST_LACKING]
+    for status in lacking:
+        if status in worst:
+            say(console, f"{_name(status)} lacks {_gaps(status)}")
+    if len(lacking) > len(worst):
+        say(console, f"and {len(lacking) - len(worst):,} more that lack less; --format=csv has all")
+
+
+def _lack(status: SeriesStatus) -> int:
+    """How much it lacks; time before its market is no lack."""
+    return sum(n for reason, n in status.gaps.items() if reason is not GapReason.NOT_LISTED_YET)
 
 
 def _gaps(status: SeriesStatus) -> str:

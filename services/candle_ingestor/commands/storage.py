@@ -7,7 +7,7 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,18 +69,31 @@ def make_store(
     return SqliteStore(config.store.sqlite_path)
 
 
-def is_run_there(config: Config) -> bool:
-    """Whether a run works on the store, as far as its lock can be seen from here.
+def run_lock_name(config: Config, service_identifier: str) -> str:
+    """What tells the lock of a service's runs on the store from others.
+
+    A file has one lock, and a bucket one for each service.
+    """
+    influxdb = config.store.influxdb
+    if influxdb is None:
+        return str(lock_path_of(config.store.sqlite_path))
+    return lock_name_of(influxdb.url, influxdb.org, influxdb.bucket, service_identifier)
+
+
+def is_run_there(config: Config, service_identifier: str) -> bool:
+    """Whether a run of the service works on the store, as far as its lock can be seen from here.
 
     What cannot be seen counts as there: a lock that another machine's run holds, or one in a Redis
     that does not answer.
     """
+    store = replace(config.store, service_identifier=service_identifier)
+    config = replace(config, store=store)
     influxdb, path = config.store.influxdb, _lock_path(config)
     if influxdb is None:
         return is_lock_held(path)
     if config.names_redis:
         try:
-            return _redis_lock(config, influxdb, started_ms=0).is_held()
+            return _redis_lock(config, started_ms=0).is_held()
         except DependencyError as error:
             log.warning("Whether a run is there cannot be told: %s", error)
             return True
@@ -119,7 +132,7 @@ def open_store(config: Config, clock: Clock, stop: StopSignal) -> Iterator[OpenS
             if not config.names_redis:
                 # Of a Redis that nobody named, merge and export do not know.
                 stack.enter_context(FileRunLock(_lock_path(config), started_ms=started_ms))
-            redis_lock = stack.enter_context(_redis_lock(config, config.store.influxdb, started_ms))
+            redis_lock = stack.enter_context(_redis_lock(config, started_ms))
             opened = OpenStore(store, redis_lock.when_lost)
         else:
             stack.enter_context(FileRunLock(_lock_path(config), started_ms=started_ms))
@@ -142,22 +155,17 @@ def _influxdb_store(
     )
 
 
-def _redis_lock(config: Config, influxdb: InfluxDbConnection, started_ms: int) -> RedisRunLock:
+def _redis_lock(config: Config, started_ms: int) -> RedisRunLock:
     from candle_ingestor.operations.redis_run_lock import RedisRunLock
 
-    return RedisRunLock(config.redis, _lock_name(config, influxdb), started_ms=started_ms)
+    name = run_lock_name(config, config.store.service_identifier)
+    return RedisRunLock(config.redis, name, started_ms=started_ms)
 
 
 def _lock_path(config: Config) -> Path:
-    influxdb = config.store.influxdb
-    if influxdb is None:
-        return lock_path_of(config.store.sqlite_path)
+    name = run_lock_name(config, config.store.service_identifier)
+    if config.store.influxdb is None:
+        return Path(name)
     # Without Redis the lock holds on this machine only, which is where a person runs it.
-    digest = hashlib.sha256(_lock_name(config, influxdb).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(name.encode()).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"candle-ingestor-{digest}.lock"
-
-
-def _lock_name(config: Config, influxdb: InfluxDbConnection) -> str:
-    return lock_name_of(
-        influxdb.url, influxdb.org, influxdb.bucket, config.store.service_identifier
-    )

@@ -19,6 +19,7 @@ from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.progress import Progress
 from candle_ingestor.operations.run_lock import RunLockLostError
 from candle_ingestor.operations.stopping import StopSignal
+from candle_ingestor.settle.noting import note_gaps, wanted_gaps
 from candle_ingestor.settle.outcome import TickerOutcome
 from candle_ingestor.settle.settling import SettleRules, Settling, Wanted, settle
 from candle_ingestor.settle.state import backfill_key, catch_up_key
@@ -88,6 +89,13 @@ def settle_stored(config: Config, clock: Clock, *, merges: bool, exports: bool) 
         settling.adopt({})
         wanted = {each: _wanted_of(ledger, each, rules.closed_end_ms, standing) for each in tickers}
         settle(settling, wanted)
+        if merges:
+            merged = [ticker.merged for ticker in tickers]
+            note_gaps(
+                ledger,
+                wanted_gaps(ledger, merged, started_ms, candles.settle_seconds),
+                started_ms,
+            )
     if stop.failure is not None:
         raise stop.failure
     return StoredSettled(outcomes, (clock.now_ms() - started_ms) / 1000, stop.reason)
@@ -132,6 +140,8 @@ def settle_dependents(
             },
         )
         settled |= outcomes
+    gaps = wanted_gaps(ledger, {*changed, *merged}, settling.now_ms, config.candles.settle_seconds)
+    note_gaps(ledger, gaps, settling.now_ms)
     return settled
 
 

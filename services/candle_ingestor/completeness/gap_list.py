@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
-from candle_ingestor.completeness.gap_history import GapHistory, GapPast
+from candle_ingestor.completeness.gap_past import GapPast, filled_gaps, pasts_of
 from candle_ingestor.completeness.known import gaps_of, wanted_of
-from candle_ingestor.completeness.remedies import NO_REMEDY, Remedy, remedy_of
+from candle_ingestor.completeness.remedies import NO_REMEDY, Remedies, Remedy
 from candle_ingestor.ledger.ledger import Ledger
-from candle_ingestor.model.gaps import FINAL_REASONS, Gap
+from candle_ingestor.model.gaps import FINAL_REASONS, Gap, GapReason
 from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.series import Series
@@ -26,10 +27,10 @@ class GapStatus(StrEnum):
 
 
 _WORST_FIRST = (GapStatus.OPEN, GapStatus.FILLING, GapStatus.PERMANENT, GapStatus.FILLED)
+_RANK = {status: rank for rank, status in enumerate(_WORST_FIRST)}
 
 
-@dataclass(frozen=True)
-class ListedGap:
+class ListedGap(NamedTuple):
     """One gap. `candles` is how many candle lengths it has."""
 
     series: Series
@@ -45,11 +46,15 @@ class ListedGap:
 
 @dataclass(frozen=True)
 class MonthShare:
-    """How much of what is wanted of a month is covered, in candle lengths."""
+    """How much of what is wanted of a month is covered, in candle lengths.
+
+    `not_listed_yet` is how much of it is time before the market, which nobody can know.
+    """
 
     month: Month
     wanted: int
     covered: int
+    not_listed_yet: int = 0
 
 
 @dataclass(frozen=True)
@@ -64,49 +69,57 @@ class SeriesGaps:
 def series_gaps(
     ledger: Ledger,
     shown: Collection[Series],
-    history: GapHistory,
     now_ms: int,
     settle_seconds: float,
     *,
     is_running: bool,
+    place: Sequence[str] = (),
 ) -> list[SeriesGaps]:
-    """The gaps of each of the series, also former ones that are filled."""
+    """The gaps of each of the series, also former ones that are filled.
+
+    `place` are the flags that name the store in the commands of remedies.
+    """
     found = []
     for series in shown:
         record = ledger.record(series)
         wanted = wanted_of(record, series.timeframe.closed_end_ms(now_ms, settle_seconds))
         listed = []
-        for gap in gaps_of(ledger, series, wanted):
-            remedy = remedy_of(ledger, series, gap)
-            past = history.past_of(series, gap.interval)
+        gaps = gaps_of(ledger, series, wanted)
+        remedies = Remedies(ledger, series, place)
+        for gap, past in zip(gaps, pasts_of(gaps, record.gap_notes), strict=True):
+            remedy = remedies.of(gap)
             listed.append(ListedGap(series, gap, _status(gap, remedy, is_running), past, remedy))
         listed += [
-            ListedGap(series, gap, GapStatus.FILLED, GapPast(), NO_REMEDY)
-            for gap in history.filled(series, record.covered)
+            ListedGap(series, gap, GapStatus.FILLED, past, NO_REMEDY)
+            for gap, past in filled_gaps(record.gap_notes, record.covered)
         ]
-        found.append(SeriesGaps(series, listed, month_shares(series, wanted, record.covered)))
+        found.append(SeriesGaps(series, listed, month_shares(series, wanted, record.covered, gaps)))
     return found
 
 
 def worst_first(all_gaps: Collection[SeriesGaps]) -> list[ListedGap]:
-    """All gaps: open ones first, and of each status the longest first."""
+    """All gaps: open ones first, and of each status the longest first; else in their order."""
     return sorted(
         (listed for each in all_gaps for listed in each.gaps),
-        key=lambda one: (_WORST_FIRST.index(one.status), -one.candles, one.series, one.gap),
+        key=lambda one: (_RANK[one.status], -one.candles),
     )
 
 
-def month_shares(series: Series, wanted: Interval, covered: IntervalSet) -> list[MonthShare]:
-    """Each month that is touched by what is wanted, ascending."""
+def month_shares(
+    series: Series, wanted: Interval, covered: IntervalSet, gaps: Iterable[Gap]
+) -> list[MonthShare]:
+    """Each month that is touched by what is wanted, ascending; `gaps` are all in it."""
     everything = IntervalSet((wanted,))
+    unlisted = IntervalSet(g.interval for g in gaps if g.reason is GapReason.NOT_LISTED_YET)
     length_ms = series.timeframe.duration_ms
     shares = []
     for month in months_of(everything):
         part = everything & IntervalSet((month.interval,))
-        known = part & covered
-        shares.append(
-            MonthShare(month, part.duration_ms // length_ms, known.duration_ms // length_ms)
-        )
+        candles = [
+            intervals.duration_ms // length_ms
+            for intervals in (part, part & covered, part & unlisted)
+        ]
+        shares.append(MonthShare(month, *candles))
     return shares
 
 

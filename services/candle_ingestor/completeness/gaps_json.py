@@ -26,7 +26,12 @@ def gaps_json(found: Sequence[SeriesGaps], store: str, now_ms: int) -> dict[str,
             {
                 **names_json(each.series),
                 "months": [
-                    {"month": str(share.month), "wanted": share.wanted, "covered": share.covered}
+                    {
+                        "month": str(share.month),
+                        "wanted": share.wanted,
+                        "covered": share.covered,
+                        "not_listed_yet": share.not_listed_yet,
+                    }
                     for share in each.months
                 ],
             }
@@ -37,7 +42,7 @@ def gaps_json(found: Sequence[SeriesGaps], store: str, now_ms: int) -> dict[str,
 
 COLUMNS = (
     *("exchange", "symbol", "timeframe", "start", "end", "candles", "reason", "status", "since"),
-    *("attempts", "last_error", "command", "files", "page"),
+    *("filled", "attempts", "last_error", "command", "files", "page"),
 )
 """The columns of the CSV, in their order."""
 
@@ -77,7 +82,8 @@ def _gap(listed: ListedGap) -> dict[str, Any]:
         "candles": listed.candles,
         "reason": reason.value,
         "status": listed.status.value,
-        "since": None if past.since_ms is None else iso_text(past.since_ms),
+        "since": _time(past.since_ms),
+        "filled": _time(past.filled_ms),
         "attempts": past.attempts,
         "last_error": past.last_error,
         "remedy": remedy_json(listed.remedy),
@@ -93,3 +99,7 @@ def remedy_json(remedy: Remedy) -> dict[str, Any]:
             for each in remedy.files
         ],
     }
+
+
+def _time(time_ms: int | None) -> str | None:
+    return None if time_ms is None else iso_text(time_ms)

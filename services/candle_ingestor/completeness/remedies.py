@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from candle_ingestor.archives.publications import Publication, publications_of
 from candle_ingestor.exchanges.trade_habits import TRADE_HABITS
@@ -31,37 +32,63 @@ class Remedy:
     def exists(self) -> bool:
         return self.command is not None or bool(self.files)
 
+    def with_flags(self, flags: Sequence[str]) -> Remedy:
+        """The remedy with more flags at the end of its command, if it has one."""
+        if self.command is None or not flags:
+            return self
+        return replace(self, command=" ".join((self.command, *flags)))
+
 
 NO_REMEDY = Remedy()
 
 _DEFAULT_DEVIATION_PCT = 5
 
 
-def remedy_of(ledger: Ledger, series: Series, gap: Gap) -> Remedy:
-    """What fills the gap; NO_REMEDY where nothing does."""
-    merged = series if series.is_merged else _made_of(ledger, series)
-    merging = None if merged is None else ledger.record(merged).merging
-    basis = None if merging is None else merging.basis
-    if gap.reason is GapReason.NOT_LISTED_YET:
-        return NO_REMEDY
-    if gap.reason in (GapReason.BEYOND_REACH, GapReason.BELOW_MINIMUM):
+class Remedies:
+    """What fills the gaps of one series, with `flags` at the end of every command."""
+
+    def __init__(self, ledger: Ledger, series: Series, flags: Sequence[str] = ()) -> None:
+        merged = series if series.is_merged else _made_of(ledger, series)
+        merging = None if merged is None else ledger.record(merged).merging
+        basis = None if merging is None else merging.basis
         sources = (series,) if basis is None or not series.is_merged else basis.sources
-        files = _files(ledger, sources, gap)
+        again = _run_again(ledger, merged or series, basis)
+        self._flags = flags
+        self._run_again = Remedy(again).with_flags(flags)
+        self._from_trades = Remedy(f"{again} --build_from_trades").with_flags(flags)
+        self._by_fewer = _merge_by_fewer(series, basis).with_flags(flags)
+        beyond = {source: _beyond(ledger, source) for source in sources}
+        # Few exchanges publish files, and of many gaps each would be asked about.
+        self._published = {s: part for s, part in beyond.items() if publications_of(s, part)}
+        self._traded = EMPTY
+        for source, part in beyond.items():
+            if source.exchange in TRADE_HABITS:
+                self._traded = self._traded | part
+
+    def of(self, gap: Gap) -> Remedy:
+        """What fills the gap; NO_REMEDY where nothing does."""
+        if gap.reason is GapReason.NOT_LISTED_YET:
+            return NO_REMEDY
+        if gap.reason not in (GapReason.BEYOND_REACH, GapReason.BELOW_MINIMUM):
+            return self._run_again
+        span = IntervalSet((gap.interval,))
+        files = tuple(
+            file
+            for source, part in self._published.items()
+            for file in publications_of(source, part & span)
+        )
         if files:
             symbols = dict.fromkeys(str(file.series.symbol) for file in files)
-            return Remedy(f"candle-ingestor import FOLDER --symbols={','.join(symbols)}", files)
-        if any(
-            source.exchange in TRADE_HABITS and _beyond(ledger, source, gap) for source in sources
-        ):
-            return Remedy(f"{_run_again(ledger, merged or series, basis)} --build_from_trades")
-        if gap.reason is GapReason.BELOW_MINIMUM and basis and basis.rules.min_exchanges > 1:
-            lower = basis.rules.min_exchanges - 1
-            return Remedy(
-                f"candle-ingestor merge --symbols={series.symbol} "
-                f"--min_exchanges_required={lower}{_length(series)}"
-            )
-        return NO_REMEDY
-    return Remedy(_run_again(ledger, merged or series, basis))
+            command = f"candle-ingestor import FOLDER --symbols={','.join(symbols)}"
+            return Remedy(command, files).with_flags(self._flags)
+        if self._traded & span:
+            return self._from_trades
+        return self._by_fewer if gap.reason is GapReason.BELOW_MINIMUM else NO_REMEDY
+
+
+def remedy_of(ledger: Ledger, series: Series, gap: Gap) -> Remedy:
+    """What fills one gap; of many gaps of a series `Remedies` tells sooner."""
+    return Remedies(ledger, series).of(gap)
 
 
 def _run_again(ledger: Ledger, series: Series, basis: MergeBasis | None) -> str:
@@ -89,6 +116,16 @@ def _run_again(ledger: Ledger, series: Series, basis: MergeBasis | None) -> str:
     return " ".join(words) + _length(series)
 
 
+def _merge_by_fewer(series: Series, basis: MergeBasis | None) -> Remedy:
+    """A merge by one exchange less, where that is possible."""
+    if basis is None or basis.rules.min_exchanges <= 1:
+        return NO_REMEDY
+    return Remedy(
+        f"candle-ingestor merge --symbols={series.symbol} "
+        f"--min_exchanges_required={basis.rules.min_exchanges - 1}{_length(series)}"
+    )
+
+
 def _length(series: Series) -> str:
     minutes = series.timeframe.minutes
     return "" if minutes == 1 else f" --candle_granularity_minutes={minutes}"
@@ -98,14 +135,5 @@ def _made_of(ledger: Ledger, source: Series) -> Series | None:
     return min(ledger.dependents(source), default=None)
 
 
-def _beyond(ledger: Ledger, source: Series, gap: Gap) -> IntervalSet:
-    beyond = ledger.record(source).coverage.reasons.get(GapReason.BEYOND_REACH, EMPTY)
-    return beyond & IntervalSet((gap.interval,))
-
-
-def _files(ledger: Ledger, sources: tuple[Series, ...], gap: Gap) -> tuple[Publication, ...]:
-    return tuple(
-        publication
-        for source in sources
-        for publication in publications_of(source, _beyond(ledger, source, gap))
-    )
+def _beyond(ledger: Ledger, source: Series) -> IntervalSet:
+    return ledger.record(source).coverage.reasons.get(GapReason.BEYOND_REACH, EMPTY)

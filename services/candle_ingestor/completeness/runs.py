@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from candle_ingestor.model.times import iso_text
@@ -17,17 +17,24 @@ INTERRUPTED = "interrupted"
 """Of a run that began and neither ended nor is there any more."""
 
 
-def with_interrupted(runs: Sequence[Report], *, is_newest_there: bool) -> list[dict[str, Any]]:
-    """The reports, newest first, of which those of runs that died say so.
+def running_by_lock(runs: Sequence[Report], lock_of: Callable[[Report], str]) -> dict[str, Report]:
+    """By lock, the run that may be working, of reports that come newest first.
 
-    One run works at a time (rule C6), so that only the newest may be running; `is_newest_there`
-    says whether it is.
+    A lock lets one run work at a time (rule C6), so that it can only be the newest.
     """
+    newest: dict[str, Report] = {}
+    for run in runs:
+        newest.setdefault(lock_of(run), run)
+    return {lock: run for lock, run in newest.items() if run["status"] == RUNNING}
+
+
+def with_interrupted(runs: Sequence[Report], alive: Collection[str]) -> list[dict[str, Any]]:
+    """The reports, of which those of runs that died say so; `alive` are the ids of others."""
     return [
         {**run, "status": INTERRUPTED}
-        if run["status"] == RUNNING and (index or not is_newest_there)
+        if run["status"] == RUNNING and run["run_id"] not in alive
         else dict(run)
-        for index, run in enumerate(runs)
+        for run in runs
     ]
 
 
@@ -52,7 +59,8 @@ def runs_csv(runs: Sequence[Report]) -> str:
 
 
 COLUMNS = (
-    *("run_id", "status", "started", "finished", "seconds", "stop_reason", "error", "exchanges"),
+    *("run_id", "service_identifier", "status", "started", "finished", "seconds", "stop_reason"),
+    *("error", "exchanges"),
     *("timeframe", "symbols_wanted", "symbols_complete", "requests", "candles", "merged_candles"),
     "gap_candles",
 )
@@ -66,6 +74,7 @@ def figures_of(run: Report) -> dict[str, Any]:
     tickers = run.get("tickers", ())
     return {
         "run_id": run["run_id"],
+        "service_identifier": run.get("service_identifier"),
         "status": run["status"],
         "started": iso_text(run["started_ms"]),
         "finished": None if finished_ms is None else iso_text(finished_ms),

@@ -20,12 +20,15 @@ Counts = Mapping[Month, int]
 
 @dataclass(frozen=True)
 class LastRun:
-    """The newest run that worked on a symbol, and how it ended for that symbol."""
+    """The newest run that worked on a symbol, and how it ended for that symbol.
+
+    `ticker_status` is None where it came to no end, or has not yet.
+    """
 
     run_id: str
     started_ms: int
     status: str
-    ticker_status: str
+    ticker_status: str | None
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,10 @@ def last_runs_of(runs: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], Las
     """By symbol and timeframe, the newest of the runs that worked on it."""
     found: dict[tuple[str, str], LastRun] = {}
     for run in runs:
+        if not run.get("tickers"):
+            unended = LastRun(run["run_id"], run["started_ms"], run["status"], None)
+            for symbol in run.get("symbols", ()):
+                found.setdefault((symbol, run["timeframe"]), unended)
         for ticker in run.get("tickers", ()):
             last = LastRun(run["run_id"], run["started_ms"], run["status"], ticker["status"])
             symbols = {ticker["symbol"]}

@@ -90,6 +90,7 @@ class Fetcher:
         except Exception as error:
             log.exception("%s: an unforeseen failure; the other series go on", work.series)
             work.settle(interval, IntervalSet((interval,)))
+            work.note_error(interval, repr(error))
             self.on_failure(work, error)
 
     async def _fetch_task(self, task: _Task) -> None:
@@ -108,6 +109,8 @@ class Fetcher:
                 )
 
     def _tell(self, work: SeriesWork, interval: Interval, error: ExchangeError) -> None:
+        words = words_without(work.series.exchange, error)
+        work.note_error(interval, words)
         # A refusal was told once, for the whole exchange.
         if error is not work.source.refusal:
             log.warning(
@@ -115,7 +118,7 @@ class Fetcher:
                 work.series,
                 iso_text(interval.start_ms),
                 iso_text(interval.end_ms),
-                words_without(work.series.exchange, error),
+                words,
             )
         self.on_failure(work, error)
 

@@ -101,6 +101,8 @@ class RunReport:
         symbols_wanted: how many symbols were named, also those that were passed over.
         is_export_wanted: whether the run was to write CSV.
         asked: by exchange, what asking it cost.
+        service_identifier: of the service whose run it is.
+        symbols: those that were named and understood.
     """
 
     run_id: str
@@ -122,6 +124,8 @@ class RunReport:
     symbols_wanted: int = 0
     is_export_wanted: bool = False
     asked: Mapping[str, RequestCounts] = field(default_factory=dict)
+    service_identifier: str = ""
+    symbols: tuple[str, ...] = ()
 
     @property
     def downloads(self) -> list[Publication]:

@@ -28,6 +28,7 @@ def report_json(report: RunReport) -> dict[str, Any]:
     known, wanted = report.known_and_wanted
     return {
         "run_id": report.run_id,
+        "service_identifier": report.service_identifier,
         "status": report.status.value,
         "started": iso_text(report.started_ms),
         "started_ms": report.started_ms,
@@ -40,6 +41,7 @@ def report_json(report: RunReport) -> dict[str, Any]:
         "min_exchanges_required": report.min_exchanges,
         "max_price_deviation_pct": report.max_price_deviation_pct,
         "timeframe": report.timeframe,
+        "symbols": list(report.symbols),
         "symbols_wanted": report.symbols_wanted,
         "symbols_complete": len(report.complete_tickers),
         "known_candles": known,

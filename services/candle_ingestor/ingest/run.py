@@ -25,6 +25,7 @@ from candle_ingestor.ingest.fetching import Fetcher
 from candle_ingestor.ingest.keeping import PageKeeper
 from candle_ingestor.ingest.merge_schedule import MergeSchedule
 from candle_ingestor.ingest.mixing import refuse_mixed_history
+from candle_ingestor.ingest.noting import note_open_gaps
 from candle_ingestor.ingest.outlook import WHAT_TO_DO, outlook_words, outlooks_of
 from candle_ingestor.ingest.plan import kept_from_ms
 from candle_ingestor.ingest.preparing import (
@@ -139,6 +140,8 @@ class _Run:
             max_price_deviation_pct=config.rules.max_price_deviation_pct,
             symbols_wanted=len(symbols.requests) + len(symbols.rejected),
             is_export_wanted=config.export.csv,
+            service_identifier=config.store.service_identifier,
+            symbols=tuple(str(request.symbol) for request in symbols.requests),
         )
 
     async def execute(self) -> None:
@@ -193,6 +196,14 @@ class _Run:
             raise
         finally:
             await on_store(self._report_source_gaps)
+        await on_store(
+            note_open_gaps,
+            self.ledger,
+            self.tickers,
+            self.works,
+            self.report,
+            self.config.candles.settle_seconds,
+        )
         await on_store(
             fail_what_is_missing,
             self.ledger,

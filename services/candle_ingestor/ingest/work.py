@@ -22,6 +22,7 @@ class SeriesWork:
         further: other sources of its candles, by kind.
         remaining: what may still be fetched and is not yet kept.
         failed: what was asked for in this run without a believable answer.
+        errors: by words, the pieces that it left unanswered.
     """
 
     series: Series
@@ -31,6 +32,7 @@ class SeriesWork:
     further: Mapping[Origin, FurtherSource] = field(default_factory=dict)
     remaining: IntervalSet = field(init=False)
     failed: IntervalSet = EMPTY
+    errors: dict[str, IntervalSet] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.remaining = self.plan.to_fetch
@@ -56,6 +58,10 @@ class SeriesWork:
         if failed:
             self.failed = self.failed | failed
             self.report.failed_pages += 1
+
+    def note_error(self, piece: Interval, words: str) -> None:
+        """Notes why a piece, or a part of it, was left unanswered."""
+        self.errors[words] = self.errors.get(words, EMPTY) | IntervalSet((piece,))
 
     def candles_in(self, intervals: Iterable[Interval]) -> int:
         """How many candle lengths the intervals hold."""

@@ -117,8 +117,11 @@ class IntervalSet:
 
 def covered_at_least(sets: Iterable[IntervalSet], minimum: int) -> IntervalSet:
     """The points that lie in at least `minimum` (1 or more) of the sets (rule M2)."""
+    some = [interval_set for interval_set in sets if interval_set]
+    if len(some) < minimum:
+        return EMPTY
     steps: list[tuple[int, int]] = []
-    for interval_set in sets:
+    for interval_set in some:
         for start_ms, end_ms in interval_set:
             steps.append((start_ms, 1))
             steps.append((end_ms, -1))

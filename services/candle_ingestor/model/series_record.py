@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from candle_ingestor.model.candle_counts import CandleCounts
+from candle_ingestor.model.gap_notes import NO_NOTES, GapNotes
 from candle_ingestor.model.gaps import FINAL_REASONS, Reasons, with_reason, without
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
 from candle_ingestor.model.merge_rules import MergeRules
@@ -244,6 +245,8 @@ class SeriesRecord:
         tier: the class of the symbol that its list names, as the last run heard it; None where no
             list named one.
         counts: the candles that are stored where it is `countable`.
+        gap_notes: since when its gaps are known, how often they were asked for, and which ones
+            were filled.
     """
 
     coverage: Coverage = Coverage()
@@ -256,6 +259,7 @@ class SeriesRecord:
     pruned_until_ms: int | None = None
     tier: int | str | None = None
     counts: CandleCounts = field(default_factory=CandleCounts)
+    gap_notes: GapNotes = NO_NOTES
 
     @property
     def covered(self) -> IntervalSet:

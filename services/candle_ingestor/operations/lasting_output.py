@@ -36,7 +36,8 @@ def _lasting(stream: TextIO) -> TextIO:
         # As in Python itself: without a buffer where every text is to be written at once.
         file if stream.write_through else io.BufferedWriter(file),
         encoding=stream.encoding,
-        errors=stream.errors,
+        # A terminal without UTF-8 shows what it lacks as an escape, and ends no command.
+        errors="backslashreplace" if stream.errors == "strict" else stream.errors,
         line_buffering=stream.line_buffering,
         write_through=stream.write_through,
     )

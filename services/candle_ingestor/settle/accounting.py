@@ -26,6 +26,29 @@ def account_for(ledger: Ledger, ticker: Ticker, wanted: Interval, outcome: Ticke
     outcome.covered_candles = outcome.wanted_candles - missing.duration_ms // length_ms
 
 
+def wanted_of(record: SeriesRecord, closed_end_ms: int) -> Interval:
+    """What the last run wanted of a series, up to the newest closed candle.
+
+    A series that no run wanted, such as an imported one, is wanted where it is covered.
+    """
+    if record.wanted is not None:
+        return record.wanted.interval(closed_end_ms)
+    if not record.covered:
+        return Interval(closed_end_ms, closed_end_ms)
+    return Interval(record.covered.start_ms, record.covered.end_ms)
+
+
+def gaps_of(ledger: Ledger, series: Series, wanted: Interval) -> list[Gap]:
+    """Every wanted and uncovered interval of any series with its reason, ascending."""
+    record = ledger.record(series)
+    if record.merging is None:
+        return source_gaps(ledger, series, wanted)
+    missing = IntervalSet((wanted,)) - record.covered
+    if not missing:
+        return []
+    return explain(missing, merged_reasons(ledger, Ticker(series, record.merging.basis), missing))
+
+
 def source_gaps(ledger: Ledger, source: Series, wanted: Interval) -> list[Gap]:
     """What is wanted of an exchange's series and not covered."""
     coverage = ledger.record(source).coverage

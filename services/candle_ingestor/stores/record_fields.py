@@ -49,6 +49,18 @@ class Fields:
             return value
         raise self._unlike(name, "a whole number")
 
+    def text(self, name: str) -> str:
+        value = self.optional_text(name)
+        if value is None:
+            raise self.malformed(name, "it is missing")
+        return value
+
+    def optional_text(self, name: str) -> str | None:
+        value = self.values.get(name)
+        if value is None or isinstance(value, str):
+            return value
+        raise self._unlike(name, "a text")
+
     def optional_name(self, name: str) -> int | str | None:
         value = self.values.get(name)
         if value is None or _is_int(value) or isinstance(value, str):

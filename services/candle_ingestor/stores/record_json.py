@@ -26,6 +26,7 @@ from candle_ingestor.model.series_record import (
 )
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.stores.gap_notes_json import gap_notes_fields, gap_notes_of
 from candle_ingestor.stores.record_fields import Fields, RecordError
 from candle_ingestor.stores.record_json_1 import record_of_format_1
 
@@ -107,6 +108,7 @@ def record_fields(record: SeriesRecord) -> dict[str, Any]:
         "tier": record.tier,
         "counts": {str(month): candles for month, candles in record.counts.by_month.items()},
         "uncounted": [str(month) for month in sorted(record.counts.unknown)],
+        "gap_notes": gap_notes_fields(record.gap_notes),
     }
 
 
@@ -139,6 +141,7 @@ def _record(fields: Fields) -> SeriesRecord:
         exports=_exports(fields.within("exports")),
         wanted=_wanted(fields.optional_within("wanted")) if fields.has("wanted") else None,
         pruned_until_ms=fields.optional_number("pruned_until_ms"),
+        gap_notes=gap_notes_of(fields.optional_within("gap_notes")),
         tier=fields.optional_name("tier"),
     )
 

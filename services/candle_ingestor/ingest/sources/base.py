@@ -20,9 +20,10 @@ from candle_ingestor.model.timeframe import Timeframe
 
 @dataclass
 class SourceCounts(RequestCounts):
-    """What reading cost, and how many rows were rejected."""
+    """What reading cost, how many rows were rejected, and why the newest of them was."""
 
     rejected: int = 0
+    last_rejection: str | None = None
 
 
 @dataclass(frozen=True)

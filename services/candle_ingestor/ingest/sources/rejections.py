@@ -20,6 +20,7 @@ def note_rejected(
 ) -> None:
     """Adds the rows to the counts, and logs the first of them. `what` says what was done."""
     counts.rejected += len(rows)
+    counts.last_rejection = rows[-1].why if rows else counts.last_rejection
     for row in rows[:_MOST_LOGGED]:
         log.warning("%s: %s, %s: %s", series, what, row.why, shown_raw(row.raw))
     if len(rows) > _MOST_LOGGED:

@@ -122,6 +122,7 @@ def without_expired(record: SeriesRecord, horizon_ms: int) -> SeriesRecord:
         merging=merging,
         exports=Exports(backlog, exports.digits),
         counts=_counts_since(record.counts, horizon_ms, record.countable),
+        gap_notes=record.gap_notes.within(kept),
     )
 
 

@@ -43,7 +43,7 @@ def migrate_from_1(connection: apsw.Connection, record_statements: Iterable[str]
         records.write(connection, ids.give(connection, series), record)
 
 
-def migrate_from_2(connection: apsw.Connection, view_statements: Iterable[str]) -> None:
+def remake_views(connection: apsw.Connection, view_statements: Iterable[str]) -> None:
     """Makes the views of series records again, inside the caller's transaction.
 
     Args:

@@ -1,4 +1,4 @@
-"""Series records as SQLite rows: a row an interval, and one of JSON for all else."""
+"""Series records as SQLite rows: a row an interval, one of notes on gaps, and one for all else."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Any
 
 import apsw
 
+from candle_ingestor.model.gap_notes import NO_NOTES, GapNotes
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import SeriesRecord
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.stores.gap_notes_json import gap_notes_fields
 from candle_ingestor.stores.record_fields import Fields, RecordError
 from candle_ingestor.stores.record_json import (
     compact_json,
@@ -34,10 +36,12 @@ class RecordRows:
 
     def __init__(self) -> None:
         self._known: dict[int, _ByKind] = {}
+        self._known_notes: dict[int, GapNotes] = {}
 
     def forget(self) -> None:
         """What is remembered may be stored no longer, since another program wrote."""
         self._known.clear()
+        self._known_notes.clear()
 
     def write(self, connection: apsw.Connection, series_id: int, record: SeriesRecord) -> None:
         """Replaces the record of a series inside the caller's transaction."""
@@ -54,6 +58,12 @@ class RecordRows:
             (series_id, _facts(record)),
         )
         self._known[series_id] = intervals
+        if self._known_notes.get(series_id) != record.gap_notes:
+            connection.execute(
+                "INSERT OR REPLACE INTO gap_note_rows (series_id, notes) VALUES (?, ?)",
+                (series_id, compact_json(gap_notes_fields(record.gap_notes))),
+            )
+            self._known_notes[series_id] = record.gap_notes
 
     def remove(self, connection: apsw.Connection, series_id: int) -> None:
         """Removes the record of a series inside the caller's transaction."""
@@ -68,20 +78,22 @@ class RecordRows:
             RecordError: if one is malformed; the message names the series.
         """
         rows: list[tuple[Any, ...]] = connection.execute(
-            "SELECT series_id, exchange, currency_pair, timeframe, facts"
+            "SELECT series_id, exchange, currency_pair, timeframe, facts, notes"
             " FROM series_record_rows CROSS JOIN series USING (series_id)"
+            " LEFT JOIN gap_note_rows USING (series_id)"
         ).fetchall()
         intervals = _intervals_of(connection)
         records: dict[Series, SeriesRecord] = {}
-        for series_id, exchange, pair, timeframe, facts in rows:
+        for series_id, exchange, pair, timeframe, facts, notes in rows:
             by_kind = intervals.get(series_id, {})
             name = f"the coverage record of {exchange} {pair} {timeframe} cannot be read"
             try:
                 series = Series(exchange, Symbol.parse(pair), Timeframe.parse(timeframe))
-                records[series] = _record(facts, by_kind, series)
+                records[series] = _record(facts, notes, by_kind, series)
             except ValueError as error:
                 raise RecordError(f"{name}: {error}") from error
             self._known[series_id] = by_kind
+            self._known_notes[series_id] = records[series].gap_notes
         return records
 
 
@@ -91,11 +103,14 @@ def _facts(record: SeriesRecord) -> str:
         "reasons": [reason.value for reason in record.coverage.reasons],
         "origins": [origin.value for origin in record.coverage.origins],
     }
+    del fields["gap_notes"]
     return compact_json(fields)
 
 
-def _record(facts: str, intervals: _ByKind, series: Series) -> SeriesRecord:
+def _record(facts: str, notes: str | None, intervals: _ByKind, series: Series) -> SeriesRecord:
     fields: dict[str, Any] = parsed_fields(facts)
+    if notes is not None:
+        fields["gap_notes"] = parsed_fields(notes)
     coverage = Fields(fields).within("coverage")
     fields["coverage"] = {
         COVERED: list(intervals.get(COVERED, ())),
@@ -179,13 +194,16 @@ def record_views() -> Iterator[str]:
         f" FROM json_each(facts, '$.coverage.{group}') AS name))"
         for group in _GROUPS
     )
+    no_notes = compact_json(gap_notes_fields(NO_NOTES))
     lists = ", ".join(
         f"'{kind}', json({_interval_list(repr(kind))})" for kind in (COVERED, PROVISIONAL)
     )
     yield (
         "CREATE VIEW candle_coverage AS SELECT exchange, currency_pair, timeframe,"
-        f" json_set(facts, '$.coverage', json_object({lists}, {groups}))"
+        f" json_set(facts, '$.coverage', json_object({lists}, {groups}),"
+        f" '$.gap_notes', json(COALESCE(notes, '{no_notes}')))"
         " AS record FROM series_record_rows AS owner CROSS JOIN series USING (series_id)"
+        " LEFT JOIN gap_note_rows USING (series_id)"
     )
     yield (
         "CREATE VIEW coverage_intervals AS"

@@ -5,16 +5,19 @@ from __future__ import annotations
 import apsw
 
 from candle_ingestor.stores.record_fields import RecordError
-from candle_ingestor.stores.sqlite.migration import migrate_from_1, migrate_from_2
+from candle_ingestor.stores.sqlite.migration import migrate_from_1, remake_views
 from candle_ingestor.stores.sqlite.records import record_views
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 5
 APPLICATION_ID = 0x43_4E_44_4C
 """Marks the file's header as a candle store, so that another program's file is never touched."""
 
 _PRICES_AND_VOLUME = """
     open REAL NOT NULL, high REAL NOT NULL, low REAL NOT NULL, close REAL NOT NULL,
     volume REAL NOT NULL"""
+
+GAP_NOTES_STATEMENT = """CREATE TABLE gap_note_rows (
+    series_id INTEGER PRIMARY KEY, notes TEXT NOT NULL)"""
 
 RECORD_STATEMENTS = (
     """CREATE TABLE series_record_rows (
@@ -23,6 +26,7 @@ RECORD_STATEMENTS = (
         series_id INTEGER NOT NULL, kind TEXT NOT NULL,
         start_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL,
         PRIMARY KEY (series_id, kind, start_ms)) WITHOUT ROWID""",
+    GAP_NOTES_STATEMENT,
     *record_views(),
 )
 """The tables and views of series records."""
@@ -112,11 +116,7 @@ def prepare(connection: apsw.Connection) -> None:
             for statement in _STATEMENTS:
                 connection.execute(statement)
         elif _version(connection) < SCHEMA_VERSION:
-            if _version(connection) == 1:
-                migrate_from_1(connection, RECORD_STATEMENTS)
-            else:
-                migrate_from_2(connection, record_views())
-            connection.execute(IMPORTED_FILES_STATEMENT)
+            _migrate(connection, _version(connection))
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
     except BaseException as error:
@@ -125,6 +125,16 @@ def prepare(connection: apsw.Connection) -> None:
         if isinstance(error, RecordError):
             raise ForeignFileError(f"cannot be brought to this version: {error}") from error
         raise
+
+
+def _migrate(connection: apsw.Connection, version: int) -> None:
+    if version == 1:
+        migrate_from_1(connection, RECORD_STATEMENTS)
+    else:
+        connection.execute(GAP_NOTES_STATEMENT)
+        remake_views(connection, record_views())
+    if version < 3:
+        connection.execute(IMPORTED_FILES_STATEMENT)
 
 
 def _refuse_foreign(connection: apsw.Connection) -> None:

@@ -87,6 +87,16 @@ _group(
         "How what is asked for is printed: for people, or for programs.",
     ),
     flags.DEFINE_integer("newest", 20, "How many runs are listed.", lower_bound=1),
+    flags.DEFINE_string(
+        "output", None, "Write what is asked for to this file, whole or not at all."
+    ),
+    flags.DEFINE_float(
+        "fail_below",
+        None,
+        "Exit with code 1 when a symbol is less complete than this, in percent.",
+        lower_bound=0,
+        upper_bound=100,
+    ),
     flags.DEFINE_bool(
         "by_exchange",
         False,
@@ -115,6 +125,12 @@ _group(
     ),
     flags.DEFINE_string(
         "symbols_file", None, "JSON, TOML, CSV or TXT file of symbols, in place of Redis."
+    ),
+    flags.DEFINE_list(
+        "tier",
+        [],
+        "Only the symbols of these tiers, such as TIER1,TIER2: of the list of symbols for a run, "
+        "and of what runs remember of them for a report.",
     ),
     flags.DEFINE_bool(
         "strict_symbols",

@@ -47,6 +47,7 @@ FULL = SeriesRecord(
         BASIS, ((MergeBasis(RULES, (KRAKEN,)), IntervalSet.of(0, 60)),), IntervalSet.of(180, 240)
     ),
     wanted=Wanted(0, 240),
+    tier="TIER1",
     exports=Exports(
         {"csv:/data": {Month(2023, 3): 60, Month(2023, 4): 180}, "parquet": {}}, (2, 8)
     ),
@@ -111,6 +112,7 @@ records = st.builds(
         st.dictionaries(st.text(), st.dictionaries(months, times, max_size=3), max_size=3),
         st.none() | st.tuples(st.integers(0, 18), st.integers(0, 18)),
     ),
+    tier=st.none() | st.integers() | st.text(),
 )
 
 
@@ -171,6 +173,7 @@ def test_a_record_is_nested_by_subject() -> None:
             "digits": [2, 8],
         },
         "wanted": {"from_ms": 0, "until_ms": 240},
+        "tier": "TIER1",
     }
 
 
@@ -243,6 +246,9 @@ def test_malformed_intervals_are_an_error_that_names_the_place(place: str, value
         ("exports.backlog.parquet.2023-03", 1.5),
         ("exports.digits", [2]),
         ("exports.digits", [2, "8"]),
+        ("tier", 1.5),
+        ("tier", True),
+        ("tier", ["TIER1"]),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_an_error_that_names_the_place(

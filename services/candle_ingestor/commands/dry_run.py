@@ -12,7 +12,7 @@ from rich.table import Table
 
 from candle_ingestor.commands.checks import Checks
 from candle_ingestor.commands.clients import make_clients
-from candle_ingestor.commands.parts import load_symbols, log_mode
+from candle_ingestor.commands.parts import chosen_symbols, log_mode
 from candle_ingestor.commands.plan_table import print_plan
 from candle_ingestor.commands.saying import say
 from candle_ingestor.commands.storage import make_store
@@ -89,7 +89,7 @@ def _check_symbols(config: Config, checks: Checks) -> SymbolList | None:
             return None
         checks.passed(f"{config.redis} answers")
     try:
-        symbols = load_symbols(config)
+        symbols = chosen_symbols(config)
     except CandleIngestorError as error:
         checks.failed("symbols", error)
         return None

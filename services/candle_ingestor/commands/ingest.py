@@ -13,7 +13,7 @@ from rich.console import Console
 from candle_ingestor.commands.clients import make_clients
 from candle_ingestor.commands.download_list import write_download_list
 from candle_ingestor.commands.parts import (
-    load_symbols,
+    chosen_symbols,
     log_mode,
     make_progress,
     markets_cache,
@@ -51,7 +51,7 @@ def ingest(config: Config, clock: Clock, console: Console) -> int:
     """
     log_mode(config)
     _refuse_unwritable(config)
-    symbols = load_symbols(config)
+    symbols = chosen_symbols(config)
     stop = StopSignal(config.run.max_run_seconds)
     with open_store(config, clock, stop) as opened:
         log.info("Candles are kept in %s", opened.store.description)

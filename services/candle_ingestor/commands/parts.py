@@ -14,6 +14,7 @@ from candle_ingestor.operations.progress import NoProgress, Progress, ProgressLi
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.symbols import sources
 from candle_ingestor.symbols.requests import SymbolList
+from candle_ingestor.symbols.tiers import symbols_of_tiers
 
 if TYPE_CHECKING:
     from candle_ingestor.exchanges.markets import MarketsCache
@@ -48,6 +49,16 @@ def load_symbols(config: Config) -> SymbolList:
             counted(symbols.duplicates, "double"),
         )
     return symbols
+
+
+def chosen_symbols(config: Config) -> SymbolList:
+    """The symbols that a run works on: of all that are listed, those of --tier.
+
+    Raises:
+        ConfigurationError: as `load_symbols`, or if no symbol has one of these tiers.
+        DependencyError: as `load_symbols`.
+    """
+    return symbols_of_tiers(load_symbols(config), config.symbols.tiers)
 
 
 def markets_cache(config: Config) -> MarketsCache:

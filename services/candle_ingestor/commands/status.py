@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 from candle_ingestor.commands.reading import (
+    candle_counts,
     nothing_stored,
     print_json,
     print_plain,
@@ -18,8 +19,6 @@ from candle_ingestor.completeness.status import StatusParts, statuses_of
 from candle_ingestor.completeness.status_json import status_csv, status_json
 from candle_ingestor.config import Config
 from candle_ingestor.ledger.ledger import Ledger
-from candle_ingestor.model.intervals import Interval
-from candle_ingestor.model.timeframe import DAY_MS
 from candle_ingestor.operations.clock import Clock
 
 _RUNS_LOOKED_AT = 10
@@ -43,7 +42,7 @@ def status(config: Config, clock: Clock, console: Console) -> int:
         counted = list(ledger.records) if store.size_bytes() is not None else shown
         parts = StatusParts(
             ledger,
-            store.count_candles(counted, _stored_span(ledger)),
+            candle_counts(ledger, counted),
             store.size_bytes(),
             read_runs(config, store, _RUNS_LOOKED_AT),
             now_ms,
@@ -59,12 +58,3 @@ def status(config: Config, clock: Clock, console: Console) -> int:
     else:
         say(console, nothing_stored(store))
     return 0
-
-
-def _stored_span(ledger: Ledger) -> Interval:
-    """Whole days that hold every candle: what is not covered any more may lie at either end."""
-    covered = [record.covered for record in ledger.records.values() if record.covered]
-    stale = [r.merging.stale for r in ledger.records.values() if r.merging and r.merging.stale]
-    start_ms = min((each.start_ms for each in (*covered, *stale)), default=0)
-    end_ms = max((each.end_ms for each in (*covered, *stale)), default=0)
-    return Interval(start_ms // DAY_MS * DAY_MS, -(-end_ms // DAY_MS) * DAY_MS)

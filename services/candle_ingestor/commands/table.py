@@ -75,6 +75,11 @@ COMMANDS = {
         "candle-ingestor runs --newest=10",
         arguments="[NAME]",
     ),
+    "report": Command(
+        "tell how complete everything is, by tier, symbol, exchange and month, and what to do",
+        "candle_ingestor.commands.report:report",
+        "candle-ingestor report --format=json",
+    ),
     "demo": Command(
         "run the job against simulated exchanges into data/demo, with nothing to set up",
         "candle_ingestor.commands.demo:demo",
@@ -96,7 +101,7 @@ HELP = "help"
 """The word before the name of a command that is to be explained."""
 
 _WORKING = ("ingest", "merge", "export", "import", "demo")
-LOOKING = ("status", "gaps", "runs")
+LOOKING = ("status", "gaps", "runs", "report")
 """What only reads the store: no lock, no write, no exchange, no Redis."""
 _ALL = (*_WORKING, *LOOKING)
 _STORED = ("ingest", "merge", "export", "import", *LOOKING)
@@ -123,6 +128,10 @@ _USED_BY_FLAG: Mapping[str, tuple[str, ...]] = {
     "format": LOOKING,
     "by_exchange": ("status", "gaps"),
     "newest": ("runs",),
+    "output": ("report",),
+    "fail_below": ("report",),
+    "tier": ("ingest", "report"),
+    "download_list_path": (*_FETCHING, "report"),
     "report": (*_FETCHING, "import"),
     "run_report_path": (*_FETCHING, "import"),
     "progress": _WORKING,
@@ -133,7 +142,7 @@ _USED_BY_FLAG: Mapping[str, tuple[str, ...]] = {
         ("redis_url", "redis_host", "redis_port", "redis_password", "redis_ca_file"), _WORKING
     ),
     "create_bucket": _WORKING,
-    "exchanges": ("ingest", "merge", "export", "demo", "status", "gaps"),
+    "exchanges": ("ingest", "merge", "export", "demo", "status", "gaps", "report"),
     "candle_granularity_minutes": _ALL,
     "settle_seconds": _ALL,
     "refetch_last_candles": (*_FETCHING, "import"),

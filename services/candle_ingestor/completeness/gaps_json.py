@@ -24,7 +24,7 @@ def gaps_json(found: Sequence[SeriesGaps], store: str, now_ms: int) -> dict[str,
         "gaps": [_gap(listed) for listed in worst_first(found)],
         "series": [
             {
-                **_names(each.series),
+                **names_json(each.series),
                 "months": [
                     {"month": str(share.month), "wanted": share.wanted, "covered": share.covered}
                     for share in each.months
@@ -58,7 +58,8 @@ def gaps_csv(found: Sequence[SeriesGaps]) -> str:
     return text.getvalue()
 
 
-def _names(series: Series) -> dict[str, str]:
+def names_json(series: Series) -> dict[str, str]:
+    """What identifies a series."""
     return {
         "exchange": series.exchange,
         "symbol": str(series.symbol),
@@ -70,7 +71,7 @@ def _gap(listed: ListedGap) -> dict[str, Any]:
     interval, reason = listed.gap
     past = listed.past
     return {
-        **_names(listed.series),
+        **names_json(listed.series),
         "start": iso_text(interval.start_ms),
         "end": iso_text(interval.end_ms),
         "candles": listed.candles,
@@ -79,11 +80,12 @@ def _gap(listed: ListedGap) -> dict[str, Any]:
         "since": None if past.since_ms is None else iso_text(past.since_ms),
         "attempts": past.attempts,
         "last_error": past.last_error,
-        "remedy": _remedy(listed.remedy),
+        "remedy": remedy_json(listed.remedy),
     }
 
 
-def _remedy(remedy: Remedy) -> dict[str, Any]:
+def remedy_json(remedy: Remedy) -> dict[str, Any]:
+    """A remedy's command, and the files that it takes."""
     return {
         "command": remedy.command,
         "files": [

@@ -48,7 +48,8 @@ def remedy_of(ledger: Ledger, series: Series, gap: Gap) -> Remedy:
         sources = (series,) if basis is None or not series.is_merged else basis.sources
         files = _files(ledger, sources, gap)
         if files:
-            return Remedy(f"candle-ingestor import FOLDER --symbols={series.symbol}", files)
+            symbols = dict.fromkeys(str(file.series.symbol) for file in files)
+            return Remedy(f"candle-ingestor import FOLDER --symbols={','.join(symbols)}", files)
         if any(
             source.exchange in TRADE_HABITS and _beyond(ledger, source, gap) for source in sources
         ):

@@ -56,6 +56,7 @@ _REAL_NUMBERS = (
     "markets_cache_hours",
     "catch_up_initial_days",
     "settle_seconds",
+    "fail_below",
 )
 
 
@@ -75,7 +76,7 @@ def config_from_flags(
         ConfigurationError: at the first thing that cannot be, naming the flag.
     """
     for name in _REAL_NUMBERS:
-        if not math.isfinite(getattr(values, name)):
+        if not math.isfinite(getattr(values, name) or 0):
             raise ConfigurationError(f"--{name}={getattr(values, name)} is not a finite number")
     origins = origins or {}
     known = known_exchanges()
@@ -97,6 +98,8 @@ def config_from_flags(
             format=values.format,
             by_exchange=values.by_exchange,
             newest=values.newest,
+            output=_path(values.output),
+            fail_below=values.fail_below,
             words=tuple(paths),
         ),
         symbols=symbols,
@@ -160,7 +163,15 @@ def _symbols(values: FlagValues, environment: Mapping[str, str]) -> SymbolsConfi
         redis_key=text_of("redis_key_crypto_symbols", values, environment)
         or "top_cryptocurrencies",
         strict=values.strict_symbols,
+        tiers=_tiers(values),
     )
+
+
+def _tiers(values: FlagValues) -> tuple[str, ...]:
+    named = tuple(filter(None, (tier.strip() for tier in values.tier)))
+    if values.tier and not named:
+        raise ConfigurationError("--tier names no tier; leave it out for all of them")
+    return named
 
 
 def _candles(values: FlagValues) -> CandlesConfig:

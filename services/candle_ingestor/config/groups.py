@@ -29,6 +29,8 @@ class RunConfig:
         format: how a command that looks prints: text, json or csv.
         by_exchange: whether it tells of each exchange's own series, too.
         newest: how many runs it lists.
+        output: the file that a report is written to; None for standard output.
+        fail_below: the least completeness in percent that a report ends well with; None for any.
         words: what was named after the command.
     """
 
@@ -43,6 +45,8 @@ class RunConfig:
     format: str = "text"
     by_exchange: bool = False
     newest: int = 20
+    output: Path | None = None
+    fail_below: float | None = None
     words: tuple[str, ...] = ()
 
 
@@ -52,12 +56,14 @@ class SymbolsConfig:
 
     Attributes:
         strict: whether a symbol that is left out makes a run end with exit code 1.
+        tiers: which tiers' symbols are meant; empty for all, with and without a tier.
     """
 
     symbols: str | None
     symbols_file: Path | None
     redis_key: str
     strict: bool
+    tiers: tuple[str, ...] = ()
 
     @property
     def are_in_redis(self) -> bool:

@@ -72,6 +72,7 @@ def _by_flag(config: Config, now_ms: int) -> Mapping[str, object]:
         "now": iso_text(now_ms),
         "symbols": config.symbols.symbols,
         "symbols_file": config.symbols.symbols_file,
+        "tier": config.symbols.tiers,
         "redis_url": redis.address if config.is_given("redis_url") else None,
         "redis_ca_file": redis.ca_file,
         "redis_host": redis.host,

@@ -34,11 +34,12 @@ _MOST_NEWEST_CANDLES = 1_500
 
 @dataclass(frozen=True)
 class RunTicker:
-    """A ticker of a run, what is wanted of it and where it is listed now."""
+    """A ticker of a run, what is wanted of it, where it is listed now, and its tier if named."""
 
     ticker: Ticker
     window: Window
     choice: MarketChoice
+    tier: int | str | None = None
 
     @property
     def asked(self) -> list[Series]:
@@ -72,7 +73,7 @@ def make_tickers(
         )
         digits = request.price_decimal_digits, request.volume_decimal_digits
         window = window_of(config.candles, request, now_ms)
-        tickers.append(RunTicker(Ticker(merged, basis, *digits), window, choice))
+        tickers.append(RunTicker(Ticker(merged, basis, *digits), window, choice, request.tier))
     return tickers
 
 
@@ -167,7 +168,11 @@ def with_unreachable(
 def with_wanted(
     tickers: Iterable[RunTicker], works: Mapping[Series, SeriesWork], records: Records
 ) -> dict[Series, SeriesRecord]:
-    """The records of the tickers' series with what the run wants of them."""
+    """The records of the tickers' series with what the run wants of them, and their tiers.
+
+    What serves in place of a symbol has the tier of its own, and what no list names a tier of keeps
+    the one that it has.
+    """
     wanting: dict[Series, SeriesRecord] = {}
     for each in tickers:
         spans = {series: works[series].plan.wanted for series in each.asked}
@@ -175,7 +180,10 @@ def with_wanted(
         for series, span in spans.items():
             until_ms = span.end_ms if each.window.is_bounded else None
             wanted = Wanted(span.start_ms, until_ms)
-            wanting[series] = replace(_record(records, series), wanted=wanted)
+            known = wanting.get(series, _record(records, series))
+            is_of_tier = each.tier is not None and series.symbol == each.ticker.symbol
+            tier = each.tier if is_of_tier else known.tier
+            wanting[series] = replace(known, wanted=wanted, tier=tier)
     return wanting
 
 

@@ -224,6 +224,8 @@ class SeriesRecord:
         precision: the market's own, learnt once; None for a merged series and before that.
         merging: what a merged series is made by; None for an exchange's.
         wanted: what the last run wanted of it; None before the first.
+        tier: the class of the symbol that its list names, as the last run heard it; None where no
+            list named one.
     """
 
     coverage: Coverage = Coverage()
@@ -233,6 +235,7 @@ class SeriesRecord:
     merging: Merging | None = None
     exports: Exports = Exports()
     wanted: Wanted | None = None
+    tier: int | str | None = None
 
     @property
     def covered(self) -> IntervalSet:

@@ -49,6 +49,12 @@ class Fields:
             return value
         raise self._unlike(name, "a whole number")
 
+    def optional_name(self, name: str) -> int | str | None:
+        value = self.values.get(name)
+        if value is None or _is_int(value) or isinstance(value, str):
+            return value
+        raise self._unlike(name, "a whole number or a text")
+
     def truth(self, name: str) -> bool:
         value = self.values.get(name)
         if isinstance(value, bool):

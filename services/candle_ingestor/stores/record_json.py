@@ -101,6 +101,7 @@ def record_fields(record: SeriesRecord) -> dict[str, Any]:
             "digits": record.exports.digits,
         },
         "wanted": _wanted_fields(record.wanted),
+        "tier": record.tier,
     }
 
 
@@ -129,6 +130,7 @@ def record_of(values: Mapping[str, Any], series: Series) -> SeriesRecord:
         merging=_merging(fields.optional_within("merging")),
         exports=_exports(fields.within("exports")),
         wanted=_wanted(fields.optional_within("wanted")) if fields.has("wanted") else None,
+        tier=fields.optional_name("tier"),
     )
 
 

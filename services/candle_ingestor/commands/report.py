@@ -1,0 +1,169 @@
+"""The command report: how complete everything is, and what to do about the rest."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Callable, Mapping
+from shlex import quote
+
+from rich.console import Console
+
+from candle_ingestor.commands.completeness_table import complete_words, print_completeness
+from candle_ingestor.commands.download_list import write_download_list
+from candle_ingestor.commands.reading import (
+    candle_counts,
+    nothing_stored,
+    print_json,
+    print_plain,
+    read_runs,
+    reading,
+    shown_series,
+)
+from candle_ingestor.commands.saying import say
+from candle_ingestor.completeness.report import CompletenessReport, ReportParts, make_report
+from candle_ingestor.completeness.report_json import report_csv, report_json
+from candle_ingestor.completeness.runs import RUNNING
+from candle_ingestor.config import Config
+from candle_ingestor.config.origins import Origin
+from candle_ingestor.errors import ConfigurationError
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.texts import some_of
+from candle_ingestor.operations.clock import Clock
+from candle_ingestor.operations.writable import require_writable, write_named_file
+from candle_ingestor.symbols.tiers import TIER_FLAG, is_of_tier, require_known_tiers
+
+log = logging.getLogger(__name__)
+
+TOO_INCOMPLETE = 1
+"""The exit code where something is less complete than --fail_below."""
+
+_PLACE = (
+    *("config", "store", "sqlite_path", "influxdb_url", "influxdb_org", "influxdb_bucket"),
+    "influxdb_ca_file",
+)
+_WIDTH_OF_FILES = 1_000
+_MOST_NAMED = 5
+
+
+def report(config: Config, clock: Clock, console: Console) -> int:
+    """Tells how complete everything is, whether a job runs or not.
+
+    Returns:
+        0; 1 where a symbol is less complete than --fail_below, or nothing is stored.
+
+    Raises:
+        ConfigurationError: if a symbol or tier is named that the store knows nothing of, or a file
+            cannot be written.
+        StoreError: if the store cannot be read.
+    """
+    _refuse_unwritable(config)
+    text = io.StringIO()
+    page = console
+    if config.run.output is not None:
+        page = Console(file=text, highlight=False, width=_WIDTH_OF_FILES)
+    with reading(config, clock) as store:
+        found = _made(config, Ledger(store), clock.now_ms())
+        if found.series or config.run.format != "text":
+            _PRINTERS[config.run.format](found, page)
+        else:
+            say(page, nothing_stored(store))
+    if config.run.output is not None:
+        write_named_file("--output", config.run.output, text.getvalue())
+        say(console, f"The report is in {config.run.output}")
+    if config.run.download_list_path is not None:
+        write_download_list(found.downloads, config.run.download_list_path)
+    return _judged(found, config.run.fail_below)
+
+
+def _made(config: Config, ledger: Ledger, now_ms: int) -> CompletenessReport:
+    shown = _of_tiers(config, ledger, shown_series(config, ledger, with_exchanges=True))
+    runs = read_runs(config, ledger.store, 1)
+    parts = ReportParts(
+        ledger,
+        candle_counts(ledger, shown),
+        ledger.store.description,
+        now_ms,
+        config.candles.settle_seconds,
+        is_running=bool(runs) and runs[0]["status"] == RUNNING,
+        place=_place(config),
+    )
+    return make_report(parts, shown)
+
+
+def _of_tiers(config: Config, ledger: Ledger, shown: list[Series]) -> list[Series]:
+    """Those of the series whose symbol has one of the tiers of --tier."""
+    named = config.symbols.tiers
+    if not named or not shown:
+        return shown
+    tiers = {each: _tiers_of(ledger, each) for each in shown}
+    known = [tier for each in tiers.values() for tier in each]
+    if not known:
+        raise ConfigurationError(
+            f"{TIER_FLAG}={','.join(named)}: {ledger.store.description} knows no tiers; a run "
+            "remembers those that its list of symbols names"
+        )
+    require_known_tiers(named, known, f"nothing in {ledger.store.description} has")
+    return [each for each in shown if any(is_of_tier(tier, named) for tier in tiers[each])]
+
+
+def _tiers_of(ledger: Ledger, series: Series) -> list[int | str]:
+    """The tier of its symbol, and of those that are merged from it."""
+    of_series = (ledger.record(each).tier for each in (series, *ledger.dependents(series)))
+    return [tier for tier in of_series if tier is not None]
+
+
+def _place(config: Config) -> tuple[str, ...]:
+    """What was typed of where the store is, for a command that is to be copied."""
+    typed = [name for name in _PLACE if config.origins.get(name) is Origin.FLAG]
+    return tuple(f"--{name}={quote(str(config.raw[name]))}" for name in typed)
+
+
+def _print_json(found: CompletenessReport, console: Console) -> None:
+    print_json(console, report_json(found))
+
+
+def _print_csv(found: CompletenessReport, console: Console) -> None:
+    print_plain(console, report_csv(found))
+
+
+_PRINTERS: Mapping[str, Callable[[CompletenessReport, Console], None]] = {
+    "text": print_completeness,
+    "json": _print_json,
+    "csv": _print_csv,
+}
+
+
+def _judged(found: CompletenessReport, least_pct: float | None) -> int:
+    """The exit code, and why, in the log: standard output may be read by a program."""
+    if least_pct is None:
+        return 0
+    flag = f"--fail_below={least_pct:g}"
+    if not any(each.figures.wanted for each in found.counted):
+        log.error("%s: nothing is stored yet, so that nothing is complete", flag)
+        return TOO_INCOMPLETE
+    below = found.below(least_pct)
+    if not below:
+        log.info("%s: everything is as complete as that", flag)
+        return 0
+    words = [f"{each.name} {complete_words(each.figures)}" for each in below]
+    log.error(
+        "%s: %d of %d symbols are less complete: %s",
+        flag,
+        len(below),
+        len(found.counted),
+        some_of(words, _MOST_NAMED),
+    )
+    return TOO_INCOMPLETE
+
+
+def _refuse_unwritable(config: Config) -> None:
+    for flag, path in (
+        ("--output", config.run.output),
+        ("--download_list_path", config.run.download_list_path),
+    ):
+        if path is not None:
+            require_writable(flag, path.parent)
+            if path.is_dir():
+                raise ConfigurationError(f"{flag}: {path} is a folder; name a file in it")

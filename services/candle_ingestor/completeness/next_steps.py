@@ -1,0 +1,96 @@
+"""What to do about the gaps of many series, in few commands, and which files to get. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from candle_ingestor.archives.publications import Publication
+from candle_ingestor.completeness.series_report import SeriesReport
+from candle_ingestor.model.series import Series
+
+_SYMBOLS = "--symbols="
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """A command that fills gaps.
+
+    Attributes:
+        command: a line to copy.
+        files: what is to be got before.
+        fills: which series it fills, each with how many candle lengths.
+    """
+
+    command: str
+    files: tuple[Publication, ...]
+    fills: tuple[tuple[Series, int], ...]
+
+
+@dataclass
+class _Step:
+    symbols: dict[str, None] = field(default_factory=dict)
+    files: list[Publication] = field(default_factory=list)
+    fills: dict[Series, int] = field(default_factory=dict)
+
+
+def next_steps(reports: Iterable[SeriesReport], place: Sequence[str] = ()) -> list[NextStep]:
+    """The remedies of all gaps, one for all symbols that differ in nothing else.
+
+    What fills the most of merged series comes first. `place` are words to be added to each command,
+    such as where the store is.
+    """
+    steps: dict[tuple[str, ...], _Step] = {}
+    for report in reports:
+        for each in report.gaps:
+            command = each.remedy.command
+            if command is None:
+                continue
+            words, symbols = _without_symbols(command)
+            step = steps.setdefault(words, _Step())
+            step.symbols |= dict.fromkeys(symbols)
+            step.files += each.remedy.files
+            step.fills[report.series] = step.fills.get(report.series, 0) + each.candles
+    found = [
+        NextStep(
+            " ".join([*_with_symbols(words, step.symbols), *place]),
+            tuple(merged_files(step.files)),
+            tuple(step.fills.items()),
+        )
+        for words, step in steps.items()
+    ]
+    return sorted(found, key=_merged_first)
+
+
+def files_to_get(reports: Iterable[SeriesReport]) -> list[Publication]:
+    """Every published file that has what is missing, each once, by series and time."""
+    return merged_files(
+        file for report in reports for each in report.gaps for file in each.remedy.files
+    )
+
+
+def merged_files(files: Iterable[Publication]) -> list[Publication]:
+    """The files, each once with all that it fills, by series and time."""
+    found: dict[tuple[Series, str, str], Publication] = {}
+    for file in files:
+        key = file.series, file.archive, file.file
+        known = found.get(key)
+        missing = file.missing if known is None else known.missing | file.missing
+        found[key] = replace(file, missing=missing)
+    return sorted(found.values(), key=lambda each: (each.series, each.published_from_ms))
+
+
+def _without_symbols(command: str) -> tuple[tuple[str, ...], list[str]]:
+    """The words of a command, the flag of symbols without its value, and that."""
+    words = tuple(command.split(" "))
+    symbols = [word.removeprefix(_SYMBOLS) for word in words if word.startswith(_SYMBOLS)]
+    return tuple(_SYMBOLS if word.startswith(_SYMBOLS) else word for word in words), symbols
+
+
+def _with_symbols(words: Iterable[str], symbols: Iterable[str]) -> list[str]:
+    return [word + ",".join(symbols) if word == _SYMBOLS else word for word in words]
+
+
+def _merged_first(step: NextStep) -> tuple[int, int]:
+    merged = sum(candles for series, candles in step.fills if series.is_merged)
+    return -merged, -sum(candles for _, candles in step.fills)

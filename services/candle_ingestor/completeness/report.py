@@ -1,0 +1,198 @@
+"""How complete everything is, what that adds up to, and what to do about the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from candle_ingestor.archives.publications import Publication
+from candle_ingestor.completeness.figures import Figures, sum_of
+from candle_ingestor.completeness.next_steps import NextStep, files_to_get, next_steps
+from candle_ingestor.completeness.series_report import SeriesReport, report_series
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.model.gaps import GapReason
+from candle_ingestor.model.months import Month
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.timeframe import Timeframe
+
+
+@dataclass(frozen=True)
+class ReportParts:
+    """What a report is told from.
+
+    Attributes:
+        counts: candles by series and month, of all series that are shown.
+        store: what a person calls the store.
+        is_running: whether a job runs meanwhile.
+        place: words that make a command work on this store.
+    """
+
+    ledger: Ledger
+    counts: Mapping[Series, Mapping[Month, int]]
+    store: str
+    now_ms: int
+    settle_seconds: float
+    is_running: bool = False
+    place: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Total:
+    """The figures of all series of one timeframe that share a name.
+
+    Attributes:
+        name: a tier, symbol, exchange, timeframe or month; None for symbols without a tier.
+    """
+
+    name: str | None
+    timeframe: Timeframe
+    figures: Figures
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What the series add up to, each of the lists by name and timeframe.
+
+    Exchanges are told of by their own series. All else is told by the merged series, and by an
+    exchange's only where nothing of that symbol is merged.
+    """
+
+    tiers: tuple[Total, ...]
+    symbols: tuple[Total, ...]
+    exchanges: tuple[Total, ...]
+    timeframes: tuple[Total, ...]
+    months: tuple[Total, ...]
+
+
+@dataclass(frozen=True)
+class Attention:
+    """A symbol of which something is missing that is neither fresh nor before its listing.
+
+    Attributes:
+        asset: its series that is counted.
+        lacking: the series that it is made from of which something is missing that can be had.
+    """
+
+    asset: SeriesReport
+    lacking: tuple[SeriesReport, ...]
+
+
+@dataclass(frozen=True)
+class CompletenessReport:
+    """How complete everything is.
+
+    Attributes:
+        series: each merged series, followed by the exchanges' own that it is made from.
+        counted: those of them that stand for their symbol: the merged ones, and an exchange's where
+            nothing of that symbol is merged.
+        attention: the symbols that need some, the least complete first.
+        next_steps: commands that fill gaps, those first that fill most.
+        downloads: the published files that have what is missing.
+    """
+
+    store: str
+    now_ms: int
+    is_running: bool
+    series: tuple[SeriesReport, ...]
+    counted: tuple[SeriesReport, ...]
+    totals: Totals
+    attention: tuple[Attention, ...]
+    next_steps: tuple[NextStep, ...]
+    downloads: tuple[Publication, ...]
+
+    def below(self, least_pct: float) -> list[SeriesReport]:
+        """The counted series that are less complete than that."""
+        return [each for each in self.counted if each.figures.is_below(least_pct)]
+
+
+def make_report(parts: ReportParts, shown: Sequence[Series]) -> CompletenessReport:
+    """The report of these series, in their order."""
+    reports = tuple(
+        report_series(
+            parts.ledger, series, parts.counts.get(series, {}), parts.now_ms, parts.settle_seconds
+        )
+        for series in shown
+    )
+    counted = tuple(_counted(parts.ledger, reports))
+    return CompletenessReport(
+        store=parts.store,
+        now_ms=parts.now_ms,
+        is_running=parts.is_running,
+        series=reports,
+        counted=counted,
+        totals=_totals(reports, counted),
+        attention=tuple(_attention(parts.ledger, reports, counted)),
+        next_steps=tuple(next_steps(reports, parts.place)),
+        downloads=tuple(files_to_get(reports)),
+    )
+
+
+def _counted(ledger: Ledger, reports: Collection[SeriesReport]) -> Iterable[SeriesReport]:
+    merged = [each.series for each in reports if each.series.is_merged]
+    is_merged = {(series.symbol, series.timeframe) for series in merged}
+    sources = {source for series in merged for source in ledger.record(series).sources}
+    for each in reports:
+        series = each.series
+        is_alone = series not in sources and (series.symbol, series.timeframe) not in is_merged
+        if series.is_merged or is_alone:
+            yield each
+
+
+def _totals(reports: Iterable[SeriesReport], counted: Sequence[SeriesReport]) -> Totals:
+    by_month: dict[tuple[str | None, Timeframe], list[Figures]] = {}
+    for report in counted:
+        for month in report.months:
+            key = str(month.month), report.series.timeframe
+            by_month.setdefault(key, []).append(month.figures)
+    own = [each for each in reports if not each.series.is_merged]
+    return Totals(
+        tiers=_by_name(counted, lambda each: None if each.tier is None else str(each.tier)),
+        symbols=_by_name(counted, lambda each: str(each.series.symbol)),
+        exchanges=_by_name(own, lambda each: each.series.exchange),
+        timeframes=_by_name(counted, lambda each: str(each.series.timeframe)),
+        months=_summed(by_month),
+    )
+
+
+def _by_name(
+    reports: Iterable[SeriesReport], name_of: Callable[[SeriesReport], str | None]
+) -> tuple[Total, ...]:
+    found: dict[tuple[str | None, Timeframe], list[Figures]] = {}
+    for report in reports:
+        key = name_of(report), report.series.timeframe
+        found.setdefault(key, []).append(report.figures)
+    return _summed(found)
+
+
+def _summed(found: Mapping[tuple[str | None, Timeframe], list[Figures]]) -> tuple[Total, ...]:
+    totals = [Total(name, timeframe, sum_of(all_)) for (name, timeframe), all_ in found.items()]
+    return tuple(sorted(totals, key=lambda one: (one.name is None, one.name or "", one.timeframe)))
+
+
+def _attention(
+    ledger: Ledger, reports: Iterable[SeriesReport], counted: Iterable[SeriesReport]
+) -> list[Attention]:
+    by_series = {each.series: each for each in reports}
+    found = []
+    for asset in counted:
+        made_of = [by_series.get(source) for source in ledger.record(asset.series).sources]
+        lacking = tuple(each for each in made_of if each is not None and _can_have_more(each))
+        if lacking or _is_missing_some(asset):
+            found.append(Attention(asset, lacking))
+    return sorted(found, key=_least_complete_first)
+
+
+def _is_missing_some(report: SeriesReport) -> bool:
+    return any(
+        not each.is_fresh and each.gap.reason is not GapReason.NOT_LISTED_YET
+        for each in report.gaps
+    )
+
+
+def _can_have_more(report: SeriesReport) -> bool:
+    return any(not each.is_fresh and each.remedy.exists for each in report.gaps)
+
+
+def _least_complete_first(one: Attention) -> tuple[float, str]:
+    complete = one.asset.figures.completeness_pct
+    return 100.0 if complete is None else complete, one.asset.name

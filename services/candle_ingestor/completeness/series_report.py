@@ -1,0 +1,146 @@
+"""How complete one series is, by month, and what to do about each of its gaps.
+
+Told from its record and its counts; no candle is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from candle_ingestor.completeness.figures import Figures, sum_of
+from candle_ingestor.completeness.known import gaps_of, wanted_of
+from candle_ingestor.completeness.remedies import Remedy, remedy_of
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.model.gaps import Gap, GapReason
+from candle_ingestor.model.intervals import IntervalSet
+from candle_ingestor.model.months import Month, months_of
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.timeframe import HOUR_MS
+
+_FRESH_CANDLES = 2
+
+
+@dataclass(frozen=True)
+class ReportedGap:
+    """One gap, and what fills it.
+
+    Attributes:
+        candles: how many candle lengths it has.
+        is_fresh: whether it is but the time since the last run, which the next one fetches.
+    """
+
+    gap: Gap
+    candles: int
+    remedy: Remedy
+    is_fresh: bool
+
+
+@dataclass(frozen=True)
+class MonthReport:
+    """The figures of one month of a series."""
+
+    month: Month
+    figures: Figures
+
+
+@dataclass(frozen=True)
+class SeriesReport:
+    """How complete one series is.
+
+    Attributes:
+        tier: of its symbol; of what serves in place of a symbol that symbol's; None where no list
+            named one.
+        months: every month of which something is wanted, ascending.
+        gaps: every gap, ascending.
+    """
+
+    series: Series
+    tier: int | str | None
+    figures: Figures
+    months: tuple[MonthReport, ...]
+    gaps: tuple[ReportedGap, ...]
+
+    @property
+    def name(self) -> str:
+        return name_of(self.series)
+
+
+def name_of(series: Series) -> str:
+    """`BTC/USD 1m` of a merged series, `kraken BTC/USD 1m` of an exchange's."""
+    whose = f"{series.symbol} {series.timeframe}"
+    return whose if series.is_merged else f"{series.exchange} {whose}"
+
+
+def report_series(
+    ledger: Ledger,
+    series: Series,
+    counts: Mapping[Month, int],
+    now_ms: int,
+    settle_seconds: float,
+) -> SeriesReport:
+    """How complete a series is at `now_ms`.
+
+    Expected is what the last run wanted, up to the newest closed candle, and what is known
+    besides. `counts` says how many candles each month has; what no longer is covered may have some.
+    """
+    record = ledger.record(series)
+    length_ms = series.timeframe.duration_ms
+    closed_end_ms = series.timeframe.closed_end_ms(now_ms, settle_seconds)
+    wanted = wanted_of(record, closed_end_ms)
+    freshest_ms = max(HOUR_MS, _FRESH_CANDLES * length_ms)
+    gaps = tuple(
+        ReportedGap(
+            gap,
+            gap.interval.duration_ms // length_ms,
+            remedy_of(ledger, series, gap),
+            gap.reason is GapReason.NOT_FETCHED
+            and gap.interval.end_ms == closed_end_ms
+            and gap.interval.duration_ms <= freshest_ms,
+        )
+        for gap in gaps_of(ledger, series, wanted)
+    )
+    open_by_month = _candles_by_month(gaps, length_ms)
+    months = []
+    for month in months_of(IntervalSet((wanted,)) | record.covered):
+        known = record.covered & IntervalSet((month.interval,))
+        covered = known.duration_ms // length_ms
+        still_open = open_by_month.get(month, {})
+        figures = Figures(
+            wanted=covered + sum(still_open.values()),
+            covered=covered,
+            candles=min(counts.get(month, 0), covered),
+            gaps=still_open,
+        )
+        months.append(MonthReport(month, figures))
+    total = sum_of(month.figures for month in months)
+    return SeriesReport(series, _tier_of(ledger, series), total, tuple(months), gaps)
+
+
+def _tier_of(ledger: Ledger, series: Series) -> int | str | None:
+    for each in (series, *sorted(ledger.dependents(series))):
+        tier = ledger.record(each).tier
+        if tier is not None:
+            return tier
+    return None
+
+
+def _candles_by_month(
+    gaps: Sequence[ReportedGap], length_ms: int
+) -> dict[Month, dict[GapReason, int]]:
+    found: dict[Month, dict[GapReason, int]] = {}
+    for reported in gaps:
+        reason = reported.gap.reason
+        for month, duration_ms in _by_month(reported.gap):
+            totals = found.setdefault(month, {})
+            totals[reason] = totals.get(reason, 0) + duration_ms // length_ms
+    return found
+
+
+def _by_month(gap: Gap) -> Iterator[tuple[Month, int]]:
+    start_ms, end_ms = gap.interval
+    month = Month.of(start_ms)
+    while start_ms < end_ms:
+        until_ms = min(month.interval.end_ms, end_ms)
+        yield month, until_ms - start_ms
+        start_ms, month = until_ms, month.following()

@@ -1,0 +1,1 @@
+"""The command report over what real runs stored, and a recorded market."""

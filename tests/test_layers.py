@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "config": ("archives", "errors", "exchanges", "model", "operations", "stores", "symbols"),
     "settle": ("config", "errors", "ledger", "merge", "model", "operations", "partitions"),
     "completeness": ("archives", "exchanges", "ledger", "model", "settle", "stores"),
+    "page": ("completeness", "ledger", "merge", "model"),
     "ingest": (
         *("archives", "config", "errors", "exchanges", "ledger", "merge", "model", "operations"),
         *("settle", "stores", "symbols"),

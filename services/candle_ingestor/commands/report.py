@@ -20,6 +20,7 @@ from candle_ingestor.commands.reading import (
     reading,
     shown_series,
 )
+from candle_ingestor.commands.report_page import open_page, report_page
 from candle_ingestor.commands.saying import say
 from candle_ingestor.completeness.report import CompletenessReport, ReportParts, make_report
 from candle_ingestor.completeness.report_json import report_csv, report_json
@@ -64,14 +65,19 @@ def report(config: Config, clock: Clock, console: Console) -> int:
     if config.run.output is not None:
         page = Console(file=text, highlight=False, width=_WIDTH_OF_FILES)
     with reading(config, clock) as store:
-        found = _made(config, Ledger(store), clock.now_ms())
-        if found.series or config.run.format != "text":
+        ledger = Ledger(store)
+        found = _made(config, ledger, clock.now_ms())
+        if config.run.format == "html":
+            print_plain(page, report_page(config, ledger, found))
+        elif found.series or config.run.format != "text":
             _PRINTERS[config.run.format](found, page)
         else:
             say(page, nothing_stored(store))
     if config.run.output is not None:
         write_named_file("--output", config.run.output, text.getvalue())
         say(console, f"The report is in {config.run.output}")
+        if config.run.opens and not open_page(config.run.output):
+            log.warning("--open: there is no browser here; open the file with one elsewhere")
     if config.run.download_list_path is not None:
         write_download_list(found.downloads, config.run.download_list_path)
     return _judged(found, config.run.fail_below)
@@ -159,6 +165,9 @@ def _judged(found: CompletenessReport, least_pct: float | None) -> int:
 
 
 def _refuse_unwritable(config: Config) -> None:
+    if config.run.output is None and (config.run.opens or config.run.format == "html"):
+        flag = "--open" if config.run.opens else "--format=html"
+        raise ConfigurationError(f"{flag}: add --output=PATH, the file that the page is written to")
     for flag, path in (
         ("--output", config.run.output),
         ("--download_list_path", config.run.download_list_path),

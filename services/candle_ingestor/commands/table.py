@@ -129,6 +129,7 @@ _USED_BY_FLAG: Mapping[str, tuple[str, ...]] = {
     "by_exchange": ("status", "gaps"),
     "newest": ("runs",),
     "output": ("report",),
+    "open": ("report", "demo"),
     "fail_below": ("report",),
     "tier": ("ingest", "report"),
     "download_list_path": (*_FETCHING, "report"),

@@ -10,6 +10,8 @@ import polars as pl
 
 from candle_ingestor.page.content import Bars, Chart, Page, PageGap, PageHead
 from candle_ingestor.page.packing import (
+    COARSE_PRICE_DIGITS,
+    OWN_PRICE_DIGITS,
     SPREAD_SCALE,
     bar_columns_packed,
     day_columns,
@@ -43,22 +45,24 @@ def chart_data(page: Page) -> ChartData:
 def _head_json(index: int, head: PageHead, blocks: dict[str, str]) -> dict[str, Any]:
     chart = head.chart
     highest = max((each for each in _highest(chart, "high")), default=None)
-    digits = shown_digits(highest, head.status.digits)
     levels = []
     for bars in chart.bars:
+        is_own = bars.length_ms == head.status.series.timeframe.duration_ms
+        in_all = OWN_PRICE_DIGITS if is_own else COARSE_PRICE_DIGITS
+        digits = shown_digits(highest, head.status.digits, in_all)
         name = f"bars-{index}-{bars.length_ms // 1000}"
         largest = bars.table["volume"].max()
         volume_digits = shown_volume_digits(largest if isinstance(largest, float) else None)
         blocks[name] = packed(bar_columns_packed(bars, digits, volume_digits))
-        levels.append(_level_json(bars, name, volume_digits))
+        levels.append(_level_json(bars, name, digits, volume_digits))
     days_name = f"days-{index}"
     blocks[days_name] = packed([column for each in chart.days for column in day_columns(each)])
     return {
         "name": head.name,
         "length": head.status.series.timeframe.duration_ms // 1000,
+        "start": chart.shown.start_ms // 1000,
         "isMerged": head.status.series.is_merged,
         "exchanges": [each.series.exchange for each in head.sources],
-        "digits": digits,
         "levels": levels,
         "days": {
             "block": days_name,
@@ -87,13 +91,14 @@ def _highest(chart: Chart, column: str) -> Iterator[float]:
                 yield highest
 
 
-def _level_json(bars: Bars, name: str, volume_digits: int) -> dict[str, Any]:
+def _level_json(bars: Bars, name: str, digits: int, volume_digits: int) -> dict[str, Any]:
     table: pl.DataFrame = bars.table
     return {
         "length": bars.length_ms // 1000,
         "spans": spans_json(bars.spans),
         "first": 0 if table.is_empty() else int(table["open_time_ms"][0]) // 1000,
         "rows": table.height,
+        "digits": digits,
         "volumeDigits": volume_digits,
         "block": name,
     }

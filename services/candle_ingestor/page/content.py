@@ -29,6 +29,7 @@ class PageGap:
         since_ms: since when runs tell of it; None where none does.
         command: what to type to fill it; None where nothing fills it.
         files: what to get first; empty for nothing.
+        is_fresh: whether it is but the time since the last run, which the next one fetches.
         last_error: why the newest attempt failed; None where that is not known.
     """
 
@@ -41,6 +42,7 @@ class PageGap:
     command: str | None = None
     files: tuple[PageFile, ...] = ()
     last_error: str | None = None
+    is_fresh: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,12 +160,14 @@ class Chart:
     """What the charts of one head are drawn from.
 
     Attributes:
+        shown: from the first to the last minute that is wanted or known of any of the series.
         bars: by length, the finest first.
         days: of the head, then of each source.
         marks: the largest, ascending by time.
         excluded, disagreeing: how many minutes of each kind there are, marked or not.
     """
 
+    shown: Interval
     bars: tuple[Bars, ...]
     days: tuple[DayFacts, ...]
     marks: tuple[Mark, ...] = ()

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.timeframe import DAY_MS, HOUR_MS, MINUTE_MS, Timeframe
 
-_NEWEST_BARS = ((15 * MINUTE_MS, 3_000), (HOUR_MS, 10_000))
-_NEWEST_OWN = 3_000
+_NEWEST_BARS = ((15 * MINUTE_MS, 1_500), (HOUR_MS, 10_000))
+_NEWEST_OWN = 1_800
 """Of ten symbols on four exchanges; of fewer there are more."""
 
 _EVERY_DAY = 1 << 40
 _PLANNED_LINES = 50
 _MOST, _LEAST = 8.0, 0.1
 
-MARGIN_MS = HOUR_MS
+MARGIN_MS = HOUR_MS // 2
 """What is shown before and after a place worth looking at."""
 
 
@@ -57,8 +57,8 @@ def levels_of(
 
 
 def near(place: Interval, length_ms: int) -> Interval:
-    """The place with its margin, on the grid; of a long one its two ends would be too much."""
-    end_ms = min(place.end_ms, place.start_ms + 2 * MARGIN_MS)
+    """The place with its margin, on the grid; of a long one only its beginning."""
+    end_ms = min(place.end_ms, place.start_ms + 4 * MARGIN_MS)
     return _on_grid(Interval(place.start_ms - MARGIN_MS, end_ms + MARGIN_MS), length_ms)
 
 

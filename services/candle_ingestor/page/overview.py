@@ -18,16 +18,18 @@ def tiles(page: Page) -> Html:
         head.status.minutes_behind for head in page.heads if head.status.minutes_behind is not None
     ]
     gaps = [gap for head in page.heads for gap in head.gaps if gap.series == head.status.series]
-    still_open = sum(gap.status in _OPEN for gap in gaps)
+    fresh = sum(gap.candles for gap in gaps if gap.is_fresh)
+    still_open = sum(gap.status in _OPEN and not gap.is_fresh for gap in gaps)
     permanent = sum(gap.status == "permanent" for gap in gaps)
     findings = sum(len(head.findings) for head in page.heads)
     marks = sum(head.chart.excluded + head.chart.disagreeing for head in page.heads)
     last = page.runs[0] if page.runs else None
     return joined(
         [
-            _tile("Known", percent_of(covered, wanted) or "–", f"{wanted - covered:,} missing"),
+            _tile("Known", percent_of(covered, wanted) or "–", f"{wanted - covered:,} of {wanted:,} missing"),
             _tile("Symbols", f"{len(page.heads):,}", f"{_series_count(page):,} series"),
             _tile("Open gaps", f"{still_open:,}", f"{permanent:,} that nothing fills"),
+            _tile("Since the last run", f"{fresh:,}", "candles that the next one fetches"),
             _tile("Furthest behind", behind_words(max(behind, default=None)) or "–", "of a symbol"),
             _tile("Findings", f"{findings:,}", f"{marks:,} minutes off between exchanges"),
             _tile(
@@ -56,7 +58,10 @@ def overview(page: Page) -> Html:
             _strip(head),
             head.status.wanted - head.status.covered,
             sum(
-                gap.series == head.status.series and gap.status != "filled" for gap in head.gaps
+                gap.series == head.status.series
+                and gap.status != "filled"
+                and not gap.is_fresh
+                for gap in head.gaps
             ),
             behind_words(head.status.minutes_behind),
         ]

@@ -21,8 +21,10 @@ from candle_ingestor.page.bars import SPREAD, close_of
 from candle_ingestor.page.content import Bars, DayFacts
 
 _NULL = 0xFFFF_FFFF
-_SIGNIFICANT_DIGITS = 7
-_VOLUME_DIGITS = 5
+OWN_PRICE_DIGITS = 7
+COARSE_PRICE_DIGITS = 6
+"""Of prices in all, before and after the point: of a series' own candles, and of those made of them."""
+VOLUME_DIGITS = 4
 _LARGEST = 1 << 31
 SPREAD_SCALE = 10
 """Spreads are written in tenths of a basis point."""
@@ -71,23 +73,24 @@ def day_columns(facts: DayFacts) -> list[pl.Series]:
     return [pl.Series(each, dtype=pl.Int64) for each in (facts.wanted, facts.covered, facts.candles)]
 
 
-def shown_digits(highest: float | None, digits: int | None) -> int:
-    """How many decimals of prices the page keeps: seven digits in all, and no more than there are.
+def shown_digits(highest: float | None, digits: int | None, in_all: int) -> int:
+    """How many decimals of prices the page keeps, negative ones for round numbers.
 
-    `digits` are the decimals of the series; None where nothing says so.
+    `highest` is the highest price, `in_all` how many digits it keeps. `digits` are the decimals of
+    the series, of which there are no more; None where nothing says so.
     """
     if not highest or highest <= 0:
         return 0
     before_point = Decimal(highest).adjusted() + 1
-    kept = _SIGNIFICANT_DIGITS - before_point
+    kept = in_all - before_point
     return max(kept if digits is None else min(kept, digits), -before_point)
 
 
 def shown_volume_digits(largest: float | None) -> int:
-    """How many decimals of volumes the page keeps: five digits of the largest."""
+    """How many decimals of volumes the page keeps, by the largest of them."""
     if not largest or largest <= 0:
         return 0
-    return _VOLUME_DIGITS - (Decimal(largest).adjusted() + 1)
+    return VOLUME_DIGITS - (Decimal(largest).adjusted() + 1)
 
 
 def spans_json(spans: IntervalSet) -> list[list[int]]:

@@ -73,7 +73,7 @@ def read_chart(
         for each in series
     )
     return Chart(
-        collector.bars(), days, collector.marks(), collector.excluded, collector.disagreeing
+        shown, collector.bars(), days, collector.marks(), collector.excluded, collector.disagreeing
     )
 
 

@@ -93,7 +93,7 @@ def gaps_table(heads: tuple[PageHead, ...]) -> Html:
             minute(gap.interval.end_ms),
             gap.candles,
             gap.reason,
-            gap.status,
+            "since the last run" if gap.is_fresh else gap.status,
             minute(gap.since_ms),
             _remedy(gap),
         ]
@@ -220,6 +220,12 @@ def _series_row(head: PageHead, series: PageSeries) -> list[Cell]:
     ]
 
 
+def _command(line: str) -> Html:
+    """A command that is broken between its words only, and copied as one line."""
+    words = [element("span", word, class_="word") for word in line.split(" ")]
+    return element("code", joined(words, " "))
+
+
 def _remedy(gap: PageGap) -> Html:
     parts = [
         joined([text("Get "), link(file.name, file.page)])
@@ -227,7 +233,7 @@ def _remedy(gap: PageGap) -> Html:
     ]
     if gap.command is not None:
         words = "then " if parts else ""
-        parts.append(joined([text(words), element("code", gap.command)]))
+        parts.append(joined([text(words), _command(gap.command)]))
     if not parts:
         parts.append(text("Nothing fills it."))
     if gap.last_error is not None:

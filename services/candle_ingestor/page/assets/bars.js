@@ -6,7 +6,7 @@ async function readBars(head, level, spreadScale) {
   const [step, close, open, high, low, volume, spread, ...closes] = columns.length
     ? columns
     : Array.from({ length: 7 + head.exchanges.length }, () => new Float64Array(0));
-  const priceUnit = 10 ** -head.digits;
+  const priceUnit = 10 ** -level.digits;
   const volumeUnit = 10 ** -level.volumeDigits;
   const times = new Float64Array(level.rows);
   let index = level.first / level.length;
@@ -45,13 +45,21 @@ function rowAt(bars, time) {
   return low;
 }
 
+const UNSEEN = {
+  color: "transparent",
+  lineColor: "transparent",
+  topColor: "transparent",
+  bottomColor: "transparent",
+};
+
 /**
  * A span of a level as the chart library takes it: a point for every bar of the grid, since a time
  * that is left out would take no room and hide a gap.
  */
 function pointsOf(bars, level, [from, to], colours, longestHole) {
   const points = { candles: [], volume: [], spread: [], closes: bars.closes.map(() => []) };
-  const lastSeen = bars.closes.map(() => -Infinity);
+  const lines = [...points.closes, points.spread];
+  const lastSeen = lines.map(() => null);
   let row = rowAt(bars, from);
   for (let time = from; time < to; time += level.length) {
     if (bars.times[row] !== time) {
@@ -69,19 +77,15 @@ function pointsOf(bars, level, [from, to], colours, longestHole) {
       const color = close < open ? colours.volumeDown : colours.volumeUp;
       points.volume.push({ time, value: bars.volume[row], color });
     }
-    const spread = bars.spread[row];
-    points.spread.push(Number.isNaN(spread) ? { time } : { time, value: spread });
-    bars.closes.forEach((column, i) => {
+    [...bars.closes, bars.spread].forEach((column, i) => {
       const value = column[row];
-      if (Number.isNaN(value)) {
-        points.closes[i].push({ time });
-        return;
-      }
-      const point = { time, value };
-      // The line would run straight through what is not known.
-      if (time - lastSeen[i] > longestHole * level.length) point.color = "transparent";
-      lastSeen[i] = time;
-      points.closes[i].push(point);
+      const point = Number.isNaN(value) ? { time } : { time, value };
+      lines[i].push(point);
+      if (Number.isNaN(value)) return;
+      const last = lastSeen[i];
+      // The line to the next point would run straight through what is not known.
+      if (last && time - last.time > longestHole * level.length) Object.assign(last, UNSEEN);
+      lastSeen[i] = point;
     });
     row++;
   }

@@ -50,10 +50,13 @@ class Calendar {
       label.style.gridColumn = `${Math.floor((day - firstMonday) / 7) + 1} / span 4`;
       weeks.append(label);
     }
-    for (const i of days) {
-      const day = this.timeOf(i) / DAY;
-      const cell = made("i", { className: `cell ${this.shade(i)}` });
-      cell.dataset.day = i;
+    const first = this.days.start / DAY;
+    const known = new Set(days);
+    const nextYear = Date.UTC(year + 1, 0, 1) / 1000 / DAY;
+    for (let day = newYear; day < nextYear; day++) {
+      const i = day - first;
+      const cell = made("i", { className: `cell ${known.has(i) ? this.shade(i) : "outside"}` });
+      if (known.has(i)) cell.dataset.day = i;
       cell.style.gridColumn = Math.floor((day - firstMonday) / 7) + 1;
       cell.style.gridRow = ((day + 3) % 7) + 2;
       weeks.append(cell);

@@ -52,7 +52,7 @@ class CandleChart {
 
   addSeries() {
     const { chart, colours, head } = this;
-    const digits = Math.max(head.digits, 0);
+    const digits = Math.max(head.levels[0].digits, 0);
     const priceFormat = { type: "price", precision: digits, minMove: 10 ** -digits };
     this.volume = chart.addSeries(LightweightCharts.HistogramSeries, {
       priceScaleId: "volume",
@@ -110,10 +110,12 @@ class CandleChart {
     this.isRemoved = true;
   }
 
-  /** All the time that there is. */
+  /** All the time that there is, to the end of the newest candle. */
   get whole() {
-    const { spans } = this.head.levels[this.head.levels.length - 1];
-    return spans.length ? [spans[0][0], spans[spans.length - 1][1]] : [0, 0];
+    const { levels } = this.head;
+    const [coarsest] = levels[levels.length - 1].spans;
+    const [newest] = levels[0].spans.slice(-1);
+    return coarsest ? [Math.max(coarsest[0], this.head.start), newest[1]] : [0, 0];
   }
 
   /** The time that is seen, in seconds; beyond the candles, too. */
@@ -154,7 +156,7 @@ class CandleChart {
       }
     }
     const coarsest = this.head.levels[this.head.levels.length - 1];
-    return [coarsest, this.whole];
+    return [coarsest, coarsest.spans[0] ?? this.whole];
   }
 
   async showLevel(level, span, from, to) {

@@ -23,6 +23,13 @@ function timeText(seconds) {
   return new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ");
 }
 
+/** The words of a line, each of which stays whole where the line is broken: commands have hyphens. */
+function wordsOf(line) {
+  return line
+    .split(" ")
+    .flatMap((word) => [made("span", { className: "word", textContent: word }), " "]);
+}
+
 /** `15 minutes`, `1 hour` */
 function lengthText(seconds) {
   const [unit, name] = LENGTHS.find(([each]) => seconds % each === 0) ?? [1, "second"];
@@ -187,7 +194,7 @@ class PageView {
       "=": () => this.chart.zoom(0.5),
       "-": () => this.chart.zoom(2),
       Home: () => this.chart.showAll(),
-      End: () => this.chart.pan(Infinity),
+      End: () => this.chart.showNewest(this.chart.seen[1] - this.chart.seen[0]),
     };
     const action = actions[event.key];
     if (!action || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -228,7 +235,7 @@ class PageView {
     const lines = here ? this.told(here) : [];
     tip.hidden = !lines.length;
     if (!lines.length) return;
-    tip.replaceChildren(...lines.map((line) => made("div", { textContent: line })));
+    tip.replaceChildren(...lines.map((line) => made("div", {}, ...wordsOf(line))));
     const room = byId("chart").clientWidth - tip.offsetWidth - 8;
     tip.style.left = `${Math.max(Math.min(param.point.x + 16, room), 4)}px`;
     tip.style.top = `${param.point.y + 20}px`;
@@ -236,7 +243,8 @@ class PageView {
 
   readout({ time, bars, row }) {
     if (row === null) return `${timeText(time)}  no candle`;
-    const { digits, exchanges } = this.head;
+    const { exchanges } = this.head;
+    const { digits } = this.chart.level;
     const price = (column) => numberText(column[row], digits);
     const volume = numberText(bars.volume[row], this.chart.level.volumeDigits);
     const parts = [
@@ -279,10 +287,10 @@ class PageView {
     const rows = [];
     for (let row = last - 1; row >= start; row--) {
       const cells = [bars.open, bars.high, bars.low, bars.close].map((column) =>
-        numberText(column[row], head.digits),
+        numberText(column[row], chart.level.digits),
       );
       cells.push(numberText(bars.volume[row], chart.level.volumeDigits));
-      cells.push(...bars.closes.map((column) => numberText(column[row], head.digits)));
+      cells.push(...bars.closes.map((column) => numberText(column[row], chart.level.digits)));
       if (chart.spread) cells.push(numberText(bars.spread[row], 1));
       rows.push(
         made(

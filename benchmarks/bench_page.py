@@ -1,4 +1,4 @@
-"""Measures the page over 10 symbols on 4 exchanges with a year of minutes: its size and first paint.
+"""Measures the page over 10 symbols on 4 exchanges with a year of minutes: size and first paint.
 
 Prices walk as those of real markets do, since how small they pack follows from that. The exit code
 is 1 when a bound is missed, and 2 when there is no Chromium to measure with.
@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-import polars as pl
 from browser import HOW_TO_GET_ONE, find_chromium, first_paint_seconds
 from measuring import at_most, cost_of_child
 from simulated import DAY_MS, MINUTE_MS, iso_text

@@ -84,8 +84,8 @@ _group(
         "format",
         "text",
         ["text", "json", "csv", "html"],
-        "How what is asked for is printed: for people, or for programs; html is a page with charts, "
-        "of the command report only.",
+        "How what is asked for is printed: for people, or for programs; html is a page with "
+        "charts, of the command report only.",
     ),
     flags.DEFINE_integer("newest", 20, "How many runs are listed.", lower_bound=1),
     flags.DEFINE_string(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from shlex import quote
 
 from rich.console import Console
@@ -76,11 +77,29 @@ def report(config: Config, clock: Clock, console: Console) -> int:
     if config.run.output is not None:
         write_named_file("--output", config.run.output, text.getvalue())
         say(console, f"The report is in {config.run.output}")
-        if config.run.opens and not open_page(config.run.output):
-            log.warning("--open: there is no browser here; open the file with one elsewhere")
+        _open_if_wanted(config, config.run.output)
     if config.run.download_list_path is not None:
         write_download_list(found.downloads, config.run.download_list_path)
     return _judged(found, config.run.fail_below)
+
+
+def write_page(config: Config, clock: Clock, path: Path) -> None:
+    """Writes the page of what is stored, whole or not at all, and opens it if that is wanted.
+
+    Raises:
+        ConfigurationError: if the file cannot be written.
+        StoreError: if the store cannot be read.
+    """
+    with reading(config, clock) as store:
+        ledger = Ledger(store)
+        page = report_page(config, ledger, _made(config, ledger, clock.now_ms()))
+    write_named_file("--output", path, page)
+    _open_if_wanted(config, path)
+
+
+def _open_if_wanted(config: Config, path: Path) -> None:
+    if config.run.opens and not open_page(path):
+        log.warning("--open: no browser was found here; open %s with one yourself", path)
 
 
 def _made(config: Config, ledger: Ledger, now_ms: int) -> CompletenessReport:

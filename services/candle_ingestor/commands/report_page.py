@@ -31,7 +31,7 @@ def report_page(
     """The page of the series that the report counts, and of what they are made from.
 
     Candles are read a month at a time. `findings` are those of the quality watch, by the series
-    that stands for their symbol.
+    that stands for their symbol; None where it has not looked.
 
     Raises:
         StoreError: if the store cannot be read.
@@ -58,16 +58,14 @@ def report_page(
             ),
             reports,
         )
-        found = tuple((findings or {}).get(head, ()))
+        found = None if findings is None else tuple(findings.get(head, ()))
         mine = [gap.interval for gap in gaps if gap.series == head]
-        places = [one.interval for one in found][:_MOST_PLACES] + mine[:_MOST_PLACES]
+        places = [one.interval for one in found or ()][:_MOST_PLACES] + mine[:_MOST_PLACES]
         closed_end_ms = head.timeframe.closed_end_ms(report.now_ms, settle_seconds)
         status, *sources = (page_series(ledger, reports[each], closed_end_ms) for each in series)
         chart = read_chart(ledger, head, places, lines, report.now_ms, settle_seconds)
         made.append(PageHead(status, tuple(sources), chart, gaps, found))
-    return page_html(
-        Page(report.store, report.now_ms, tuple(made), page_runs(runs[:_RUNS_SHOWN]))
-    )
+    return page_html(Page(report.store, report.now_ms, tuple(made), page_runs(runs[:_RUNS_SHOWN])))
 
 
 def open_page(path: Path) -> bool:

@@ -128,7 +128,7 @@ _USED_BY_FLAG: Mapping[str, tuple[str, ...]] = {
     "format": LOOKING,
     "by_exchange": ("status", "gaps"),
     "newest": ("runs",),
-    "output": ("report",),
+    "output": ("report", "demo"),
     "open": ("report", "demo"),
     "fail_below": ("report",),
     "tier": ("ingest", "report"),

@@ -30,9 +30,7 @@ def side_by_side(head: pl.DataFrame, sources: Sequence[pl.DataFrame]) -> pl.Data
     """
     times = pl.concat([head["open_time_ms"], *(each["open_time_ms"] for each in sources)])
     table = times.unique().sort().to_frame()
-    table = table.join(
-        head.select("open_time_ms", *VALUE_COLUMNS), on="open_time_ms", how="left"
-    )
+    table = table.join(head.select("open_time_ms", *VALUE_COLUMNS), on="open_time_ms", how="left")
     names = [close_of(i) for i in range(len(sources))]
     for name, source in zip(names, sources, strict=True):
         closes = source.select("open_time_ms", pl.col("close").alias(name))

@@ -77,7 +77,7 @@ def _head_json(index: int, head: PageHead, blocks: dict[str, str]) -> dict[str, 
         ],
         "findings": [
             [one.interval.start_ms // 1000, one.interval.end_ms // 1000, one.rule, one.words]
-            for one in head.findings
+            for one in head.findings or ()
         ],
         "places": list(_places(head)),
     }
@@ -106,9 +106,7 @@ def _level_json(bars: Bars, name: str, digits: int, volume_digits: int) -> dict[
 
 def _bands(head: PageHead) -> list[PageGap]:
     """The gaps that the chart shades: those of the head itself, the longest where they are many."""
-    mine = [
-        gap for gap in head.gaps if gap.series == head.status.series and gap.status != _FILLED
-    ]
+    mine = [gap for gap in head.gaps if gap.series == head.status.series and gap.status != _FILLED]
     longest = sorted(mine, key=lambda gap: -gap.candles)[:_MOST_BANDS]
     return sorted(longest, key=lambda gap: gap.interval)
 
@@ -130,7 +128,7 @@ def _places(head: PageHead) -> Iterator[list[Any]]:
     """Where to look, each with its start, end and a name."""
     found = [(gap.interval, f"gap: {gap.reason}") for gap in _bands(head)]
     found.sort(key=lambda place: -place[0].duration_ms)
-    found = [(one.interval, f"finding: {one.rule}") for one in head.findings] + found
+    found = [(one.interval, f"finding: {one.rule}") for one in head.findings or ()] + found
     length_ms = head.status.series.timeframe.duration_ms
     marks = sorted(head.chart.marks, key=lambda mark: -mark.size_pct)
     for interval, words in found[: _MOST_PLACES // 2]:

@@ -182,13 +182,14 @@ class PageHead:
     Attributes:
         sources: the series that it is made from.
         gaps: of the head and its sources, the worst first.
+        findings: of the quality watch; None where it has not looked.
     """
 
     status: PageSeries
     sources: tuple[PageSeries, ...]
     chart: Chart
     gaps: tuple[PageGap, ...] = ()
-    findings: tuple[PageFinding, ...] = ()
+    findings: tuple[PageFinding, ...] | None = None
 
     @property
     def name(self) -> str:

@@ -66,9 +66,7 @@ def differing_minutes(
 
 def _suspicious(frames: Mapping[str, pl.DataFrame], allowed: float) -> pl.Series:
     """Open times at which some price of one exchange lies that far above that of another."""
-    candles = pl.concat(
-        [frame.select("open_time_ms", *PRICE_COLUMNS) for frame in frames.values()]
-    )
+    candles = pl.concat([frame.select("open_time_ms", *PRICE_COLUMNS) for frame in frames.values()])
     # No price lies farther from a median than from the farthest other price; the margin is for the
     # rounding of floats.
     checks = [

@@ -1,4 +1,7 @@
-"""The whole page as one HTML text that needs nothing else. Pure but for the files of the package."""
+"""The whole page as one HTML text that needs nothing else.
+
+Pure but for reading the files of the packages that it is made of.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +62,7 @@ def page_html(page: Page) -> str:
     values = {
         "policy": policy,
         "style": asset("style.css"),
-        "store": text(page.store),
+        "store": text(page.store[:1].upper() + page.store[1:]),
         "now": time_element(page.now_ms),
         "tiles": tiles(page),
         "overview": overview(page),
@@ -114,7 +117,8 @@ def _options(page: Page) -> Html:
 
 def _by_head(page: Page, table_of: Callable[[PageHead], Html]) -> Html:
     return joined(
-        element("div", table_of(head), data_head=str(index)) for index, head in enumerate(page.heads)
+        element("div", table_of(head), data_head=str(index))
+        for index, head in enumerate(page.heads)
     )
 
 

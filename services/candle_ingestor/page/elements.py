@@ -17,6 +17,9 @@ class Html(str):
     __slots__ = ()
 
 
+NOTHING = "\N{EN DASH}"
+"""What stands for a figure that there is none of."""
+
 Cell = str | int | Html | None
 
 
@@ -61,9 +64,9 @@ def table(
     """A table that scrolls by itself where it is too wide; `empty` is said of one without rows."""
     body = []
     for row in rows:
-        cells = []
+        cells: list[Html] = []
         for column, cell in zip(columns, row, strict=True):
-            shown: str = f"{cell:,}" if isinstance(cell, int) else "–" if cell is None else cell
+            shown: str = f"{cell:,}" if isinstance(cell, int) else NOTHING if cell is None else cell
             attributes = {"class": "number"} if column.is_number else {}
             # The first cell names its row, also to a screen reader.
             if cells:
@@ -74,7 +77,9 @@ def table(
     if not body:
         return element("p", empty, class_="empty")
     headings = [
-        element("th", column.heading, scope="col", **({"class": "number"} if column.is_number else {}))
+        element(
+            "th", column.heading, scope="col", **({"class": "number"} if column.is_number else {})
+        )
         for column in columns
     ]
     return element(

@@ -52,7 +52,7 @@ def page_series(ledger: Ledger, report: SeriesReport, closed_end_ms: int) -> Pag
 def page_gaps(
     gaps: Iterable[ListedGap], reports: Mapping[Series, SeriesReport]
 ) -> tuple[PageGap, ...]:
-    """The gaps in their order; the reports say which of them are but the time since the last run."""
+    """The gaps in their order; the reports say which are but the time since the last run."""
     fresh = {
         (series, reported.gap)
         for series, report in reports.items()

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from candle_ingestor.page.content import Page, PageHead
-from candle_ingestor.page.elements import Cell, Column, Html, element, joined, percent_of, table
+from candle_ingestor.page.elements import (
+    NOTHING,
+    Cell,
+    Column,
+    Html,
+    element,
+    joined,
+    percent_of,
+    table,
+)
 from candle_ingestor.page.tables import behind_words
 
 _SHADES = ((100.0, "full"), (99.0, "most"), (50.0, "some"), (0.000_001, "little"))
@@ -19,24 +28,24 @@ def tiles(page: Page) -> Html:
     ]
     gaps = [gap for head in page.heads for gap in head.gaps if gap.series == head.status.series]
     fresh = sum(gap.candles for gap in gaps if gap.is_fresh)
+    furthest = behind_words(max(behind, default=None))
     still_open = sum(gap.status in _OPEN and not gap.is_fresh for gap in gaps)
     permanent = sum(gap.status == "permanent" for gap in gaps)
-    findings = sum(len(head.findings) for head in page.heads)
+    looked_at = [head.findings for head in page.heads if head.findings is not None]
+    findings = f"{sum(map(len, looked_at)):,}" if looked_at else NOTHING
     marks = sum(head.chart.excluded + head.chart.disagreeing for head in page.heads)
     last = page.runs[0] if page.runs else None
+    missing = f"{wanted - covered:,} of {wanted:,} missing"
+    run_words = f"{last.candles:,} candles" if last else ""
     return joined(
         [
-            _tile("Known", percent_of(covered, wanted) or "–", f"{wanted - covered:,} of {wanted:,} missing"),
+            _tile("Known", percent_of(covered, wanted) or NOTHING, missing),
             _tile("Symbols", f"{len(page.heads):,}", f"{_series_count(page):,} series"),
             _tile("Open gaps", f"{still_open:,}", f"{permanent:,} that nothing fills"),
             _tile("Since the last run", f"{fresh:,}", "candles that the next one fetches"),
-            _tile("Furthest behind", behind_words(max(behind, default=None)) or "–", "of a symbol"),
-            _tile("Findings", f"{findings:,}", f"{marks:,} minutes off between exchanges"),
-            _tile(
-                "Last run",
-                last.status if last else "none",
-                f"{last.candles:,} candles" if last else "",
-            ),
+            _tile("Furthest behind", furthest or NOTHING, "of a symbol"),
+            _tile("Findings", findings, f"{marks:,} minutes off between exchanges"),
+            _tile("Last run", last.status if last else "none", run_words),
         ]
     )
 
@@ -58,9 +67,7 @@ def overview(page: Page) -> Html:
             _strip(head),
             head.status.wanted - head.status.covered,
             sum(
-                gap.series == head.status.series
-                and gap.status != "filled"
-                and not gap.is_fresh
+                gap.series == head.status.series and gap.status != "filled" and not gap.is_fresh
                 for gap in head.gaps
             ),
             behind_words(head.status.minutes_behind),

@@ -23,7 +23,7 @@ from candle_ingestor.page.content import Bars, DayFacts
 _NULL = 0xFFFF_FFFF
 OWN_PRICE_DIGITS = 7
 COARSE_PRICE_DIGITS = 6
-"""Of prices in all, before and after the point: of a series' own candles, and of those made of them."""
+"""Digits of prices, before and after the point: of own candles, and of those made of them."""
 VOLUME_DIGITS = 4
 _LARGEST = 1 << 31
 SPREAD_SCALE = 10
@@ -70,7 +70,9 @@ def bar_columns_packed(bars: Bars, digits: int, volume_digits: int) -> list[pl.S
 
 def day_columns(facts: DayFacts) -> list[pl.Series]:
     """The columns of days: wanted, covered, candles."""
-    return [pl.Series(each, dtype=pl.Int64) for each in (facts.wanted, facts.covered, facts.candles)]
+    return [
+        pl.Series(each, dtype=pl.Int64) for each in (facts.wanted, facts.covered, facts.candles)
+    ]
 
 
 def shown_digits(highest: float | None, digits: int | None, in_all: int) -> int:

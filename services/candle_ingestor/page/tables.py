@@ -36,11 +36,7 @@ def series_table(heads: tuple[PageHead, ...]) -> Html:
         Column("Last"),
         Column("Behind", is_number=True),
     ]
-    rows = [
-        _series_row(head, series)
-        for head in heads
-        for series in (head.status, *head.sources)
-    ]
+    rows = [_series_row(head, series) for head in heads for series in (head.status, *head.sources)]
     return table(
         "Completeness and freshness of every series", columns, rows, empty="Nothing is stored yet."
     )
@@ -99,7 +95,9 @@ def gaps_table(heads: tuple[PageHead, ...]) -> Html:
         ]
         for gap in gaps[:MOST_GAPS]
     ]
-    shown = table("Gaps, the worst first", columns, rows, empty="Nothing that is wanted is missing.")
+    shown = table(
+        "Gaps, the worst first", columns, rows, empty="Nothing that is wanted is missing."
+    )
     if len(gaps) <= MOST_GAPS:
         return shown
     more = (
@@ -120,7 +118,9 @@ def findings_table(heads: tuple[PageHead, ...]) -> Html:
         Column("Figures"),
         Column("Threshold", is_number=True),
     ]
-    found = [(head, finding) for head in heads for finding in head.findings]
+    if heads and all(head.findings is None for head in heads):
+        return element("p", "The quality watch has not looked at these series.", class_="empty")
+    found = [(head, finding) for head in heads for finding in head.findings or ()]
     rows: list[list[Cell]] = [
         [
             head.name,
@@ -227,10 +227,7 @@ def _command(line: str) -> Html:
 
 
 def _remedy(gap: PageGap) -> Html:
-    parts = [
-        joined([text("Get "), link(file.name, file.page)])
-        for file in gap.files
-    ]
+    parts = [joined([text("Get "), link(file.name, file.page)]) for file in gap.files]
     if gap.command is not None:
         words = "then " if parts else ""
         parts.append(joined([text(words), _command(gap.command)]))

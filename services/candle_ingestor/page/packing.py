@@ -83,9 +83,8 @@ def shown_digits(highest: float | None, digits: int | None, in_all: int) -> int:
     """
     if not highest or highest <= 0:
         return 0
-    before_point = Decimal(highest).adjusted() + 1
-    kept = in_all - before_point
-    return max(kept if digits is None else min(kept, digits), -before_point)
+    kept = in_all - (Decimal(highest).adjusted() + 1)
+    return kept if digits is None else min(kept, digits)
 
 
 def shown_volume_digits(largest: float | None) -> int:

@@ -171,7 +171,8 @@ class CandleChart {
       from: (from - span[0]) / length - 0.5,
       to: (to - span[0]) / length - 0.5,
     });
-    this.told();
+    // The library moves when it next draws, and what it shows is told after that.
+    this.rangeChanged();
   }
 
   draw(level, span) {
@@ -222,11 +223,7 @@ class CandleChart {
     const [from, to] = this.seen;
     const [level, span] = this.finest(from, to);
     if (level !== this.level || span[0] !== this.span[0]) await this.showLevel(level, span, from, to);
-    else this.told();
-  }
-
-  told() {
-    this.whenShown(this);
+    else this.whenShown(this);
   }
 
   /** Zooms about the middle: a factor below 1 is closer. */

@@ -128,11 +128,14 @@ class PageView {
     byId("calendar-series").replaceChildren(
       ...head.days.series.map((name, i) => made("option", { textContent: name, value: String(i) })),
     );
-    await Promise.all([range ? this.chart.show(...range) : this.chart.showAll(), this.showCalendar()]);
+    const [from, to] = range ?? this.chart.whole;
+    await Promise.all([this.chart.show(from, to), this.showCalendar()]);
   }
 
-  recolour() {
-    return this.showHead(this.at, this.chart.seen);
+  async recolour() {
+    await this.showHead(this.at, this.chart.seen);
+    const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
+    document.documentElement.dataset.colours = isDark ? "dark" : "light";
   }
 
   async showCalendar() {
@@ -247,10 +250,15 @@ class PageView {
     const { digits } = this.chart.level;
     const price = (column) => numberText(column[row], digits);
     const volume = numberText(bars.volume[row], this.chart.level.volumeDigits);
+    const own = Number.isNaN(bars.close[row])
+      ? ["no candle"]
+      : [
+          `O ${price(bars.open)} H ${price(bars.high)} L ${price(bars.low)} C ${price(bars.close)}`,
+          `V ${volume}`,
+        ];
     const parts = [
       timeText(time),
-      `O ${price(bars.open)} H ${price(bars.high)} L ${price(bars.low)} C ${price(bars.close)}`,
-      `V ${volume}`,
+      ...own,
       ...exchanges.map((name, i) => `${name} ${price(bars.closes[i])}`),
     ];
     if (!Number.isNaN(bars.spread[row])) parts.push(`spread ${bars.spread[row].toFixed(1)} bp`);

@@ -1,18 +1,16 @@
-"""Measures the command status over 50 symbols on 4 exchanges, with a year of minutes covered.
+"""Measures the commands status and report over 50 symbols on 4 exchanges, with a year of minutes.
 
-The command is started cold, as a person starts it. The exit code is 1 when a bound is missed, and 2
-when there is no InfluxDB to measure against.
+The commands are started cold, as a person starts them, and print text. The exit code is 1 when a
+bound is missed, and 2 when there is no InfluxDB to measure against.
 
-What SQLite takes follows from series and months, since it keeps counts: one minute in sixty has a
-candle here, and a full store takes as long. InfluxDB counts candle by candle: to what is measured
-is added what it would take for the rest, by how fast it counts a year of every minute.
+What it takes follows from series and months, since records hold the counts: one minute in sixty has
+a candle here, and a full store takes as long.
 """
 
 from __future__ import annotations
 
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -22,10 +20,11 @@ import polars as pl
 from measuring import at_most, best_of_each, cost_of_child
 from real_influxdb import NO_SERVER, influx_server
 from simulated import DAY_MS, MINUTE_MS, iso_text
-from stored_candles import candles_of, fill, minutes_of
+from stored_candles import candles_of, minutes_of
 
+from candle_ingestor.model.candle_counts import CandleCounts, counted_by_month
 from candle_ingestor.model.candles import MERGED_CANDLES
-from candle_ingestor.model.intervals import Interval, IntervalSet
+from candle_ingestor.model.intervals import IntervalSet
 from candle_ingestor.model.merge_rules import MergeRules
 from candle_ingestor.model.series import AGGREGATED, Series
 from candle_ingestor.model.series_record import (
@@ -46,6 +45,8 @@ START_MS = 1_672_531_200_000  # 2023-01-01
 END_MS = START_MS + 365 * DAY_MS
 STORED_SHARE = 60
 ROUNDS = 3
+COMMANDS = {"status": ["--by_exchange"], "report": []}
+"""Each with its flags."""
 
 MOST_SECONDS_SQLITE = 2.0
 MOST_SECONDS_INFLUXDB = 4.0
@@ -67,56 +68,48 @@ def measure_sqlite() -> bool:
         path = Path(folder) / "candles.sqlite"
         with closing(SqliteStore(path)) as store:
             fill_all(store)
-        seconds = seconds_of([f"--sqlite_path={path}"])
-    return at_most("seconds of status, SQLite", seconds, MOST_SECONDS_SQLITE)
+        place = [f"--sqlite_path={path}"]
+        kept = [
+            at_most(
+                f"seconds of {command}, SQLite", seconds_of(command, place), MOST_SECONDS_SQLITE
+            )
+            for command in COMMANDS
+        ]
+    return all(kept)
 
 
 def measure_influxdb(connection: InfluxDbConnection) -> bool:
     with closing(InfluxDbStore(connection, create_bucket=True)) as store:
         store.check()
-        stored = fill_all(store)
+        fill_all(store)
     place = [
         *("--store=influxdb", f"--influxdb_url={connection.url}"),
         *(f"--influxdb_org={connection.org}", f"--influxdb_bucket={connection.bucket}"),
     ]
-    seconds = seconds_of(place, {"INFLUXDB_TOKEN": connection.token})
-    full = len(SYMBOLS) * (len(EXCHANGES) + 1) * (END_MS - START_MS) // MINUTE_MS
-    rate = counted_a_second(replace(connection, bucket="bench_status_dense"))
-    print(
-        f"InfluxDB counts {rate:,.0f} candles a second; status takes {seconds:.2f} s over "
-        f"{stored:,}, and a full store has {full:,}"
-    )
-    total = seconds + (full - stored) / rate
-    return at_most("seconds of status, InfluxDB", total, MOST_SECONDS_INFLUXDB)
+    token = {"INFLUXDB_TOKEN": connection.token}
+    kept = [
+        at_most(
+            f"seconds of {command}, InfluxDB",
+            seconds_of(command, place, token),
+            MOST_SECONDS_INFLUXDB,
+        )
+        for command in COMMANDS
+    ]
+    return all(kept)
 
 
-def counted_a_second(connection: InfluxDbConnection) -> float:
-    """How fast the server counts series that have a candle in nearly every minute."""
-    with closing(InfluxDbStore(connection, create_bucket=True)) as store:
-        store.check()
-        dense = [minutes_of(exchange) for exchange in EXCHANGES[:2]]
-        for seed, series in enumerate(dense):
-            fill(store, series, START_MS, END_MS, seed)
-        seconds = []
-        for _ in range(ROUNDS):
-            started = time.monotonic()
-            counts = store.count_candles(dense, Interval(START_MS, END_MS))
-            seconds.append(time.monotonic() - started)
-    return sum(sum(each.values()) for each in counts.values()) / min(seconds)
-
-
-def seconds_of(place: Sequence[str], environment: dict[str, str] | None = None) -> float:
+def seconds_of(name: str, place: Sequence[str], environment: dict[str, str] | None = None) -> float:
     command = [
-        *(sys.executable, "-P", "-m", "candle_ingestor", "status", "--by_exchange"),
+        *(sys.executable, "-P", "-m", "candle_ingestor", name, *COMMANDS[name]),
         *(f"--now={iso_text(END_MS + MINUTE_MS)}", *place),
     ]
     (cost,) = best_of_each([lambda: cost_of_child(command, environment)], ROUNDS)
-    print(f"status: {cost.seconds:.2f} s, {cost.cpu_seconds:.2f} s of CPU, {cost.peak_mb:.0f} MB")
+    print(f"{name}: {cost.seconds:.2f} s, {cost.cpu_seconds:.2f} s of CPU, {cost.peak_mb:.0f} MB")
     return cost.seconds
 
 
-def fill_all(store: Store) -> int:
-    """Stores the candles of all series, each symbol in one write; returns how many."""
+def fill_all(store: Store) -> None:
+    """Stores the candles of all series, each symbol in one write."""
     times = pl.int_range(START_MS, END_MS, MINUTE_MS * STORED_SHARE, eager=True, dtype=pl.Int64)
     candles = candles_of(START_MS, END_MS).filter(pl.col("open_time_ms").is_in(times.implode()))
     merged = candles.with_columns(
@@ -128,22 +121,20 @@ def fill_all(store: Store) -> int:
         (START_MS + day * DAY_MS, START_MS + day * DAY_MS + 10 * MINUTE_MS)
         for day in range(0, 365, 7)
     )
-    record = SeriesRecord(Coverage(covered), wanted=Wanted(START_MS))
-    stored = 0
+    counts = CandleCounts(counted_by_month(candles))
+    record = SeriesRecord(Coverage(covered), wanted=Wanted(START_MS), counts=counts)
     for symbol in SYMBOLS:
         sources = tuple(minutes_of(exchange, symbol) for exchange in EXCHANGES)
         rules = MergeRules(EXCHANGES, len(EXCHANGES), 5.0)
         merging = Merging(MergeBasis(rules, sources))
         head: Series = minutes_of(AGGREGATED, symbol)
-        made = SeriesRecord(Coverage(covered), merging=merging, wanted=Wanted(START_MS))
+        made = replace(record, merging=merging)
         store.replace(
             [
                 *(SeriesChange(source, record, candles) for source in sources),
                 SeriesChange(head, made, merged),
             ]
         )
-        stored += candles.height * (len(sources) + 1)
-    return stored
 
 
 if __name__ == "__main__":

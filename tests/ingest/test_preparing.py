@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import pytest
 from minutes import BINANCEUS, BITCOIN, BITSTAMP, KRAKEN, MERGED, MINUTE, TETHER, ms, span
+from scripted_source import ScriptedSource
 from settling import ticker_of
 
 from candle_ingestor.exchanges.availability import MarketChoice
 from candle_ingestor.exchanges.markets import Market
 from candle_ingestor.ingest.plan import Window
-from candle_ingestor.ingest.preparing import RunTicker, learnt_records
+from candle_ingestor.ingest.preparing import RunTicker, learnt_records, plan_works, with_wanted
+from candle_ingestor.ingest.sources.factory import Sources
 from candle_ingestor.model.intervals import IntervalSet
 from candle_ingestor.model.merge_rules import MergeRules
 from candle_ingestor.model.series import Series
@@ -160,3 +162,20 @@ def test_precision_is_learnt_once_and_what_a_market_did_not_state_later() -> Non
     assert unstated.precision is None
     assert prices.precision == Precision(2, None)
     assert both.precision == changed.precision == Precision(2, 8)
+
+
+def test_a_tier_is_remembered_of_the_symbols_own_series_and_never_taken_back() -> None:
+    stand_in = Series("binanceus", TETHER, MINUTE)
+    ticker = replace(run_ticker(KRAKEN, stand_in), tier="TIER1")
+    asked = {each.exchange: Sources(ScriptedSource(each.exchange)) for each in (KRAKEN, stand_in)}
+    works = plan_works([ticker], {}, asked)
+
+    learnt = with_wanted([ticker], works, {})
+    later = with_wanted([replace(ticker, tier=None)], works, learnt)
+
+    assert {series: record.tier for series, record in learnt.items()} == {
+        MERGED: "TIER1",
+        KRAKEN: "TIER1",
+        stand_in: None,
+    }
+    assert later == learnt

@@ -25,8 +25,10 @@ from storing import put
 
 from candle_ingestor.ledger.ledger import Ledger, Replacement
 from candle_ingestor.merge.weighting import merge_candles
+from candle_ingestor.model.candle_counts import CandleCounts, counted_by_month
 from candle_ingestor.model.intervals import IntervalSet, covered_at_least
 from candle_ingestor.model.merge_rules import MergeRules
+from candle_ingestor.model.selection import candles_within
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import MergeBasis, Merging, SeriesRecord
 from candle_ingestor.settle.merging import merge, sweep_stale, unmerged
@@ -193,7 +195,17 @@ def assert_merged_is_made_of_what_is_stored(store: Store, made_by: MergeBasis) -
     wanted = merge_candles(frames, covered, EVERYTHING, MERGED.timeframe, made_by.rules)
     assert wanted.covered == covered_at_least(covered.values(), made_by.rules.min_exchanges)
     found: pl.DataFrame = store.read_candles(MERGED, EVERYTHING)
+    assert_counts_are_those_of_the_store(store)
     assert found.equals(wanted.candles)
+
+
+def assert_counts_are_those_of_the_store(store: Store) -> None:
+    ledger = Ledger(store)
+    for one, record in ledger.records.items():
+        candles = candles_within(store.read_candles(one, EVERYTHING), record.countable)
+        assert ledger.counts(one) == counted_by_month(candles)
+        ledger.count_unknown([one])
+        assert store.read_records()[one].counts == CandleCounts(counted_by_month(candles))
 
 
 def batches_of_a_run() -> list[list[Replacement]]:

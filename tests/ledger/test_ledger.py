@@ -36,6 +36,7 @@ from candle_ingestor.model.merge_rules import MergeRules
 from candle_ingestor.model.months import Month
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import (
+    Coverage,
     Exports,
     Listing,
     MergeBasis,
@@ -52,6 +53,7 @@ MERGED_TETHER = Series.merged(TETHER, MINUTE)
 FIVE_MINUTES = Series.merged(MERGED.symbol, Timeframe(5))
 HOUR = Series.merged(MERGED.symbol, Timeframe(60))
 TARGET = "/data"
+MARCH = Month.of(ms(0))
 
 
 @pytest.fixture
@@ -105,7 +107,8 @@ def test_a_page_is_stored_and_covered(store: SqliteStore) -> None:
 
     assert kept == [Kept(new=3, revised=0)]
     assert stored(store, KRAKEN) == {0: 10, 1: 10, 3: 10}
-    assert ledger.record(KRAKEN) == covering(span(0, 5), span(3, 5))
+    assert ledger.record(KRAKEN).coverage == Coverage(span(0, 5), span(3, 5))
+    assert ledger.counts(KRAKEN) == {MARCH: 3}
     assert store.read_records() == {KRAKEN: ledger.record(KRAKEN)}
 
 
@@ -358,7 +361,7 @@ def test_a_write_that_failed_leaves_nothing_in_hand_that_is_not_stored(store: Sq
 
     assert shown(failing.candles(KRAKEN, EVERYTHING)) == {0: 10}
     assert failing.last_open_ms(KRAKEN, ms(9)) == ms(0)
-    assert failing.record(KRAKEN) == covering(span(0, 5))
+    assert failing.record(KRAKEN).coverage == Coverage(span(0, 5))
 
 
 PRICES = st.dictionaries(st.integers(0, 11), st.sampled_from([1.0, 2.0]))
@@ -406,7 +409,8 @@ def test_any_replacements_leave_exactly_what_the_last_of_each_minute_said(
             assert found == Kept(len(after.keys() - before.keys()), len(differing))
         for one in (KRAKEN, BITSTAMP):
             assert stored(store, one) == model[one]
-            assert ledger.record(one) == covering(covered[one], provisional[one])
+            assert ledger.record(one).coverage == Coverage(covered[one], provisional[one])
+            assert ledger.counts(one) == ({MARCH: len(model[one])} if model[one] else {})
             assert shown(ledger.candles(one, Interval(ms(2), ms(9)))) == {
                 m: p for m, p in model[one].items() if 2 <= m < 9
             }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 
@@ -15,6 +16,7 @@ from world import World
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, IntervalSet, covered_at_least
 from candle_ingestor.model.merge_rules import MergeRules
+from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import SeriesRecord
 from candle_ingestor.model.symbol import Symbol
@@ -30,6 +32,13 @@ def store_violations(world: World, content: StoreContent) -> Iterator[str]:
         record = content.record(series)
         if record.covered and record.covered.end_ms > closed_ms:
             yield f"{series}: covers {_text(record.covered.end_ms)}, which is not closed yet"
+        counted = Counter(map(Month.of, content.within(series, record.countable)))
+        stale = record.merging.stale if record.merging else EMPTY
+        doubtful = {*record.counts.unknown, *months_of(stale)}
+        known = {m: n for m, n in counted.items() if m not in doubtful}
+        told = {m: n for m, n in record.counts.by_month.items() if m not in doubtful}
+        if told != known:
+            yield f"{series}: counts {told}, and {known} are stored"
         if record.provisional - record.covered:
             yield f"{series}: provisional outside coverage: {record.provisional - record.covered}"
         for reason, intervals in record.coverage.reasons.items():

@@ -570,6 +570,26 @@ def report(run_id: str, started_ms: int, **figures: object) -> dict[str, object]
     return {"run_id": run_id, "started_ms": started_ms, "status": "ok", **figures}
 
 
+def test_candles_are_counted_in_parts_of_a_series(store: Store) -> None:
+    hourly = Series("kraken", BITCOIN, Timeframe(60))
+    other = Series("kraken", Symbol("ETH", "USD"), Timeframe(1))
+    put(store, KRAKEN, candles(range(1, 11)).gather_every(2))
+    put(store, other, candles(range(1, 11)))
+    put(store, MERGED, merged_candles([1, 2, 3], ["kraken"] * 3))
+
+    assert store.count_within(
+        [
+            (KRAKEN, minutes(2, 8)),
+            (KRAKEN, minutes(3, 4)),
+            (MERGED, minutes(2, 8)),
+            (other, minutes(2, 8)),
+            (hourly, minutes(2, 8)),
+            (KRAKEN, minutes(2, 9)),
+        ]
+    ) == [3, 0, 1, 6, 0, 4]
+    assert store.count_within([]) == []
+
+
 def test_run_reports_are_read_newest_first(store: Store) -> None:
     assert store.read_runs(5) == []
     for started_ms in (3_000, 1_000, 5_000, 2_000, 4_000):

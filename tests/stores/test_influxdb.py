@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from influxd import InfluxServer
 from storing import covering, keep, put, remove
 
+from candle_ingestor.model.candle_counts import CandleCounts
 from candle_ingestor.model.candles import EXCHANGE_CANDLES, MERGED_CANDLES
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import Interval, IntervalSet
@@ -322,7 +324,8 @@ def test_a_record_of_the_first_version_is_read_and_replaced(
         f'candle_coverage,{tags} intervals="{quoted}",part_count=1i,digest="{text.digest}" 0',
     )
 
-    assert store.read_records() == {KRAKEN: SHORT_RECORD}
+    uncounted = CandleCounts(unknown=frozenset({Month(1970, 1)}))
+    assert store.read_records() == {KRAKEN: replace(SHORT_RECORD, counts=uncounted)}
     keep(store, {KRAKEN: LONG_RECORD})
 
     assert store.read_records() == {KRAKEN: LONG_RECORD}
@@ -618,6 +621,10 @@ def test_what_the_bucket_has_dropped_is_no_longer_covered(short_lived: InfluxDbC
         coverage=Coverage(span, span, {GapReason.REJECTED: IntervalSet.of(0, MINUTE_MS)}),
         merging=Merging(bases[0], ((bases[1], gone), (bases[2], kept)), gone | kept),
         exports=Exports({"a": {long_ago: long_ago.start_ms, this_month: horizon_ms}}, (2, 8)),
+        counts=CandleCounts(
+            {long_ago: 3, this_month: 4, this_month.following(): 5},
+            frozenset({long_ago.following()}),
+        ),
     )
     with closing(InfluxDbStore(short_lived, now_ms=lambda: NOW_MS)) as store:
         keep(store, {MERGED: record})
@@ -627,8 +634,10 @@ def test_what_the_bucket_has_dropped_is_no_longer_covered(short_lived: InfluxDbC
                 coverage=Coverage(kept, kept, record.coverage.reasons),
                 merging=Merging(bases[0], ((bases[2], kept),), kept),
                 exports=Exports({"a": {this_month: horizon_ms}}, (2, 8)),
+                counts=CandleCounts({this_month.following(): 5}, frozenset({this_month})),
             )
         }
+        assert store.keeps_from_ms == horizon_ms
 
 
 def test_a_change_of_retention_brings_no_old_record_back(

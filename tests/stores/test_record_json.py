@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from candle_ingestor.model.candle_counts import CandleCounts
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import IntervalSet
 from candle_ingestor.model.merge_rules import HighLow, MergeRules
@@ -51,6 +52,7 @@ FULL = SeriesRecord(
     exports=Exports(
         {"csv:/data": {Month(2023, 3): 60, Month(2023, 4): 180}, "parquet": {}}, (2, 8)
     ),
+    counts=CandleCounts({Month(1970, 1): 2}, frozenset({Month(1970, 2)})),
 )
 
 MALFORMED_INTERVALS: list[Any] = [
@@ -113,6 +115,11 @@ records = st.builds(
         st.none() | st.tuples(st.integers(0, 18), st.integers(0, 18)),
     ),
     tier=st.none() | st.integers() | st.text(),
+    counts=st.builds(
+        CandleCounts,
+        st.dictionaries(months, st.integers(1, 10**6), max_size=3),
+        st.frozensets(months, max_size=3),
+    ),
 )
 
 
@@ -174,7 +181,36 @@ def test_a_record_is_nested_by_subject() -> None:
         },
         "wanted": {"from_ms": 0, "until_ms": 240},
         "tier": "TIER1",
+        "counts": {"1970-01": 2},
+        "uncounted": ["1970-02"],
     }
+
+
+def test_of_a_record_without_counts_no_month_is_known() -> None:
+    fields = fields_of(FULL)
+    del fields["counts"]
+
+    assert decoded(fields).counts == CandleCounts(unknown=frozenset({Month(1970, 1)}))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"counts": {"March": 1}}, {"counts": []}, {"uncounted": [3]}, {"uncounted": None}]
+)
+def test_counts_of_no_month_are_malformed(changes: dict[str, object]) -> None:
+    with pytest.raises(RecordError, match=r"counts|uncounted|March|3"):
+        decoded(fields_of(FULL) | changes)
+
+
+def test_coverage_beyond_all_calendars_is_malformed() -> None:
+    fields = fields_of(covering_everything()) | {"counts": None}
+    del fields["counts"]
+
+    with pytest.raises(RecordError, match="covered"):
+        decoded(fields)
+
+
+def covering_everything() -> SeriesRecord:
+    return SeriesRecord(Coverage(IntervalSet.of(0, 2**62)))
 
 
 def test_a_series_may_be_made_from_another_timeframe() -> None:
@@ -338,6 +374,7 @@ def test_of_a_first_version_what_is_still_true_is_read() -> None:
             },
         ),
         exports=Exports(digits=(2, 8)),
+        counts=CandleCounts(unknown=frozenset({Month(1970, 1)})),
     )
 
 

@@ -29,7 +29,7 @@ _MOST_FILLED = 3
 def print_completeness(report: CompletenessReport, console: Console) -> None:
     """Prints what everything adds up to, what needs attention, and what to do."""
     now = minute_text(report.now_ms)
-    say(console, f"Completeness of {report.store} at {now}, in candle lengths", "bold")
+    say(console, f"Completeness of {report.store} at {now}", "bold")
     if report.is_running:
         say(console, "A run is at work; this is how far it is.", "cyan")
     totals = report.totals
@@ -73,6 +73,7 @@ def _print_totals(what: str, totals: Sequence[Total], console: Console, has_leng
             complete_words(figures),
             _missing_words(figures),
         )
+    console.print()
     console.print(table)
     _say_more(len(totals) - len(shown), what, console)
 
@@ -93,6 +94,7 @@ def _missing_words(figures: Figures) -> str:
 
 
 def _print_attention(attention: Sequence[Attention], console: Console) -> None:
+    console.print()
     if not attention:
         say(console, "Nothing needs attention.", "green")
         return
@@ -121,6 +123,7 @@ def _lacking_words(report: SeriesReport, asset: Series) -> str:
 def _print_steps(steps: Sequence[NextStep], console: Console) -> None:
     if not steps:
         return
+    console.print()
     say(console, "Next steps:", "bold")
     for number, step in enumerate(steps[:_MOST_STEPS], 1):
         filled = [f"{candles:,} of {name_of(series)}" for series, candles in step.fills]
@@ -139,6 +142,7 @@ def _files_words(files: Sequence[Publication]) -> str:
 def _print_downloads(files: Sequence[Publication], now_ms: int, console: Console) -> None:
     if not files:
         return
+    console.print()
     say(console, "Files to get, into a folder of their own:", "bold")
     for file in files[:_MOST_LISTED]:
         said = f"  {file.words}: {counted(file.candles, 'candle')} of {name_of(file.series)}"
@@ -147,10 +151,10 @@ def _print_downloads(files: Sequence[Publication], now_ms: int, console: Console
         say(console, said)
         say(console, f"     {file.page}")
     if len(files) > _MOST_LISTED:
-        more = counted(len(files) - _MOST_LISTED, "file")
-        say(console, f"  and {more} more; --download_list_path=files.csv lists all")
+        more = counted(len(files) - _MOST_LISTED, "more file")
+        say(console, f"  and {more}; --download_list_path=files.csv lists all")
 
 
 def _say_more(count: int, what: str, console: Console) -> None:
     if count > 0:
-        say(console, f"and {counted(count, what)} more; --format=json has all")
+        say(console, f"and {counted(count, f'more {what}')}; --format=json has all")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -16,12 +16,9 @@ from candle_ingestor.config import Config
 from candle_ingestor.config.origins import Origin
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.ledger.ledger import Ledger
-from candle_ingestor.model.intervals import Interval
-from candle_ingestor.model.months import Month
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.texts import did_you_mean, some_of
-from candle_ingestor.model.timeframe import DAY_MS
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.stores.base import Store
 
@@ -49,11 +46,6 @@ def read_runs(config: Config, store: Store, newest: int) -> list[dict[str, Any]]
             # It may have ended in between.
             found = store.read_runs(newest)
     return with_interrupted(found, is_newest_there=is_there)
-
-
-def candle_counts(ledger: Ledger, series: Collection[Series]) -> dict[Series, dict[Month, int]]:
-    """How many candles each of the series has in each month that has one."""
-    return ledger.store.count_candles(series, _stored_span(ledger))
 
 
 def shown_series(config: Config, ledger: Ledger, *, with_exchanges: bool = False) -> list[Series]:
@@ -125,12 +117,3 @@ def _of_symbols(config: Config, ledger: Ledger, heads: list[Series]) -> list[Ser
 def _hint(unknown: Symbol, held: set[Symbol]) -> str:
     meant = did_you_mean(str(unknown), map(str, held))
     return f" ({meant})" if meant else ""
-
-
-def _stored_span(ledger: Ledger) -> Interval:
-    """Whole days that hold every candle: what is not covered any more may lie at either end."""
-    covered = [record.covered for record in ledger.records.values() if record.covered]
-    stale = [r.merging.stale for r in ledger.records.values() if r.merging and r.merging.stale]
-    start_ms = min((each.start_ms for each in (*covered, *stale)), default=0)
-    end_ms = max((each.end_ms for each in (*covered, *stale)), default=0)
-    return Interval(start_ms // DAY_MS * DAY_MS, -(-end_ms // DAY_MS) * DAY_MS)

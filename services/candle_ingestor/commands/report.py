@@ -13,7 +13,6 @@ from rich.console import Console
 from candle_ingestor.commands.completeness_table import complete_words, print_completeness
 from candle_ingestor.commands.download_list import write_download_list
 from candle_ingestor.commands.reading import (
-    candle_counts,
     nothing_stored,
     print_json,
     print_plain,
@@ -107,7 +106,6 @@ def _made(config: Config, ledger: Ledger, now_ms: int) -> CompletenessReport:
     runs = read_runs(config, ledger.store, 1)
     parts = ReportParts(
         ledger,
-        candle_counts(ledger, shown),
         ledger.store.description,
         now_ms,
         config.candles.settle_seconds,
@@ -170,16 +168,11 @@ def _judged(found: CompletenessReport, least_pct: float | None) -> int:
         return TOO_INCOMPLETE
     below = found.below(least_pct)
     if not below:
-        log.info("%s: everything is as complete as that", flag)
+        log.info("Nothing is less complete than %s", flag)
         return 0
-    words = [f"{each.name} {complete_words(each.figures)}" for each in below]
-    log.error(
-        "%s: %d of %d symbols are less complete: %s",
-        flag,
-        len(below),
-        len(found.counted),
-        some_of(words, _MOST_NAMED),
-    )
+    words = [f"{each.name} at {complete_words(each.figures)}" for each in below]
+    how_many = f"{len(below):,} of {len(found.counted):,}"
+    log.error("Less complete than %s: %s, %s", flag, how_many, some_of(words, _MOST_NAMED))
     return TOO_INCOMPLETE
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from rich.console import Console
 
 from candle_ingestor.commands.reading import (
-    candle_counts,
     nothing_stored,
     print_json,
     print_plain,
@@ -42,7 +41,7 @@ def status(config: Config, clock: Clock, console: Console) -> int:
         counted = list(ledger.records) if store.size_bytes() is not None else shown
         parts = StatusParts(
             ledger,
-            candle_counts(ledger, counted),
+            {series: ledger.counts(series) for series in counted},
             store.size_bytes(),
             read_runs(config, store, _RUNS_LOOKED_AT),
             now_ms,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from candle_ingestor.archives.publications import Publication
 from candle_ingestor.completeness.series_report import SeriesReport
+from candle_ingestor.model.intervals import IntervalSet
 from candle_ingestor.model.series import Series
 
 _SYMBOLS = "--symbols="
@@ -71,13 +72,14 @@ def files_to_get(reports: Iterable[SeriesReport]) -> list[Publication]:
 
 def merged_files(files: Iterable[Publication]) -> list[Publication]:
     """The files, each once with all that it fills, by series and time."""
-    found: dict[tuple[Series, str, str], Publication] = {}
+    found: dict[tuple[Series, str, str], list[Publication]] = {}
     for file in files:
-        key = file.series, file.archive, file.file
-        known = found.get(key)
-        missing = file.missing if known is None else known.missing | file.missing
-        found[key] = replace(file, missing=missing)
-    return sorted(found.values(), key=lambda each: (each.series, each.published_from_ms))
+        found.setdefault((file.series, file.archive, file.file), []).append(file)
+    whole = [
+        replace(same[0], missing=IntervalSet(each for file in same for each in file.missing))
+        for same in found.values()
+    ]
+    return sorted(whole, key=lambda each: (each.series, each.published_from_ms))
 
 
 def _without_symbols(command: str) -> tuple[tuple[str, ...], list[str]]:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from candle_ingestor.archives.publications import Publication
 from candle_ingestor.completeness.figures import Figures, sum_of
+from candle_ingestor.completeness.known import wanted_of
 from candle_ingestor.completeness.next_steps import NextStep, files_to_get, next_steps
 from candle_ingestor.completeness.series_report import SeriesReport, report_series
+from candle_ingestor.completeness.wanted_candles import wanted_candles
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.gaps import GapReason
-from candle_ingestor.model.months import Month
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.timeframe import Timeframe
 
@@ -21,14 +22,12 @@ class ReportParts:
     """What a report is told from.
 
     Attributes:
-        counts: candles by series and month, of all series that are shown.
         store: what a person calls the store.
         is_running: whether a job runs meanwhile.
         place: words that make a command work on this store.
     """
 
     ledger: Ledger
-    counts: Mapping[Series, Mapping[Month, int]]
     store: str
     now_ms: int
     settle_seconds: float
@@ -106,14 +105,23 @@ class CompletenessReport:
 
 
 def make_report(parts: ReportParts, shown: Sequence[Series]) -> CompletenessReport:
-    """The report of these series, in their order."""
+    """The report of these series, in their order.
+
+    Expected is what the last run wanted of each, up to the newest closed candle.
+
+    Raises:
+        StoreError: if the store cannot be read.
+    """
+    ledger = parts.ledger
+    ends = {
+        each: each.timeframe.closed_end_ms(parts.now_ms, parts.settle_seconds) for each in shown
+    }
+    wanted = {each: wanted_of(ledger.record(each), ends[each]) for each in shown}
+    candles = wanted_candles(ledger, wanted)
     reports = tuple(
-        report_series(
-            parts.ledger, series, parts.counts.get(series, {}), parts.now_ms, parts.settle_seconds
-        )
-        for series in shown
+        report_series(ledger, each, wanted[each], candles[each], ends[each]) for each in shown
     )
-    counted = tuple(_counted(parts.ledger, reports))
+    counted = tuple(_counted(ledger, reports))
     return CompletenessReport(
         store=parts.store,
         now_ms=parts.now_ms,
@@ -121,7 +129,7 @@ def make_report(parts: ReportParts, shown: Sequence[Series]) -> CompletenessRepo
         series=reports,
         counted=counted,
         totals=_totals(reports, counted),
-        attention=tuple(_attention(parts.ledger, reports, counted)),
+        attention=tuple(_attention(ledger, reports, counted)),
         next_steps=tuple(next_steps(reports, parts.place)),
         downloads=tuple(files_to_get(reports)),
     )
@@ -149,7 +157,12 @@ def _totals(reports: Iterable[SeriesReport], counted: Sequence[SeriesReport]) ->
         tiers=_by_name(counted, lambda each: None if each.tier is None else str(each.tier)),
         symbols=_by_name(counted, lambda each: str(each.series.symbol)),
         exchanges=_by_name(own, lambda each: each.series.exchange),
-        timeframes=_by_name(counted, lambda each: str(each.series.timeframe)),
+        timeframes=tuple(
+            sorted(
+                _by_name(counted, lambda each: str(each.series.timeframe)),
+                key=lambda total: total.timeframe,
+            )
+        ),
         months=_summed(by_month),
     )
 

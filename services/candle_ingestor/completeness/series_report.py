@@ -1,7 +1,4 @@
-"""How complete one series is, by month, and what to do about each of its gaps.
-
-Told from its record and its counts; no candle is read.
-"""
+"""How complete one series is, by month, and what to do about each of its gaps. Pure."""
 
 from __future__ import annotations
 
@@ -9,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from candle_ingestor.completeness.figures import Figures, sum_of
-from candle_ingestor.completeness.known import gaps_of, wanted_of
+from candle_ingestor.completeness.known import gaps_of
 from candle_ingestor.completeness.remedies import Remedy, remedy_of
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.gaps import Gap, GapReason
-from candle_ingestor.model.intervals import IntervalSet
+from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.timeframe import HOUR_MS
@@ -75,19 +72,19 @@ def name_of(series: Series) -> str:
 def report_series(
     ledger: Ledger,
     series: Series,
-    counts: Mapping[Month, int],
-    now_ms: int,
-    settle_seconds: float,
+    wanted: Interval,
+    candles: Mapping[Month, int],
+    closed_end_ms: int,
 ) -> SeriesReport:
-    """How complete a series is at `now_ms`.
+    """How complete a series is.
 
-    Expected is what the last run wanted, up to the newest closed candle, and what is known
-    besides. `counts` says how many candles each month has; what no longer is covered may have some.
+    Args:
+        wanted: what is expected of it.
+        candles: how many candles it has there, by month; what is too many counts as none.
+        closed_end_ms: where its newest closed candle ends.
     """
     record = ledger.record(series)
     length_ms = series.timeframe.duration_ms
-    closed_end_ms = series.timeframe.closed_end_ms(now_ms, settle_seconds)
-    wanted = wanted_of(record, closed_end_ms)
     freshest_ms = max(HOUR_MS, _FRESH_CANDLES * length_ms)
     gaps = tuple(
         ReportedGap(
@@ -102,15 +99,15 @@ def report_series(
     )
     open_by_month = _candles_by_month(gaps, length_ms)
     months = []
-    for month in months_of(IntervalSet((wanted,)) | record.covered):
-        known = record.covered & IntervalSet((month.interval,))
+    for month in months_of(IntervalSet((wanted,))):
+        part = IntervalSet((wanted,)) & IntervalSet((month.interval,))
+        known = part & record.covered
         covered = known.duration_ms // length_ms
-        still_open = open_by_month.get(month, {})
         figures = Figures(
-            wanted=covered + sum(still_open.values()),
+            wanted=part.duration_ms // length_ms,
             covered=covered,
-            candles=min(counts.get(month, 0), covered),
-            gaps=still_open,
+            candles=min(candles.get(month, 0), covered),
+            gaps=open_by_month.get(month, {}),
         )
         months.append(MonthReport(month, figures))
     total = sum_of(month.figures for month in months)

@@ -178,6 +178,7 @@ class _Run:
         )
         wanted = {each.ticker: self._wanted(each) for each in self.tickers}
         try:
+            await on_store(self.ledger.count_unknown, series_of(self.tickers))
             await on_store(self._take_newest)
             await self._measure_trades()
             await fetcher.fetch(self.works.values())

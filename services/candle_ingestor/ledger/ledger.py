@@ -10,9 +10,11 @@ import polars as pl
 
 from candle_ingestor.ledger.comparison import Difference, compare
 from candle_ingestor.ledger.hand import CandlesInHand
+from candle_ingestor.model.candle_counts import CandleCounts
 from candle_ingestor.model.candles import no_candles
 from candle_ingestor.model.gaps import Reasons
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
+from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.origins import Origin
 from candle_ingestor.model.selection import candles_within
 from candle_ingestor.model.series import Series
@@ -78,7 +80,10 @@ class Ledger:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._records = store.read_records()
+        self._records = {
+            series: _without_doubtful_counts(record)
+            for series, record in store.read_records().items()
+        }
         self._dependents: dict[Series, set[Series]] = {}
         for series, record in self._records.items():
             self._note_sources(series, record)
@@ -148,6 +153,40 @@ class Ledger:
         in_hand = self._hand.last_open_ms(series, before_ms)
         return self._store.last_open_ms(series, before_ms) if in_hand is None else in_hand
 
+    def counts(self, series: Series) -> Mapping[Month, int]:
+        """How many candles of the series are stored, by month; months without one are left out.
+
+        What the record does not know is counted, a month at a time.
+        """
+        return self._counted(series, self.record(series).counts.unknown).by_month
+
+    def count_unknown(self, series: Iterable[Series]) -> None:
+        """Counts what the records of these series do not know, and keeps it.
+
+        A month that the store is dropping stays unknown: it has fewer candles at each look.
+        """
+        first_kept_ms = self._store.keeps_from_ms or 0
+        counted = {}
+        for one in series:
+            record = self.record(one)
+            unknown = {month for month in record.counts.unknown if month.start_ms >= first_kept_ms}
+            if unknown:
+                counted[one] = replace(record, counts=self._counted(one, unknown))
+        self.update(counted)
+
+    def _counted(self, series: Series, months: Collection[Month]) -> CandleCounts:
+        record = self.record(series)
+        if not months:
+            return record.counts
+        return record.counts.with_counted(
+            {
+                month: self.candles_in(
+                    series, record.countable & IntervalSet((month.interval,))
+                ).height
+                for month in months
+            }
+        )
+
     def update(self, records: Mapping[Series, SeriesRecord]) -> None:
         """Replaces what is known beside the coverage; unchanged records are not written."""
         changed = {s: r for s, r in records.items() if r != self.record(s)}
@@ -161,14 +200,17 @@ class Ledger:
         removed. Nothing else reaches the store.
         """
         staged = _Staged(self)
+        batch = list(replacements)
         try:
-            kept = [staged.take(replacement) for replacement in replacements]
+            kept = [staged.take(replacement) for replacement in batch]
             self._write(staged.changes())
             # Not before: what the batch holds is not in the store yet.
             self._hand.shrink()
         except BaseException:
             # What is in hand may be ahead of the store.
             self._hand.clear()
+            for each in batch:
+                self._doubt_counts(each.series, each.span)
             raise
         return kept
 
@@ -206,6 +248,12 @@ class Ledger:
             self._records[change.series] = change.record
             self._note_sources(change.series, change.record)
 
+    def _doubt_counts(self, series: Series, span: IntervalSet) -> None:
+        record = self._records.get(series)
+        if record is not None:
+            doubtful = months_of(record.countable & span)
+            self._records[series] = replace(record, counts=record.counts.without(doubtful))
+
     def _note_sources(self, series: Series, record: SeriesRecord) -> None:
         for source in record.sources:
             self._dependents.setdefault(source, set()).add(series)
@@ -232,7 +280,8 @@ class _Staged:
     def take(self, replacement: Replacement) -> Kept:
         series, span = replacement.series, replacement.span
         pending = self._of(series)
-        difference = compare(replacement.candles, self._stored(series, span, pending))
+        stored = self._stored(series, span, pending)
+        difference = compare(replacement.candles, stored)
         if difference.candles is not None:
             pending.frames.append(difference.candles)
             if pending.deleted:
@@ -251,7 +300,10 @@ class _Staged:
         )
         if replacement.reasons:
             coverage = coverage.with_reasons(replacement.reasons)
-        record = record.with_change(coverage, changed)
+        counts = record.counts.changed(
+            candles_within(stored, record.countable & span), replacement.candles
+        )
+        record = replace(record.with_change(coverage, changed), counts=counts)
         if replacement.listing is not None:
             record = replace(record, listing=replacement.listing)
         if record.merging is not None:
@@ -312,6 +364,13 @@ class _Staged:
                 self._make_stale(dependent, stale)
 
 
+def _without_doubtful_counts(record: SeriesRecord) -> SeriesRecord:
+    """Where candles are stale, a run that died may have written some that it did not count."""
+    if record.merging is None or not record.merging.stale:
+        return record
+    return replace(record, counts=record.counts.without(months_of(record.merging.stale)))
+
+
 def on_grid(intervals: IntervalSet, timeframe: Timeframe) -> IntervalSet:
     """The candle lengths of the timeframe that share a point with the intervals."""
     return IntervalSet(
@@ -339,7 +398,8 @@ def _cautious(pending: _Pending, *, has_candles: bool) -> SeriesRecord | None:
         return None
     if not has_candles:
         return pending.record
-    return pending.before.withdrawn(pending.disturbed)
+    record = pending.before.withdrawn(pending.disturbed)
+    return replace(record, counts=record.counts.without(months_of(pending.disturbed)))
 
 
 def _last_words(frames: list[pl.DataFrame], deleted: set[int]) -> pl.DataFrame | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from candle_ingestor.model.candle_counts import CandleCounts
 from candle_ingestor.model.gaps import FINAL_REASONS, Reasons, with_reason, without
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
 from candle_ingestor.model.merge_rules import MergeRules
@@ -226,6 +227,7 @@ class SeriesRecord:
         wanted: what the last run wanted of it; None before the first.
         tier: the class of the symbol that its list names, as the last run heard it; None where no
             list named one.
+        counts: the candles that are stored where it is `countable`.
     """
 
     coverage: Coverage = Coverage()
@@ -236,6 +238,7 @@ class SeriesRecord:
     exports: Exports = Exports()
     wanted: Wanted | None = None
     tier: int | str | None = None
+    counts: CandleCounts = field(default_factory=CandleCounts)
 
     @property
     def covered(self) -> IntervalSet:
@@ -244,6 +247,13 @@ class SeriesRecord:
     @property
     def provisional(self) -> IntervalSet:
         return self.coverage.provisional
+
+    @property
+    def countable(self) -> IntervalSet:
+        """Where stored candles belong to the series: what is covered, and what is stale."""
+        if self.merging is None or not self.merging.stale:
+            return self.covered
+        return self.covered | self.merging.stale
 
     @property
     def sources(self) -> tuple[Series, ...]:

@@ -11,7 +11,6 @@ import polars as pl
 from candle_ingestor.errors import DependencyError
 from candle_ingestor.model.imported_file import ImportedFile
 from candle_ingestor.model.intervals import Interval
-from candle_ingestor.model.months import Month
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import SeriesRecord
 
@@ -62,6 +61,13 @@ class Store(Protocol):
         """Whether calls take no longer than this machine needs, as nothing elsewhere is asked."""
 
     @property
+    def keeps_from_ms(self) -> int | None:
+        """The time before which it dropped candles by itself when the records were read.
+
+        None for a store that keeps everything.
+        """
+
+    @property
     def description(self) -> str:
         """What a person calls this store in a message, without secrets."""
 
@@ -99,13 +105,11 @@ class Store(Protocol):
     def last_open_ms(self, series: Series, before_ms: int) -> int | None:
         """The open time of the newest candle that opens before `before_ms`; None without one."""
 
-    def count_candles(
-        self, series: Collection[Series], span: Interval
-    ) -> dict[Series, dict[Month, int]]:
-        """How many candles each series has in each month that has one; none is read.
+    def count_within(self, wanted: Sequence[tuple[Series, Interval]]) -> list[int]:
+        """How many candles open in each of these intervals of a series; none is read.
 
-        Every series asked for is in the answer. `span` holds all that is stored of them. However
-        many series there are, it takes a request a month at most.
+        Counts by month are in the records. This is for parts of months. Where many series are
+        counted in one interval, it takes one request.
         """
 
     def size_bytes(self) -> int | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from candle_ingestor.model.candle_counts import CandleCounts
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, IntervalSet
 from candle_ingestor.model.merge_rules import MergeRules
-from candle_ingestor.model.months import Month
+from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.origins import Origin
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import (
@@ -102,6 +104,8 @@ def record_fields(record: SeriesRecord) -> dict[str, Any]:
         },
         "wanted": _wanted_fields(record.wanted),
         "tier": record.tier,
+        "counts": {str(month): candles for month, candles in record.counts.by_month.items()},
+        "uncounted": [str(month) for month in sorted(record.counts.unknown)],
     }
 
 
@@ -120,8 +124,11 @@ def record_of(values: Mapping[str, Any], series: Series) -> SeriesRecord:
             f"it has format {version} and this program knows up to {FORMAT_VERSION}; "
             "a newer candle-ingestor wrote it"
         )
-    if version == 1:
-        return record_of_format_1(fields, series)
+    record = record_of_format_1(fields, series) if version == 1 else _record(fields)
+    return replace(record, counts=_counts(fields, record))
+
+
+def _record(fields: Fields) -> SeriesRecord:
     return SeriesRecord(
         coverage=_coverage(fields.within("coverage")),
         listing=_listing(fields.within("listing")),
@@ -131,6 +138,18 @@ def record_of(values: Mapping[str, Any], series: Series) -> SeriesRecord:
         exports=_exports(fields.within("exports")),
         wanted=_wanted(fields.optional_within("wanted")) if fields.has("wanted") else None,
         tier=fields.optional_name("tier"),
+    )
+
+
+def _counts(fields: Fields, record: SeriesRecord) -> CandleCounts:
+    if not fields.has("counts"):
+        try:
+            return CandleCounts(unknown=frozenset(months_of(record.countable)))
+        except (ValueError, OverflowError, OSError) as error:
+            raise fields.malformed("covered", f"no calendar has such a time: {error}") from error
+    return CandleCounts(
+        _by_month(fields.within("counts")),
+        frozenset(_month(name, fields) for name in fields.items("uncounted")),
     )
 
 
@@ -251,17 +270,17 @@ def _require_disjoint(made: list[IntervalSet], fields: Fields) -> None:
 def _exports(fields: Fields) -> Exports:
     targets = fields.within("backlog")
     return Exports(
-        backlog={target: _lacking(targets.within(target)) for target in targets.names},
+        backlog={target: _by_month(targets.within(target)) for target in targets.names},
         digits=fields.optional_digits("digits"),
     )
 
 
-def _lacking(fields: Fields) -> dict[Month, int]:
-    lacking = {}
-    for name in fields.names:
-        try:
-            month = Month.parse(name)
-        except ValueError as error:
-            raise fields.malformed(name, str(error)) from error
-        lacking[month] = fields.whole_number(name)
-    return lacking
+def _by_month(fields: Fields) -> dict[Month, int]:
+    return {_month(name, fields): fields.whole_number(name) for name in fields.names}
+
+
+def _month(name: object, fields: Fields) -> Month:
+    try:
+        return Month.parse(str(name))
+    except ValueError as error:
+        raise fields.malformed(str(name), str(error)) from error

@@ -98,11 +98,12 @@ def newest_query(series: Sequence[Series], since_ms: int) -> str:
     )
 
 
-def counts_query(span: Interval) -> str:
-    """How many candles every series has that open in the span."""
+def count_query(symbols: Iterable[str], span: Interval) -> str:
+    """How many candles each series of these symbols has that open in the span."""
     return (
         f'SELECT COUNT("open") AS "candles" FROM {CANDLES}, {EXCHANGE_CANDLES}'
-        f" WHERE time >= {_time_ns(span.start_ms)} AND time < {_time_ns(span.end_ms)}"
+        f" WHERE {_any_equal('currency_pair', symbols)}"
+        f" AND time >= {_time_ns(span.start_ms)} AND time < {_time_ns(span.end_ms)}"
         ' GROUP BY "exchange", "currency_pair", "timeframe"'
     )
 

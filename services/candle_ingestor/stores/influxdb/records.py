@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from candle_ingestor.model.candle_counts import CandleCounts
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, IntervalSet
+from candle_ingestor.model.months import Month
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import Coverage, Exports, SeriesRecord
 from candle_ingestor.model.symbol import Symbol
@@ -115,7 +117,18 @@ def without_expired(record: SeriesRecord, horizon_ms: int) -> SeriesRecord:
         ),
         merging=merging,
         exports=Exports(backlog, exports.digits),
+        counts=_counts_since(record.counts, horizon_ms, record.countable),
     )
+
+
+def _counts_since(counts: CandleCounts, horizon_ms: int, countable: IntervalSet) -> CandleCounts:
+    cut = Month.of(horizon_ms)
+    kept = CandleCounts(
+        {month: candles for month, candles in counts.by_month.items() if month >= cut},
+        frozenset(month for month in counts.unknown if month >= cut),
+    )
+    is_cut = bool(countable & IntervalSet.of(cut.start_ms, horizon_ms))
+    return kept.without({cut}) if is_cut else kept
 
 
 def _series(exchange: str, pair: str, timeframe: str) -> Series:

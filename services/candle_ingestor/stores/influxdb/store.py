@@ -10,7 +10,6 @@ import polars as pl
 
 from candle_ingestor.model.imported_file import ImportedFile
 from candle_ingestor.model.intervals import Interval
-from candle_ingestor.model.months import Month
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import SeriesRecord
 from candle_ingestor.stores.base import SeriesChange, StoreRefusedError
@@ -19,7 +18,7 @@ from candle_ingestor.stores.influxdb import candles as table
 from candle_ingestor.stores.influxdb import checks, imported_files, queries
 from candle_ingestor.stores.influxdb.answers import all_columns, parse_answer
 from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
-from candle_ingestor.stores.influxdb.counts import count_candles
+from candle_ingestor.stores.influxdb.counting import count_within
 from candle_ingestor.stores.influxdb.errors import no_bucket
 from candle_ingestor.stores.influxdb.http import Bucket, InfluxDbHttp
 from candle_ingestor.stores.influxdb.lines import (
@@ -80,11 +79,16 @@ class InfluxDbStore:
         self._bucket: Bucket | None = None
         self._now_ms = now_ms
         self._record_times_ns: dict[Series, int] | None = None
+        self._keeps_from_ms: int | None = None
         self._state_times_ns: dict[str, dict[str, int]] = {}
 
     @property
     def is_local(self) -> bool:
         return False
+
+    @property
+    def keeps_from_ms(self) -> int | None:
+        return self._keeps_from_ms
 
     @property
     def description(self) -> str:
@@ -159,11 +163,9 @@ class InfluxDbStore:
         """The open time of the newest candle that opens before `before_ms`; None without one."""
         return table.last_open_ms(self._http, series, before_ms)
 
-    def count_candles(
-        self, series: Collection[Series], span: Interval
-    ) -> dict[Series, dict[Month, int]]:
-        """How many candles each series has, by month; the server counts."""
-        return count_candles(self._http, series, span)
+    def count_within(self, wanted: Sequence[tuple[Series, Interval]]) -> list[int]:
+        """How many candles open in each of these intervals of a series; the server counts."""
+        return count_within(self._http, wanted)
 
     def size_bytes(self) -> int | None:
         """None: a bucket does not tell."""
@@ -184,6 +186,7 @@ class InfluxDbStore:
         if retention_ms is None or self._now_ms is None:
             return {series: one.record for series, one in kept.items()}
         horizon_ms = self._now_ms() - retention_ms
+        self._keeps_from_ms = horizon_ms
         return {
             series: without_expired(one.record, series.timeframe.ceil_ms(horizon_ms))
             for series, one in kept.items()

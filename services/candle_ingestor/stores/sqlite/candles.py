@@ -108,6 +108,18 @@ def last_open_ms(
     return None if row is None else row[0]
 
 
+def count(
+    connection: sqlite3.Connection, table: RowTable, series_id: int, interval: Interval
+) -> int:
+    """How many rows of the series open in the interval."""
+    (rows,) = connection.execute(
+        f"SELECT COUNT(*) FROM {table.name}"
+        " WHERE series_id = ? AND open_time_ms >= ? AND open_time_ms < ?",
+        (series_id, interval.start_ms, interval.end_ms),
+    ).fetchone()
+    return int(rows)
+
+
 def _insert_part(
     connection: sqlite3.Connection, table: RowTable, series_id: int, candles: pl.DataFrame
 ) -> None:

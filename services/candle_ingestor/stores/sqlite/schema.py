@@ -5,11 +5,10 @@ from __future__ import annotations
 import sqlite3
 
 from candle_ingestor.stores.record_fields import RecordError
-from candle_ingestor.stores.sqlite.counts import COUNTS_STATEMENT, count_everything
 from candle_ingestor.stores.sqlite.migration import migrate_from_1, migrate_from_2
 from candle_ingestor.stores.sqlite.records import record_views
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 3
 APPLICATION_ID = 0x43_4E_44_4C
 """Marks the file's header as a candle store, so that another program's file is never touched."""
 
@@ -72,7 +71,6 @@ _STATEMENTS = (
         run_id TEXT PRIMARY KEY, started_ms INTEGER NOT NULL, status TEXT NOT NULL,
         report TEXT NOT NULL) WITHOUT ROWID""",
     IMPORTED_FILES_STATEMENT,
-    COUNTS_STATEMENT,
     "CREATE INDEX ingestion_runs_by_start ON ingestion_runs (started_ms)",
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
@@ -114,7 +112,11 @@ def prepare(connection: sqlite3.Connection) -> None:
             for statement in _STATEMENTS:
                 connection.execute(statement)
         elif _version(connection) < SCHEMA_VERSION:
-            _migrate(connection, _version(connection))
+            if _version(connection) == 1:
+                migrate_from_1(connection, RECORD_STATEMENTS)
+            else:
+                migrate_from_2(connection, record_views())
+            connection.execute(IMPORTED_FILES_STATEMENT)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
     except BaseException as error:
@@ -123,16 +125,6 @@ def prepare(connection: sqlite3.Connection) -> None:
         if isinstance(error, RecordError):
             raise ForeignFileError(f"cannot be brought to this version: {error}") from error
         raise
-
-
-def _migrate(connection: sqlite3.Connection, version: int) -> None:
-    if version == 1:
-        migrate_from_1(connection, RECORD_STATEMENTS)
-    elif version == 2:
-        migrate_from_2(connection, record_views())
-    if version < 3:
-        connection.execute(IMPORTED_FILES_STATEMENT)
-    count_everything(connection)
 
 
 def _refuse_foreign(connection: sqlite3.Connection) -> None:

@@ -14,7 +14,6 @@ import polars as pl
 from candle_ingestor.model.candles import no_candles
 from candle_ingestor.model.imported_file import ImportedFile
 from candle_ingestor.model.intervals import Interval
-from candle_ingestor.model.months import Month
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import SeriesRecord
 from candle_ingestor.stores.base import SeriesChange
@@ -23,7 +22,6 @@ from candle_ingestor.stores.record_fields import RecordError
 from candle_ingestor.stores.run_json import encode_run
 from candle_ingestor.stores.sqlite import candles as table
 from candle_ingestor.stores.sqlite import imported_files
-from candle_ingestor.stores.sqlite.counts import Recount, select_counts
 from candle_ingestor.stores.sqlite.errors import refused
 from candle_ingestor.stores.sqlite.file import SqliteFile
 from candle_ingestor.stores.sqlite.ids import Ids, with_exchange_sets
@@ -49,6 +47,10 @@ class SqliteStore:
     @property
     def is_local(self) -> bool:
         return True
+
+    @property
+    def keeps_from_ms(self) -> int | None:
+        return None
 
     @property
     def description(self) -> str:
@@ -130,16 +132,18 @@ class SqliteStore:
                 return None
             return table.last_open_ms(connection, table.table_of(series), series_id, before_ms)
 
-    def count_candles(
-        self, series: Collection[Series], span: Interval
-    ) -> dict[Series, dict[Month, int]]:
-        """How many candles each series has, by month; they are kept, so that none is read."""
+    def count_within(self, wanted: Sequence[tuple[Series, Interval]]) -> list[int]:
+        """How many candles open in each of these intervals of a series."""
         with self._file.reading() as connection:
             if connection is None:
-                return {one: {} for one in series}
-            ids = self._ids.find_all(connection, series)
-            counts = select_counts(connection, ids.values())
-        return {one: counts.get(ids.get(one, 0), {}) for one in series}
+                return [0] * len(wanted)
+            ids = self._ids.find_all(connection, {series for series, _ in wanted})
+            return [
+                table.count(connection, table.table_of(series), ids[series], interval)
+                if series in ids
+                else 0
+                for series, interval in wanted
+            ]
 
     def size_bytes(self) -> int | None:
         """How much the file takes on disk, with what is not yet moved into it."""
@@ -205,14 +209,12 @@ class SqliteStore:
         self, connection: sqlite3.Connection, series_id: int, change: SeriesChange
     ) -> None:
         rows_table, candles = table.table_of(change.series), change.candles
-        recount = Recount(connection, rows_table, series_id, candles, change.deleted)
         if candles is not None and not candles.is_empty():
             if change.series.is_merged:
                 candles = self._ids.with_exchange_set_ids(connection, candles)
             table.insert(connection, rows_table, series_id, candles)
         if change.deleted:
             table.delete(connection, rows_table, series_id, change.deleted)
-        recount.note()
 
     def _write(self, sql: str, rows: list[tuple[Any, ...]]) -> None:
         if rows:

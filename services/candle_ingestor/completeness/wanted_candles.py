@@ -1,0 +1,58 @@
+"""How many candles series have of what is wanted of them, by month.
+
+Records have the counts of whole months. Parts of months are counted by the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.model.intervals import Interval, IntervalSet
+from candle_ingestor.model.months import Month
+from candle_ingestor.model.series import Series
+
+
+def wanted_candles(
+    ledger: Ledger, wanted: Mapping[Series, Interval]
+) -> dict[Series, dict[Month, int]]:
+    """The candles of each series within an interval, by month; months without one may lack.
+
+    Where a job writes meanwhile there may be more of them than are covered.
+
+    Raises:
+        StoreError: if the store cannot be read.
+    """
+    found: dict[Series, dict[Month, int]] = {series: {} for series in wanted}
+    months: list[Month] = []
+    to_count: list[tuple[Series, Interval]] = []
+    for series, span in wanted.items():
+        for month, stored in ledger.counts(series).items():
+            parts = _to_count(ledger, series, span, month, stored)
+            months += [month] * len(parts)
+            to_count += [(series, part) for part in parts]
+            found[series][month] = 0 if parts else stored
+    counted = ledger.store.count_within(to_count) if to_count else []
+    for (series, _), month, candles in zip(to_count, months, counted, strict=True):
+        found[series][month] += candles
+    return found
+
+
+def _to_count(
+    ledger: Ledger, series: Series, span: Interval, month: Month, stored: int
+) -> tuple[Interval, ...]:
+    """What is to be counted of a month; nothing where the count of the whole month tells.
+
+    So it does where no more of it is covered than is wanted, and where every candle length that is
+    covered has a candle.
+    """
+    record, whole = ledger.record(series), IntervalSet((month.interval,))
+    part = IntervalSet((span,)) & whole
+    covered = record.covered & whole
+    if not part & covered:
+        return ()
+    if record.merging is not None and record.merging.stale & whole:
+        # Outside of what is covered lie candles that are true no longer.
+        return (part & covered).intervals
+    has_every_candle = stored * series.timeframe.duration_ms >= covered.duration_ms
+    return () if has_every_candle or not covered - part else part.intervals

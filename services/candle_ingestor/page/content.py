@@ -76,7 +76,7 @@ class PageRun:
 class PageMonth:
     """A month of a series, in candle lengths.
 
-    `present` and `no_trade` are of all that is known of the month, wanted or not.
+    `present` and `no_trade` are what `covered` consists of.
     """
 
     name: str

@@ -19,13 +19,13 @@ def day_facts(
 ) -> DayFacts:
     """The days that `shown` touches, in candle lengths.
 
-    Expected is what is `wanted`, and what is known besides. `candles` are the numbers of candles by
-    the day's start.
+    What is told to be covered is what of `wanted` is. `candles` are the numbers of candles by the
+    day's start, wanted or not.
     """
     length_ms = series.timeframe.duration_ms
     start_ms = shown.start_ms // DAY_MS * DAY_MS
     days = range(start_ms, shown.end_ms, DAY_MS)
-    wanted_ms, covered_ms = by_day(wanted | covered), by_day(covered)
+    wanted_ms, covered_ms = by_day(wanted), by_day(covered & wanted)
     return DayFacts(
         series,
         start_ms,

@@ -127,6 +127,21 @@ def test_html_is_of_the_report_and_needs_a_file(market: Path, run_job: Any) -> N
         assert f"{flag}: add --output=PATH" in refused.stderr
 
 
+def test_an_exchange_that_is_not_asked_for_is_drawn_and_not_told_of(
+    market: Path, tmp_path: Path, run_job: Any
+) -> None:
+    page = tmp_path / "page.html"
+    flags = ["--format=html", f"--sqlite_path={market}", f"--output={page}"]
+    done = run_job("report", *flags, "--exchanges=kraken", "--now=2024-01-31T00:00:10Z")
+    assert done.returncode == 0, done.stderr
+    html = page.read_text(encoding="utf-8")
+    (head,) = page_data(html)["heads"]
+    # All lines have their names: the columns are those of every exchange.
+    assert head["exchanges"] == ["coinbaseexchange", "bitstamp", "kraken"]
+    assert "&emsp;kraken" in html
+    assert "&emsp;bitstamp" not in html
+
+
 def test_open_shows_the_page_in_the_browser_that_the_system_names(
     market: Path, tmp_path: Path, run_job: Any
 ) -> None:

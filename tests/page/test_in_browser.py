@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -9,14 +10,17 @@ import polars as pl
 import pytest
 from browser import HOW_TO_GET_ONE, find_chromium, running_chromium
 from playwright.sync_api import Browser, Page, expect
+from storing import put
 
 from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.series import Series
+from candle_ingestor.model.series_record import SeriesRecord, Wanted
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import MINUTE_MS, Timeframe
 from candle_ingestor.page import content
 from candle_ingestor.page.bars import bar_columns
 from candle_ingestor.page.document import page_html
+from candle_ingestor.stores.sqlite.store import SqliteStore
 
 MINUTE, HOUR = "60", "3600"
 SCRIPT = "<script>window.hacked = 1</script>"
@@ -360,6 +364,42 @@ def test_no_script_runs_but_the_page_s_own(
     # The script, the handler of the first picture, and the request of the second.
     assert len([text for text in refused if "Content Security Policy" in text]) >= 3
     tab.close()
+
+
+@pytest.mark.parametrize("minutes", [1, 240, 1440])
+def test_a_series_of_which_nothing_is_known_yet_is_shown_as_that(
+    minutes: int, tmp_path: Path, open_tab: Callable[..., Page], run_job: Any
+) -> None:
+    path = tmp_path / "candles.sqlite"
+    series = Series("kraken", Symbol("BTC", "USD"), Timeframe(minutes))
+    with closing(SqliteStore(path)) as store:
+        put(store, series, record=SeriesRecord(wanted=Wanted(1_704_067_200_000)))
+    page = tmp_path / "page.html"
+    flags = [f"--sqlite_path={path}", f"--output={page}", "--now=2024-01-03T00:00:10Z"]
+    done = run_job("report", "--format=html", *flags)
+    assert done.returncode == 0, done.stderr
+    tab = open_tab(page)
+    assert "0.00 %" in tab.locator(".tile").first.inner_text()
+    expect(tab.locator("#resolution")).to_contain_text("2024-01-01 00:00 to 2024-01-0")
+    for button in (
+        "#zoom-in",
+        "#zoom-out",
+        "#pan-left",
+        "[data-range='7200']",
+        "[data-range='all']",
+    ):
+        tab.click(button)
+    expect(tab.locator("#resolution")).to_contain_text("2024-01-01 00:00 to 2024-01-0")
+
+
+def test_an_empty_store_makes_a_page_that_says_so(
+    tmp_path: Path, open_tab: Callable[..., Page], run_job: Any
+) -> None:
+    page = tmp_path / "page.html"
+    flags = ["--format=html", f"--sqlite_path={tmp_path}/none.sqlite", f"--output={page}"]
+    assert run_job("report", *flags).returncode == 0
+    tab = open_tab(page)
+    assert "The store holds nothing yet" in tab.locator("main").inner_text()
 
 
 def hostile_page() -> content.Page:

@@ -62,7 +62,7 @@ def _head_json(index: int, head: PageHead, blocks: dict[str, str]) -> dict[str, 
         "length": head.status.series.timeframe.duration_ms // 1000,
         "start": chart.shown.start_ms // 1000,
         "isMerged": head.status.series.is_merged,
-        "exchanges": [each.series.exchange for each in head.sources],
+        "exchanges": [each.series.exchange for each in chart.days[1:]],
         "levels": levels,
         "days": {
             "block": days_name,

@@ -5,12 +5,12 @@
 
 import os
 import signal
-import sqlite3
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+
+import apsw
 
 sys.path.append(str(Path(__file__).parents[1] / "support"))
 
@@ -19,14 +19,14 @@ from replacing import Meanings, three_states
 from candle_ingestor.stores.sqlite.store import SqliteStore
 
 
-class DyingConnection(sqlite3.Connection):
+class DyingConnection(apsw.Connection):
     statements_left = sys.maxsize
 
-    def execute(self, *arguments: Any) -> sqlite3.Cursor:
+    def execute(self, *arguments: Any) -> apsw.Cursor:  # type: ignore[override]
         self.count_down()
         return super().execute(*arguments)
 
-    def executemany(self, *arguments: Any) -> sqlite3.Cursor:
+    def executemany(self, *arguments: Any) -> apsw.Cursor:  # type: ignore[override]
         self.count_down()
         return super().executemany(*arguments)
 
@@ -37,8 +37,7 @@ class DyingConnection(sqlite3.Connection):
 
 
 def main(path: str, count: int) -> None:
-    connect = partial(sqlite3.connect, factory=DyingConnection)
-    with patch.object(sqlite3, "connect", connect):
+    with patch.object(apsw, "Connection", DyingConnection):
         store = SqliteStore(path)
         # The file is opened by the first reading.
         changes = Meanings().changes(store, three_states("BTC")[1])

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 from influxd import InfluxServer
 from misbehaving_proxy import Fault, MisbehavingProxy, Request
@@ -35,34 +35,26 @@ OpenCrashing = Callable[[int], Store]
 
 @pytest.fixture
 def sqlite_crashing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenCrashing:
-    connect = sqlite3.connect
-
     def open_one(write_count: int) -> Store:
-        class FailingConnection(sqlite3.Connection):
+        class FailingConnection(apsw.Connection):
             left = write_count
 
             def _count_down(self, sql: str) -> None:
                 if sql.startswith(("SELECT", "PRAGMA", "CREATE")) or sql == "BEGIN":
                     return
                 if self.left == 0:
-                    error = sqlite3.OperationalError("disk I/O error")
-                    error.sqlite_errorcode = sqlite3.SQLITE_IOERR
-                    raise error
+                    raise apsw.exception_for(apsw.SQLITE_IOERR)
                 self.left -= 1
 
-            def execute(self, sql: str, *arguments: Any) -> sqlite3.Cursor:
+            def execute(self, sql: str, *arguments: Any) -> apsw.Cursor:  # type: ignore[override]
                 self._count_down(sql)
                 return super().execute(sql, *arguments)
 
-            def executemany(self, sql: str, *arguments: Any) -> sqlite3.Cursor:
+            def executemany(self, sql: str, *arguments: Any) -> apsw.Cursor:  # type: ignore[override]
                 self._count_down(sql)
                 return super().executemany(sql, *arguments)
 
-        monkeypatch.setattr(
-            sqlite3,
-            "connect",
-            lambda *args, **rest: connect(*args, factory=FailingConnection, **rest),
-        )
+        monkeypatch.setattr(apsw, "Connection", FailingConnection)
         store = SqliteStore(tmp_path / "store" / "candles.sqlite")
         store.read_records()
         monkeypatch.undo()

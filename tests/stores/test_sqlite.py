@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import apsw
 import polars as pl
 import pytest
 from storing import covering, keep, put
@@ -76,10 +77,10 @@ def store(path: Path, open_sqlite: Callable[..., SqliteStore]) -> SqliteStore:
 
 
 @pytest.fixture
-def notebook(path: Path, store: SqliteStore) -> Iterator[sqlite3.Connection]:
+def notebook(path: Path, store: SqliteStore) -> Iterator[apsw.Connection]:
     """Another program's plain connection to the store's file."""
     put(store, KRAKEN, candles(3))
-    with closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as connection:
+    with closing(apsw.Connection(str(path))) as connection:
         yield connection
 
 
@@ -110,7 +111,7 @@ def test_a_closed_store_is_one_file(path: Path, store: SqliteStore) -> None:
 
 
 def test_a_notebook_finds_merged_candles_with_a_plain_query(
-    store: SqliteStore, notebook: sqlite3.Connection
+    store: SqliteStore, notebook: apsw.Connection
 ) -> None:
     put(store, MERGED, merged_candles(2))
 
@@ -130,7 +131,7 @@ def test_a_notebook_finds_merged_candles_with_a_plain_query(
 
 
 def test_a_notebook_finds_exchange_candles_by_any_name(
-    store: SqliteStore, notebook: sqlite3.Connection
+    store: SqliteStore, notebook: apsw.Connection
 ) -> None:
     put(store, Series("bitstamp", BITCOIN, Timeframe(5)), candles(2))
 
@@ -144,19 +145,19 @@ def test_a_notebook_finds_exchange_candles_by_any_name(
 
 @pytest.mark.parametrize("view", ["candles", "exchange_candles"])
 def test_a_query_by_name_and_time_searches_and_never_scans_the_rows(
-    notebook: sqlite3.Connection, view: str
+    notebook: apsw.Connection, view: str
 ) -> None:
     plan = notebook.execute(
         f"EXPLAIN QUERY PLAN SELECT * FROM {view}"
         " WHERE currency_pair = 'BTC/USD' AND timeframe = '1m' AND open_time_ms >= 60000"
     ).fetchall()
 
-    steps = [detail for *_, detail in plan]
+    steps = [str(detail) for *_, detail in plan]
     assert any("(series_id=? AND open_time_ms>?)" in step for step in steps), steps
 
 
 def test_a_notebook_with_an_open_transaction_does_not_stop_the_writer(
-    store: SqliteStore, notebook: sqlite3.Connection
+    store: SqliteStore, notebook: apsw.Connection
 ) -> None:
     notebook.execute("BEGIN")
     assert notebook.execute("SELECT count(*) FROM exchange_candles").fetchone() == (3,)
@@ -169,7 +170,7 @@ def test_a_notebook_with_an_open_transaction_does_not_stop_the_writer(
 
 
 def test_reading_does_not_wait_for_another_writer(
-    store: SqliteStore, notebook: sqlite3.Connection
+    store: SqliteStore, notebook: apsw.Connection
 ) -> None:
     notebook.execute("BEGIN IMMEDIATE")
     notebook.execute("DELETE FROM exchange_candle_rows")
@@ -178,7 +179,7 @@ def test_reading_does_not_wait_for_another_writer(
 
 
 def test_a_lock_held_too_long_by_another_program_is_a_transient_error(
-    path: Path, store: SqliteStore, notebook: sqlite3.Connection
+    path: Path, store: SqliteStore, notebook: apsw.Connection
 ) -> None:
     notebook.execute("BEGIN IMMEDIATE")
     calls: tuple[Callable[[], object], ...] = (
@@ -198,18 +199,16 @@ def test_a_lock_held_too_long_by_another_program_is_a_transient_error(
 
 
 @pytest.fixture
-def holder(path: Path) -> Iterator[sqlite3.Connection]:
+def holder(path: Path) -> Iterator[apsw.Connection]:
     """Another program that is about to write a file in which there is nothing yet."""
     path.parent.mkdir()
-    with closing(
-        sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    ) as connection:
+    with closing(apsw.Connection(str(path))) as connection:
         connection.execute("BEGIN IMMEDIATE")
         yield connection
 
 
 def test_a_new_file_that_another_program_holds_is_waited_for(
-    path: Path, open_sqlite: Callable[..., SqliteStore], holder: sqlite3.Connection
+    path: Path, open_sqlite: Callable[..., SqliteStore], holder: apsw.Connection
 ) -> None:
     store = open_sqlite(path, busy_timeout_seconds=20)
     release = threading.Timer(0.1, holder.execute, ["COMMIT"])
@@ -222,7 +221,7 @@ def test_a_new_file_that_another_program_holds_is_waited_for(
 
 
 def test_a_new_file_that_another_program_holds_too_long_is_a_transient_error(
-    store: SqliteStore, holder: sqlite3.Connection
+    store: SqliteStore, holder: apsw.Connection
 ) -> None:
     with pytest.raises(StoreUnavailableError, match="locked by another program"):
         put(store, KRAKEN, candles(1))
@@ -253,7 +252,7 @@ def test_programs_that_make_the_file_at_once_all_succeed(
 
 
 def test_a_page_that_fails_leaves_neither_rows_nor_ids_behind(
-    path: Path, store: SqliteStore, notebook: sqlite3.Connection
+    path: Path, store: SqliteStore, notebook: apsw.Connection
 ) -> None:
     notebook.execute(
         "CREATE TRIGGER stop AFTER INSERT ON series_record_rows"
@@ -346,7 +345,7 @@ def test_a_path_below_a_file_is_refused(
 
 @pytest.mark.parametrize("facts", ["{}", "", "[]", '{"format_version":2,"coverage":{}}'])
 def test_a_damaged_record_is_an_error_that_names_the_series(
-    store: SqliteStore, notebook: sqlite3.Connection, facts: str
+    store: SqliteStore, notebook: apsw.Connection, facts: str
 ) -> None:
     notebook.execute("UPDATE series_record_rows SET facts = ?", (facts,))
 
@@ -355,7 +354,7 @@ def test_a_damaged_record_is_an_error_that_names_the_series(
 
 
 def test_damaged_intervals_are_an_error_that_names_the_series(
-    store: SqliteStore, notebook: sqlite3.Connection
+    store: SqliteStore, notebook: apsw.Connection
 ) -> None:
     keep(store, {KRAKEN: covering(IntervalSet([(0, MINUTE_MS), (2 * MINUTE_MS, 3 * MINUTE_MS)]))})
     notebook.execute("UPDATE coverage_interval_rows SET end_ms = end_ms + 60000")
@@ -364,9 +363,7 @@ def test_damaged_intervals_are_an_error_that_names_the_series(
         store.read_records()
 
 
-def test_a_damaged_series_name_is_an_error(
-    store: SqliteStore, notebook: sqlite3.Connection
-) -> None:
+def test_a_damaged_series_name_is_an_error(store: SqliteStore, notebook: apsw.Connection) -> None:
     notebook.execute("UPDATE series SET timeframe = 'often'")
 
     with pytest.raises(StoreRefusedError, match="'often' is not a timeframe"):
@@ -374,7 +371,7 @@ def test_a_damaged_series_name_is_an_error(
 
 
 def test_a_notebook_reads_coverage_as_the_job_writes_it(
-    store: SqliteStore, notebook: sqlite3.Connection
+    store: SqliteStore, notebook: apsw.Connection
 ) -> None:
     record = covering(
         IntervalSet((2 * n * MINUTE_MS, (2 * n + 1) * MINUTE_MS) for n in range(12)),
@@ -401,7 +398,7 @@ def test_a_notebook_reads_coverage_as_the_job_writes_it(
 
 
 def test_only_intervals_that_differ_are_written(
-    store: SqliteStore, notebook: sqlite3.Connection
+    store: SqliteStore, notebook: apsw.Connection
 ) -> None:
     """Else each page of a series with many gaps would cost more than the one before."""
     many = [(2 * n * MINUTE_MS, (2 * n + 1) * MINUTE_MS) for n in range(5_000)]
@@ -432,23 +429,6 @@ def test_what_another_process_wrote_is_not_taken_for_what_this_one_did(
     keep(store, {KRAKEN: covering(one)})
 
     assert other.read_records() == {KRAKEN: covering(one)}
-
-
-def test_a_page_fits_a_sqlite_that_takes_999_values_a_statement(
-    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    connect = sqlite3.connect
-
-    def connect_limited(*arguments: Any, **options: Any) -> sqlite3.Connection:
-        connection = connect(*arguments, **options)
-        connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 999)
-        return connection
-
-    monkeypatch.setattr(sqlite3, "connect", connect_limited)
-
-    put(store, MERGED, merged_candles(250))
-
-    assert store.read_candles(MERGED, EVERYTHING).height == 250
 
 
 FIRST_VERSION = (

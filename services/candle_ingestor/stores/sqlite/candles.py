@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
+import apsw
 import polars as pl
 
 from candle_ingestor.model.candles import EXCHANGE_CANDLES, MERGED_CANDLES
@@ -16,7 +17,7 @@ from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
 
 _VALUES_PER_STATEMENT = 999
-"""SQLite before 3.32 takes no more."""
+"""More a statement gains nothing."""
 _ROWS_PER_LIST = 5000
 """Lists of Python objects that the processor's cache can hold."""
 _ROWS_PER_FETCH = 2000
@@ -51,7 +52,7 @@ def table_of(series: Series) -> RowTable:
 
 
 def insert(
-    connection: sqlite3.Connection, table: RowTable, series_id: int, candles: pl.DataFrame
+    connection: apsw.Connection, table: RowTable, series_id: int, candles: pl.DataFrame
 ) -> None:
     """Inserts or replaces rows inside the caller's transaction.
 
@@ -62,7 +63,7 @@ def insert(
 
 
 def delete(
-    connection: sqlite3.Connection, table: RowTable, series_id: int, open_times_ms: Iterable[int]
+    connection: apsw.Connection, table: RowTable, series_id: int, open_times_ms: Iterable[int]
 ) -> None:
     """Removes rows inside the caller's transaction, where they exist."""
     connection.executemany(
@@ -72,7 +73,7 @@ def delete(
 
 
 def select(
-    connection: sqlite3.Connection, table: RowTable, series_id: int, interval: Interval
+    connection: apsw.Connection, table: RowTable, series_id: int, interval: Interval
 ) -> pl.DataFrame:
     """The rows of an interval, ascending, in the table's columns."""
     cursor = connection.execute(
@@ -84,7 +85,7 @@ def select(
 
 
 def select_newest(
-    connection: sqlite3.Connection, table: RowTable, series_ids: Collection[int], since_ms: int
+    connection: apsw.Connection, table: RowTable, series_ids: Collection[int], since_ms: int
 ) -> pl.DataFrame:
     """The rows of these series from `since_ms` on, ascending in each, with their `series_id`."""
     cursor = connection.execute(
@@ -97,7 +98,7 @@ def select_newest(
 
 
 def last_open_ms(
-    connection: sqlite3.Connection, table: RowTable, series_id: int, before_ms: int
+    connection: apsw.Connection, table: RowTable, series_id: int, before_ms: int
 ) -> int | None:
     """The open time of the series' last row before `before_ms`; None without one."""
     row = connection.execute(
@@ -121,7 +122,7 @@ def count(
 
 
 def _insert_part(
-    connection: sqlite3.Connection, table: RowTable, series_id: int, candles: pl.DataFrame
+    connection: apsw.Connection, table: RowTable, series_id: int, candles: pl.DataFrame
 ) -> None:
     columns = [candles[name].to_list() for name in table.columns]
     width = len(columns)
@@ -140,11 +141,11 @@ def _insert_part(
         )
 
 
-def _frame(cursor: sqlite3.Cursor, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
+def _frame(cursor: apsw.Cursor, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
     # Columns are turned into a frame a few thousand rows at a time: faster than row by row, and
     # Python objects never pile up.
     frames = [pl.DataFrame(schema=dict(schema))]
-    while rows := cursor.fetchmany(_ROWS_PER_FETCH):
+    while rows := list(islice(cursor, _ROWS_PER_FETCH)):
         columns = zip(*rows, strict=True)
         frames.append(
             pl.DataFrame(

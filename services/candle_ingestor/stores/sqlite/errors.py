@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import sqlite3
+import apsw
 
 from candle_ingestor.stores.base import StoreError, StoreRefusedError, StoreUnavailableError
 
 _REFUSALS = {
-    sqlite3.SQLITE_NOTADB: "the file is not a SQLite database; choose another file",
-    sqlite3.SQLITE_CORRUPT: "the file is damaged; restore a copy, or move it away to start anew",
-    sqlite3.SQLITE_FULL: "the disk is full; what was stored before is whole; free some space",
-    sqlite3.SQLITE_IOERR: "the disk failed, or a quota or file size limit is reached; "
+    apsw.SQLITE_NOTADB: "the file is not a SQLite database; choose another file",
+    apsw.SQLITE_CORRUPT: "the file is damaged; restore a copy, or move it away to start anew",
+    apsw.SQLITE_FULL: "the disk is full; what was stored before is whole; free some space",
+    apsw.SQLITE_IOERR: "the disk failed, or a quota or file size limit is reached; "
     "what was stored before is whole",
-    sqlite3.SQLITE_CANTOPEN: "the file or its folder cannot be opened for writing; "
+    apsw.SQLITE_CANTOPEN: "the file or its folder cannot be opened for writing; "
     "SQLite needs to write both",
-    sqlite3.SQLITE_READONLY: "the file or its folder is read-only; SQLite needs to write both",
-    sqlite3.SQLITE_PERM: "the file may not be accessed",
-    sqlite3.SQLITE_AUTH: "the file may not be accessed",
+    apsw.SQLITE_READONLY: "the file or its folder is read-only; SQLite needs to write both",
+    apsw.SQLITE_PERM: "the file may not be accessed",
+    apsw.SQLITE_AUTH: "the file may not be accessed",
 }
-_HELD = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_HELD = frozenset({apsw.SQLITE_BUSY, apsw.SQLITE_LOCKED})
 
 
-def translate(error: sqlite3.Error, description: str, busy_timeout_seconds: float) -> StoreError:
+def translate(error: apsw.Error, description: str, busy_timeout_seconds: float) -> StoreError:
     """The store's error for one of sqlite3: transient for a held lock, else permanent."""
     primary_code = _primary_code(error)
     if primary_code in _HELD:
@@ -37,7 +37,7 @@ def translate(error: sqlite3.Error, description: str, busy_timeout_seconds: floa
 
 def is_held(error: BaseException) -> bool:
     """Whether the error says that another program holds a lock."""
-    return isinstance(error, sqlite3.Error) and _primary_code(error) in _HELD
+    return isinstance(error, apsw.Error) and _primary_code(error) in _HELD
 
 
 def refused(description: str, cause: str) -> StoreRefusedError:
@@ -45,6 +45,6 @@ def refused(description: str, cause: str) -> StoreRefusedError:
     return StoreRefusedError(f"{description} cannot be used: {cause} (flag --sqlite_path)")
 
 
-def _primary_code(error: sqlite3.Error) -> int:
-    code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+def _primary_code(error: apsw.Error) -> int:
+    code: int = getattr(error, "result", apsw.SQLITE_ERROR)
     return code & 0xFF

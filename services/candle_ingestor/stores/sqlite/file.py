@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import sqlite3
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import apsw
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from candle_ingestor.stores.base import StoreRefusedError
 from candle_ingestor.stores.sqlite.errors import is_held, refused, translate
 from candle_ingestor.stores.sqlite.schema import ForeignFileError, prepare
+
+# The lock of this module does what SQLite's own mutex would do at every value.
+_FLAGS = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_NOMUTEX
 
 
 class SqliteFile:
@@ -28,7 +31,7 @@ class SqliteFile:
         self._busy_timeout_seconds = busy_timeout_seconds
         self._forget = forget
         self._lock = threading.RLock()
-        self._connection: sqlite3.Connection | None = None
+        self._connection: apsw.Connection | None = None
         self._data_version: int | None = None
         self._closed = False
 
@@ -46,7 +49,7 @@ class SqliteFile:
         return sum(path.stat().st_size for path in (self._path, log) if path.exists())
 
     @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection | None]:
+    def reading(self) -> Iterator[apsw.Connection | None]:
         """One view of what is stored, or None where there is no file yet; reading makes none."""
         with self._translating_errors():
             if not self.exists:
@@ -58,11 +61,10 @@ class SqliteFile:
                 self._notice_others(connection)
                 yield connection
             finally:
-                with suppress(sqlite3.Error):
-                    connection.rollback()
+                _roll_back(connection)
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[apsw.Connection]:
         """A transaction that is committed at the end, unless the body ended it or raises."""
         with self._translating_errors():
             connection = self._connected()
@@ -74,8 +76,7 @@ class SqliteFile:
                     connection.execute("COMMIT")
             except BaseException:
                 self._forget()
-                with suppress(sqlite3.Error):
-                    connection.rollback()
+                _roll_back(connection)
                 raise
 
     def check_folder(self) -> None:
@@ -111,16 +112,16 @@ class SqliteFile:
                 yield
             except ForeignFileError as error:
                 raise refused(self.description, f"it {error}") from error
-            except sqlite3.Error as error:
+            except apsw.Error as error:
                 raise translate(error, self.description, self._busy_timeout_seconds) from error
 
-    def _notice_others(self, connection: sqlite3.Connection) -> None:
-        (data_version,) = connection.execute("PRAGMA data_version").fetchone()
+    def _notice_others(self, connection: apsw.Connection) -> None:
+        data_version = connection.execute("PRAGMA data_version").get
         if data_version != self._data_version:
             self._forget()
             self._data_version = data_version
 
-    def _connected(self) -> sqlite3.Connection:
+    def _connected(self) -> apsw.Connection:
         if self._connection is None:
             try:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -129,13 +130,9 @@ class SqliteFile:
                     self.description,
                     f"the folder {self._path.parent} cannot be made: {error.strerror}",
                 ) from error
-            connection = sqlite3.connect(
-                self._path,
-                timeout=self._busy_timeout_seconds,
-                isolation_level=None,
-                check_same_thread=False,
-            )
+            connection = apsw.Connection(str(self._path), flags=_FLAGS)
             try:
+                connection.set_busy_timeout(round(self._busy_timeout_seconds * 1000))
                 # SQLite's own timeout does not wait for the lock that a new file's switch to the
                 # write-ahead log needs, which two programs may want at once.
                 Retrying(
@@ -149,3 +146,9 @@ class SqliteFile:
                 raise
             self._connection = connection
         return self._connection
+
+
+def _roll_back(connection: apsw.Connection) -> None:
+    with suppress(apsw.Error):
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection
 
+import apsw
 import polars as pl
 
 from candle_ingestor.model.candles import MERGED_CANDLES
@@ -23,7 +23,7 @@ class Ids:
         self._series.clear()
         self._exchange_sets.clear()
 
-    def find(self, connection: sqlite3.Connection, series: Series) -> int | None:
+    def find(self, connection: apsw.Connection, series: Series) -> int | None:
         """The id of a series; None if it has none yet."""
         if series not in self._series:
             row = connection.execute(
@@ -37,7 +37,7 @@ class Ids:
         return self._series[series]
 
     def find_all(
-        self, connection: sqlite3.Connection, series: Collection[Series]
+        self, connection: apsw.Connection, series: Collection[Series]
     ) -> dict[Series, int]:
         """The ids of those of the series that have one, in one statement at most."""
         if not self._series.keys() >= set(series):
@@ -51,7 +51,7 @@ class Ids:
                     self._series[one] = series_id
         return {one: self._series[one] for one in series if one in self._series}
 
-    def give(self, connection: sqlite3.Connection, series: Series) -> int:
+    def give(self, connection: apsw.Connection, series: Series) -> int:
         """The id of a series, made if it has none; inside the caller's transaction."""
         found = self.find(connection, series)
         if found is not None:
@@ -63,7 +63,7 @@ class Ids:
         return self.give(connection, series)
 
     def with_exchange_set_ids(
-        self, connection: sqlite3.Connection, candles: pl.DataFrame
+        self, connection: apsw.Connection, candles: pl.DataFrame
     ) -> pl.DataFrame:
         """Merged candles with the column `exchange_set_id`; inside the caller's transaction."""
         texts = candles["source_exchanges"].to_list()
@@ -71,14 +71,14 @@ class Ids:
             connection.execute(
                 "INSERT OR IGNORE INTO exchange_sets (source_exchanges) VALUES (?)", (text,)
             )
-            (self._exchange_sets[text],) = connection.execute(
+            self._exchange_sets[text] = connection.execute(
                 "SELECT exchange_set_id FROM exchange_sets WHERE source_exchanges = ?", (text,)
-            ).fetchone()
+            ).get
         ids = [self._exchange_sets[text] for text in texts]
         return candles.hstack([pl.Series("exchange_set_id", ids, dtype=pl.Int64())])
 
 
-def with_exchange_sets(connection: sqlite3.Connection, rows: pl.DataFrame) -> pl.DataFrame:
+def with_exchange_sets(connection: apsw.Connection, rows: pl.DataFrame) -> pl.DataFrame:
     """Rows that have an `exchange_set_id`, as merged candles."""
     sets = dict(connection.execute("SELECT exchange_set_id, source_exchanges FROM exchange_sets"))
     # Replacing by no set at all, Polars would forget the type that it is told.

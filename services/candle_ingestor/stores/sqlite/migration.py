@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
+from typing import Any
+
+import apsw
 
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.symbol import Symbol
@@ -14,7 +16,7 @@ from candle_ingestor.stores.sqlite.ids import Ids
 from candle_ingestor.stores.sqlite.records import RecordRows
 
 
-def migrate_from_1(connection: sqlite3.Connection, record_statements: Iterable[str]) -> None:
+def migrate_from_1(connection: apsw.Connection, record_statements: Iterable[str]) -> None:
     """Replaces the table of whole records by rows, inside the caller's transaction.
 
     Args:
@@ -23,7 +25,7 @@ def migrate_from_1(connection: sqlite3.Connection, record_statements: Iterable[s
     Raises:
         RecordError: if a record is malformed; the message names the series.
     """
-    rows = connection.execute(
+    rows: list[tuple[Any, ...]] = connection.execute(
         "SELECT exchange, currency_pair, timeframe, record FROM candle_coverage"
     ).fetchall()
     connection.execute("DROP TABLE candle_coverage")
@@ -41,7 +43,7 @@ def migrate_from_1(connection: sqlite3.Connection, record_statements: Iterable[s
         records.write(connection, ids.give(connection, series), record)
 
 
-def migrate_from_2(connection: sqlite3.Connection, view_statements: Iterable[str]) -> None:
+def migrate_from_2(connection: apsw.Connection, view_statements: Iterable[str]) -> None:
     """Makes the views of series records again, inside the caller's transaction.
 
     Args:

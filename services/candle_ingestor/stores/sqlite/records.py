@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
+
+import apsw
 
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import SeriesRecord
@@ -38,7 +39,7 @@ class RecordRows:
         """What is remembered may be stored no longer, since another program wrote."""
         self._known.clear()
 
-    def write(self, connection: sqlite3.Connection, series_id: int, record: SeriesRecord) -> None:
+    def write(self, connection: apsw.Connection, series_id: int, record: SeriesRecord) -> None:
         """Replaces the record of a series inside the caller's transaction."""
         former = self._known.get(series_id)
         if former is None:
@@ -54,13 +55,13 @@ class RecordRows:
         )
         self._known[series_id] = intervals
 
-    def read_all(self, connection: sqlite3.Connection) -> dict[Series, SeriesRecord]:
+    def read_all(self, connection: apsw.Connection) -> dict[Series, SeriesRecord]:
         """Every record, inside the caller's transaction.
 
         Raises:
             RecordError: if one is malformed; the message names the series.
         """
-        rows = connection.execute(
+        rows: list[tuple[Any, ...]] = connection.execute(
             "SELECT series_id, exchange, currency_pair, timeframe, facts"
             " FROM series_record_rows CROSS JOIN series USING (series_id)"
         ).fetchall()
@@ -111,9 +112,7 @@ def _by_kind(record: SeriesRecord) -> dict[str, _Intervals]:
     }
 
 
-def _intervals_of(
-    connection: sqlite3.Connection, series_id: int | None = None
-) -> dict[int, _ByKind]:
+def _intervals_of(connection: apsw.Connection, series_id: int | None = None) -> dict[int, _ByKind]:
     """The stored intervals by series and kind, ascending; of one series, or of all."""
     condition, parameters = ("", ()) if series_id is None else ("WHERE series_id = ?", (series_id,))
     rows = connection.execute(
@@ -128,7 +127,7 @@ def _intervals_of(
 
 
 def _write_difference(
-    connection: sqlite3.Connection,
+    connection: apsw.Connection,
     key: tuple[int, str],
     former: _Intervals,
     intervals: _Intervals,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
+import apsw
 
 from candle_ingestor.stores.record_fields import RecordError
 from candle_ingestor.stores.sqlite.migration import migrate_from_1, migrate_from_2
@@ -81,7 +81,7 @@ class ForeignFileError(Exception):
     """The file is a database that this version cannot use; the message says why."""
 
 
-def prepare(connection: sqlite3.Connection) -> None:
+def prepare(connection: apsw.Connection) -> None:
     """Sets the connection up, makes the tables where the file is new and migrates an older one.
 
     The write-ahead log lets readers and the writer work side by side. With `synchronous=NORMAL`
@@ -90,10 +90,10 @@ def prepare(connection: sqlite3.Connection) -> None:
 
     Raises:
         ForeignFileError: if another program or a newer version made the file.
-        sqlite3.Error: if SQLite fails.
+        apsw.Error: if SQLite fails.
     """
     _refuse_foreign(connection)
-    (journal_mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    journal_mode = connection.execute("PRAGMA journal_mode = WAL").get
     if journal_mode != "wal":
         raise ForeignFileError(
             f"cannot use a write-ahead log there (its journal mode stays '{journal_mode}'), "
@@ -127,7 +127,7 @@ def prepare(connection: sqlite3.Connection) -> None:
         raise
 
 
-def _refuse_foreign(connection: sqlite3.Connection) -> None:
+def _refuse_foreign(connection: apsw.Connection) -> None:
     if _is_empty(connection):
         return
     if _pragma(connection, "application_id") != APPLICATION_ID:
@@ -140,14 +140,13 @@ def _refuse_foreign(connection: sqlite3.Connection) -> None:
         )
 
 
-def _is_empty(connection: sqlite3.Connection) -> bool:
+def _is_empty(connection: apsw.Connection) -> bool:
     return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
 
 
-def _version(connection: sqlite3.Connection) -> int:
+def _version(connection: apsw.Connection) -> int:
     return _pragma(connection, "user_version")
 
 
-def _pragma(connection: sqlite3.Connection, name: str) -> int:
-    (value,) = connection.execute(f"PRAGMA {name}").fetchone()
-    return int(value)
+def _pragma(connection: apsw.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").get)

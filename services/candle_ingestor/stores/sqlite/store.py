@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import apsw
 import polars as pl
 
 from candle_ingestor.model.candles import no_candles
@@ -206,7 +206,7 @@ class SqliteStore:
         self._file.close()
 
     def _write_candles(
-        self, connection: sqlite3.Connection, series_id: int, change: SeriesChange
+        self, connection: apsw.Connection, series_id: int, change: SeriesChange
     ) -> None:
         rows_table, candles = table.table_of(change.series), change.candles
         if candles is not None and not candles.is_empty():

@@ -109,15 +109,13 @@ def last_open_ms(
     return None if row is None else row[0]
 
 
-def count(
-    connection: sqlite3.Connection, table: RowTable, series_id: int, interval: Interval
-) -> int:
+def count(connection: apsw.Connection, table: RowTable, series_id: int, interval: Interval) -> int:
     """How many rows of the series open in the interval."""
-    (rows,) = connection.execute(
+    ((rows,),) = connection.execute(
         f"SELECT COUNT(*) FROM {table.name}"
         " WHERE series_id = ? AND open_time_ms >= ? AND open_time_ms < ?",
         (series_id, interval.start_ms, interval.end_ms),
-    ).fetchone()
+    )
     return int(rows)
 
 

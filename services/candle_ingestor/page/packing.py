@@ -83,7 +83,7 @@ def shown_digits(highest: float | None, digits: int | None, in_all: int) -> int:
     """
     if not highest or highest <= 0:
         return 0
-    kept = in_all - (Decimal(highest).adjusted() + 1)
+    kept = in_all - (Decimal(repr(highest)).adjusted() + 1)
     return kept if digits is None else min(kept, digits)
 
 
@@ -91,7 +91,7 @@ def shown_volume_digits(largest: float | None) -> int:
     """How many decimals of volumes the page keeps, by the largest of them."""
     if not largest or largest <= 0:
         return 0
-    return VOLUME_DIGITS - (Decimal(largest).adjusted() + 1)
+    return VOLUME_DIGITS - (Decimal(repr(largest)).adjusted() + 1)
 
 
 def spans_json(spans: IntervalSet) -> list[list[int]]:

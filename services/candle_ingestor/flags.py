@@ -405,6 +405,28 @@ _group(
     ),
 )
 _group(
+    "Quality",
+    flags.DEFINE_list(
+        "quality_rules",
+        [],
+        "Which rules candles are looked at by, such as price_spike,suspected_outage; without a "
+        "value all of docs/quality.md.",
+    ),
+    flags.DEFINE_float(
+        "quality_sensitivity",
+        1,
+        "What learnt thresholds are divided by: 2 finds what is half as far from usual.",
+        lower_bound=0.01,
+    ),
+    flags.DEFINE_list(
+        "quality_thresholds",
+        [],
+        "Fixed thresholds in place of learnt ones, in the unit of the rule, such as "
+        "suspected_outage:30,price_spike:500.",
+    ),
+    flags.DEFINE_bool("fail_on_findings", False, "Exit with code 1 when anything is found."),
+)
+_group(
     "Of the older service",
     flags.DEFINE_string(
         "tiingo_api_key", None, "Accepted and ignored: candles come from exchanges, without a key."

@@ -75,6 +75,11 @@ COMMANDS = {
         "candle-ingestor runs --newest=10",
         arguments="[NAME]",
     ),
+    "quality": Command(
+        "look for what is wrong in stored candles: outages, spikes, offsets, wrong units and hours",
+        "candle_ingestor.commands.quality:quality",
+        "candle-ingestor quality --days=30 --format=csv",
+    ),
     "report": Command(
         "tell how complete everything is, by tier, symbol, exchange and month, and what to do",
         "candle_ingestor.commands.report:report",
@@ -101,7 +106,7 @@ HELP = "help"
 """The word before the name of a command that is to be explained."""
 
 _WORKING = ("ingest", "merge", "export", "import", "demo")
-LOOKING = ("status", "gaps", "runs", "report")
+LOOKING = ("status", "gaps", "runs", "quality", "report")
 """What only reads the store: no lock, no write, no exchange, no Redis."""
 _ALL = (*_WORKING, *LOOKING)
 _STORED = ("ingest", "merge", "export", "import", *LOOKING)
@@ -116,6 +121,7 @@ _USED_BY_GROUP: Mapping[str, tuple[str, ...]] = {
     "Merging": ("ingest", "merge", "demo"),
     "Store": _ALL,
     "Export": ("ingest", "export", "import", "demo"),
+    "Quality": ("quality",),
     "Of the older service": (),
 }
 
@@ -143,9 +149,10 @@ _USED_BY_FLAG: Mapping[str, tuple[str, ...]] = {
         ("redis_url", "redis_host", "redis_port", "redis_password", "redis_ca_file"), _WORKING
     ),
     "create_bucket": _WORKING,
-    "exchanges": ("ingest", "merge", "export", "demo", "status", "gaps", "report"),
+    "exchanges": ("ingest", "merge", "export", "demo", "status", "gaps", "quality", "report"),
     "candle_granularity_minutes": _ALL,
     "settle_seconds": _ALL,
+    **dict.fromkeys(("backfill_start_date", "days", "backfill_end_date"), (*_FETCHING, "quality")),
     "refetch_last_candles": (*_FETCHING, "import"),
     "export_csv": ("ingest", "merge", "import", "demo"),
     "restate": ("ingest", "export", "import", "demo"),

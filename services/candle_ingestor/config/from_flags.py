@@ -21,6 +21,7 @@ from candle_ingestor.config.groups import (
     SymbolsConfig,
 )
 from candle_ingestor.config.origins import SECRETS, Origin, Origins
+from candle_ingestor.config.quality_flags import quality_from_flags
 from candle_ingestor.config.redis_flags import names_redis, redis_from_flags
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.exchanges.minimum import resolve_minimum
@@ -56,6 +57,7 @@ _REAL_NUMBERS = (
     "markets_cache_hours",
     "catch_up_initial_days",
     "settle_seconds",
+    "quality_sensitivity",
     "fail_below",
 )
 
@@ -134,6 +136,7 @@ def config_from_flags(
             restate=values.restate,
         ),
         archives=archives_from_flags(values, known, paths),
+        quality=quality_from_flags(values),
         origins=origins,
         raw={name: getattr(values, name) for name in origins if name not in SECRETS},
         warnings=(*renamed, *_passed_over(values, origins), *_without_trades(values, exchanges)),

@@ -11,6 +11,7 @@ from candle_ingestor.config.origins import Origin, Origins
 from candle_ingestor.exchanges.proxies import Proxies
 from candle_ingestor.exchanges.settings import ExchangeSettings
 from candle_ingestor.model.merge_rules import MergeRules
+from candle_ingestor.model.quality_rules import QualityRule
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.operations.redis_connection import RedisConnection
 from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
@@ -179,6 +180,22 @@ class ArchivesConfig:
 
 
 @dataclass(frozen=True)
+class QualityConfig:
+    """How stored candles are looked at.
+
+    Attributes:
+        rules: which rules; empty for all.
+        sensitivity: what learnt thresholds are divided by.
+        thresholds: fixed ones, in the unit of the rule.
+    """
+
+    rules: frozenset[QualityRule] = frozenset()
+    sensitivity: float = 1.0
+    thresholds: Mapping[QualityRule, float] = field(default_factory=dict)
+    fails_on_findings: bool = False
+
+
+@dataclass(frozen=True)
 class Config:
     """One run's configuration, grouped by the part that uses it.
 
@@ -204,6 +221,7 @@ class Config:
     store: StoreConfig
     export: ExportConfig
     archives: ArchivesConfig
+    quality: QualityConfig = field(default_factory=QualityConfig)
     origins: Origins = field(default_factory=dict)
     raw: Mapping[str, object] = field(default_factory=dict, repr=False)
     warnings: tuple[str, ...] = ()

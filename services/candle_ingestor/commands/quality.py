@@ -1,0 +1,90 @@
+"""The command quality: what in stored candles looks wrong. Nothing is corrected."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from rich.console import Console
+
+from candle_ingestor.commands.quality_table import print_findings
+from candle_ingestor.commands.reading import (
+    nothing_stored,
+    print_json,
+    print_plain,
+    reading,
+    shown_series,
+)
+from candle_ingestor.commands.saying import say
+from candle_ingestor.config import Config
+from candle_ingestor.config.origins import Origin
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.model.intervals import Interval
+from candle_ingestor.model.quality_rules import QualityRule
+from candle_ingestor.model.series import Series
+from candle_ingestor.operations.clock import Clock
+from candle_ingestor.quality.findings import Finding
+from candle_ingestor.quality.findings_json import quality_csv, quality_json
+from candle_ingestor.quality.tuning import Tuning
+from candle_ingestor.quality.watching import markets_of, watch_market
+
+
+def quality(config: Config, clock: Clock, console: Console) -> int:
+    """Looks for what is wrong with stored candles, and tells of it.
+
+    Returns:
+        0; 1 under --fail_on_findings where there is a finding.
+
+    Raises:
+        ConfigurationError: if a symbol is named that the store knows nothing of.
+        StoreError: if the store cannot be read.
+    """
+    now_ms = clock.now_ms()
+    with reading(config, clock) as store:
+        ledger = Ledger(store)
+        heads = {
+            head: None for each in shown_series(config, ledger) for head in _heads_of(ledger, each)
+        }
+        watched = [
+            watch_market(ledger, market, _asked(config, now_ms), _tuning(config))
+            for market in markets_of(ledger, list(heads))
+        ]
+        empty = None if ledger.records else nothing_stored(store)
+    findings = [one for each in watched for one in each.findings if _is_asked_for(config, one)]
+    candles = {series: count for each in watched for series, count in each.candles.items()}
+    if config.run.format == "json":
+        print_json(console, quality_json(findings, candles, store.description, now_ms))
+    elif config.run.format == "csv":
+        print_plain(console, quality_csv(findings))
+    elif empty is not None:
+        say(console, empty)
+    else:
+        print_findings(findings, candles, console)
+    return 1 if findings and config.quality.fails_on_findings else 0
+
+
+def _heads_of(ledger: Ledger, series: Series) -> Collection[Series]:
+    """An exchange's own series is looked at with those that it is merged with."""
+    return [series] if series.is_merged else ledger.dependents(series) or [series]
+
+
+def _asked(config: Config, now_ms: int) -> Interval | None:
+    """The span that flags name; None for all that is stored."""
+    named = ("backfill_start_date", "days", "backfill_end_date")
+    if not any(config.is_given(name) for name in named):
+        return None
+    start_ms, end_ms = config.candles.resolved(now_ms)
+    has_start = config.is_given("backfill_start_date") or config.is_given("days")
+    return Interval(
+        start_ms if has_start and start_ms is not None else 0, now_ms if end_ms is None else end_ms
+    )
+
+
+def _tuning(config: Config) -> Tuning:
+    said = config.quality
+    return Tuning(said.rules or frozenset(QualityRule), said.sensitivity, said.thresholds)
+
+
+def _is_asked_for(config: Config, finding: Finding) -> bool:
+    if config.origins.get("exchanges") is not Origin.FLAG:
+        return True
+    return finding.exchange in config.exchanges.names

@@ -1,0 +1,1 @@
+"""What in stored candles looks wrong: rules that find, and never correct."""

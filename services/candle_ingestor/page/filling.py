@@ -11,7 +11,15 @@ from candle_ingestor.completeness.series_report import SeriesReport
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.timeframe import MINUTE_MS
-from candle_ingestor.page.content import PageFile, PageGap, PageMonth, PageRun, PageSeries
+from candle_ingestor.page.content import (
+    PageFile,
+    PageFinding,
+    PageGap,
+    PageMonth,
+    PageRun,
+    PageSeries,
+)
+from candle_ingestor.quality.findings import Finding
 
 
 def page_series(ledger: Ledger, report: SeriesReport, closed_end_ms: int) -> PageSeries:
@@ -79,6 +87,18 @@ def page_gaps(
 def page_runs(reports: Iterable[Mapping[str, Any]]) -> tuple[PageRun, ...]:
     """The runs in their order."""
     return tuple(_page_run(report) for report in reports)
+
+
+def page_finding(finding: Finding) -> PageFinding:
+    """A finding of the quality watch."""
+    return PageFinding(
+        rule=finding.rule,
+        exchange=finding.exchange,
+        interval=finding.interval,
+        words=finding.words,
+        figures={finding.unit: finding.value, **finding.figures},
+        threshold=finding.threshold,
+    )
 
 
 def _page_run(report: Mapping[str, Any]) -> PageRun:

@@ -40,8 +40,9 @@ docs: venv ## Writes docs/flags.md from the flags, and docs/exchanges.md from wh
 	@$(PYTHON) -c "from candle_ingestor.commands.help import flags_page; print(flags_page(), end='')" > docs/flags.md
 	@$(PYTHON) tools/exchanges_page.py
 
-pictures: venv ## Makes the README's pictures from a run of the demo
+pictures: venv ## Makes the README's pictures from runs of the demo
 	@$(PYTHON) tools/pictures.py
+	@PYTHONPATH=tests/support $(PYTHON) tools/page_pictures.py
 
 sizing: venv influxd ## Measures the figures of docs/sizing.md, about five minutes, and writes them
 	@PYTHONPATH=$(BENCH_PATH) $(PYTHON) benchmarks/sizing.py

@@ -6,7 +6,7 @@ import polars as pl
 from simulated import MINUTE_MS
 
 from candle_ingestor.model.candles import EXCHANGE_CANDLES
-from candle_ingestor.model.intervals import IntervalSet
+from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import Coverage, SeriesRecord
 from candle_ingestor.model.symbol import Symbol
@@ -55,3 +55,28 @@ def fill(store: Store, series: Series, start_ms: int, end_ms: int, seed: int = 0
 def _shares(times: pl.Series, seed: int) -> pl.Series:
     """Numbers in [0, 1), by time and seed."""
     return (times.hash(seed) % 1_000_003).cast(pl.Float64) / 1_000_003
+
+
+def walking_candles(span: Interval, market: int, seed: int) -> pl.DataFrame:
+    """A candle a minute whose price walks as a market's does; the seed is of an exchange.
+
+    Exchanges differ by a few hundredths of a percent. One minute in fifty has no candle.
+    """
+    times = pl.int_range(span.start_ms, span.end_ms, MINUTE_MS, eager=True, dtype=pl.Int64)
+    steps = (_shares(times, 1_000 + market) + _shares(times, 2_000 + market) - 1) * 0.0012
+    # Every month begins at the same price, so that it can be made alone.
+    close = 20_000 / 3**market * steps.cum_sum().exp() * (1 + (_shares(times, seed) - 0.5) * 0.0004)
+    open_ = close.shift(1).fill_null(close[0]) * (1 + (_shares(times, seed + 10) - 0.5) * 0.0002)
+    frame = pl.DataFrame({"open_time_ms": times, "open": open_, "close": close})
+    digits = 2 + market // 2
+    reach = _shares(times, seed + 20) * 0.0005
+    return (
+        frame.with_columns(
+            high=pl.max_horizontal("open", "close") * (1 + reach),
+            low=pl.min_horizontal("open", "close") * (1 - reach.reverse()),
+            volume=(_shares(times, seed + 100) ** 4 * 40 * 3**market).round(8),
+        )
+        .with_columns(pl.col("open", "high", "low", "close").round(digits))
+        .select(EXCHANGE_CANDLES.keys())
+        .filter(_shares(times, seed + 200) >= 0.02)
+    )

@@ -83,12 +83,16 @@ _group(
     flags.DEFINE_enum(
         "format",
         "text",
-        ["text", "json", "csv"],
-        "How what is asked for is printed: for people, or for programs.",
+        ["text", "json", "csv", "html"],
+        "How what is asked for is printed: for people, or for programs; html is a page with "
+        "charts, of the command report only.",
     ),
     flags.DEFINE_integer("newest", 20, "How many runs are listed.", lower_bound=1),
     flags.DEFINE_string(
         "output", None, "Write what is asked for to this file, whole or not at all."
+    ),
+    flags.DEFINE_bool(
+        "open", False, "Open the page in the browser of this machine when it is written."
     ),
     flags.DEFINE_float(
         "fail_below",

@@ -53,3 +53,10 @@ def test_a_picture_keeps_each_row_and_colour(pictures: ModuleType) -> None:
     assert "the&#160;title</text>" in picture
     assert "#98a84b" in picture  # rich's green
     assert "http" not in picture.replace("http://www.w3.org/2000/svg", "")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_is_shown_as_wide_as_it_says(width: int) -> None:
+    png = (ROOT / f"docs/pictures/page-{width}.png").read_bytes()
+    assert png.startswith(b"\x89PNG\r\n\x1a\n")
+    assert int.from_bytes(png[16:20]) == width

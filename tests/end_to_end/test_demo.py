@@ -59,6 +59,11 @@ def test_a_second_demo_fetches_only_what_is_new_and_changes_no_earlier_row(job: 
     assert "3 of 3 complete" in first.output
     assert "Where to look:" in first.output
     assert "data/demo/candles.sqlite" in first.output
+    assert "data/demo/page.html" in first.output
+    page = (job.folder / "data/demo/page.html").read_text(encoding="utf-8")
+    assert all(
+        f'data-show="{index}">{symbol}</button>' in page for index, symbol in enumerate(symbols)
+    )
 
     job.run_well("demo", **demo)
     report = json.loads(report_path.read_text())

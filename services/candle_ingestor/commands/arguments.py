@@ -111,6 +111,8 @@ def parse(argv: Sequence[str], environment: Mapping[str, str]) -> Arguments:
         raise ConfigurationError(
             f"--run_mode=dry goes with {' and '.join(DRY_RUNS)}; {command} has no dry run"
         )
+    if FLAGS.format == "html" and command in LOOKING and command != "report":
+        raise ConfigurationError(f"--format=html goes with report; {command} has no page")
     warnings = (*_without_effect(command, origins), *_not_written(FLAGS.run_mode))
     return Arguments(command, origins, warnings, paths)
 

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from candle_ingestor.commands.demo_events import MarketEvents, events_of
 from candle_ingestor.commands.ingest import ingest
+from candle_ingestor.commands.report import write_page
 from candle_ingestor.commands.saying import say
 from candle_ingestor.config import Config, config_from_flags
 from candle_ingestor.config.origins import alternatives_of
@@ -32,6 +33,7 @@ SETTINGS: Mapping[str, Any] = {
     "sqlite_path": str(FOLDER / "candles.sqlite"),
     "data_root": str(FOLDER / "csv"),
     "run_report_path": str(FOLDER / "run_report.json"),
+    "output": str(FOLDER / "page.html"),
     # Each demo's exchanges have an address of their own.
     "markets_cache_hours": 0.0,
 }
@@ -71,9 +73,12 @@ def demo(values: flags.FlagValues, console: Console) -> int:
         now_ms = clock.now_ms()
         start_ms, _ = config.candles.resolved(now_ms)
         exit_code = ingest(config, clock, console)
+    page = config.run.output
+    assert page is not None
+    write_page(config, clock, page)
     if start_ms is not None:
         _print_events(events_of(market, config, Interval(start_ms, now_ms)), console)
-    _print_where(config, console)
+    _print_where(config, page, console)
     return exit_code
 
 
@@ -98,10 +103,12 @@ def _print_events(events: MarketEvents, console: Console) -> None:
             say(console, line)
 
 
-def _print_where(config: Config, console: Console) -> None:
+def _print_where(config: Config, page: Path, console: Console) -> None:
     say(
         console,
         "\nWhere to look:\n"
+        f"  {page}  all of it in your browser: charts, completeness, gaps"
+        f"{'' if config.run.opens else ' (--open opens it)'}\n"
         f"  {config.export.data_root}  monthly CSV of scaled integers, with manifest.json\n"
         f"  {config.store.sqlite_path}  candles, exchange_candles, coverage, runs\n"
         f"  {config.run.run_report_path}  the report above, for machines\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from shlex import quote
 
 from rich.console import Console
@@ -19,6 +20,7 @@ from candle_ingestor.commands.reading import (
     reading,
     shown_series,
 )
+from candle_ingestor.commands.report_page import open_page, report_page
 from candle_ingestor.commands.saying import say
 from candle_ingestor.completeness.report import CompletenessReport, ReportParts, make_report
 from candle_ingestor.completeness.report_json import report_csv, report_json
@@ -63,17 +65,40 @@ def report(config: Config, clock: Clock, console: Console) -> int:
     if config.run.output is not None:
         page = Console(file=text, highlight=False, width=_WIDTH_OF_FILES)
     with reading(config, clock) as store:
-        found = _made(config, Ledger(store), clock.now_ms())
-        if found.series or config.run.format != "text":
+        ledger = Ledger(store)
+        found = _made(config, ledger, clock.now_ms())
+        if config.run.format == "html":
+            print_plain(page, report_page(config, ledger, found))
+        elif found.series or config.run.format != "text":
             _PRINTERS[config.run.format](found, page)
         else:
             say(page, nothing_stored(store))
     if config.run.output is not None:
         write_named_file("--output", config.run.output, text.getvalue())
         say(console, f"The report is in {config.run.output}")
+        _open_if_wanted(config, config.run.output)
     if config.run.download_list_path is not None:
         write_download_list(found.downloads, config.run.download_list_path)
     return _judged(found, config.run.fail_below)
+
+
+def write_page(config: Config, clock: Clock, path: Path) -> None:
+    """Writes the page of what is stored, whole or not at all, and opens it if that is wanted.
+
+    Raises:
+        ConfigurationError: if the file cannot be written.
+        StoreError: if the store cannot be read.
+    """
+    with reading(config, clock) as store:
+        ledger = Ledger(store)
+        page = report_page(config, ledger, _made(config, ledger, clock.now_ms()))
+    write_named_file("--output", path, page)
+    _open_if_wanted(config, path)
+
+
+def _open_if_wanted(config: Config, path: Path) -> None:
+    if config.run.opens and not open_page(path):
+        log.warning("--open: no browser was found here; open %s with one yourself", path)
 
 
 def _made(config: Config, ledger: Ledger, now_ms: int) -> CompletenessReport:
@@ -152,6 +177,9 @@ def _judged(found: CompletenessReport, least_pct: float | None) -> int:
 
 
 def _refuse_unwritable(config: Config) -> None:
+    if config.run.output is None and (config.run.opens or config.run.format == "html"):
+        flag = "--open" if config.run.opens else "--format=html"
+        raise ConfigurationError(f"{flag}: add --output=PATH, the file that the page is written to")
     for flag, path in (
         ("--output", config.run.output),
         ("--download_list_path", config.run.download_list_path),

@@ -111,6 +111,7 @@ def config_from_flags(
             by_exchange=values.by_exchange,
             newest=values.newest,
             output=_path(values.output),
+            opens=values.open,
             fail_below=values.fail_below,
             words=tuple(paths),
         ),

@@ -31,6 +31,7 @@ class RunConfig:
         by_exchange: whether it tells of each exchange's own series, too.
         newest: how many runs it lists.
         output: the file that a report is written to; None for standard output.
+        opens: whether a page that is written is opened in a browser.
         fail_below: the least completeness in percent that a report ends well with; None for any.
         words: what was named after the command.
     """
@@ -47,6 +48,7 @@ class RunConfig:
     by_exchange: bool = False
     newest: int = 20
     output: Path | None = None
+    opens: bool = False
     fail_below: float | None = None
     words: tuple[str, ...] = ()
 

@@ -1,0 +1,116 @@
+"""Fills a page from what the other commands that look tell. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from candle_ingestor.completeness.gap_list import ListedGap
+from candle_ingestor.completeness.runs import figures_of
+from candle_ingestor.completeness.series_report import SeriesReport
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.timeframe import MINUTE_MS
+from candle_ingestor.page.content import (
+    PageFile,
+    PageFinding,
+    PageGap,
+    PageMonth,
+    PageRun,
+    PageSeries,
+)
+from candle_ingestor.quality.findings import Finding
+
+
+def page_series(ledger: Ledger, report: SeriesReport, closed_end_ms: int) -> PageSeries:
+    """How a series stands; `closed_end_ms` is the end of the newest candle that is closed."""
+    record = ledger.record(report.series)
+    covered, length_ms = record.covered, report.series.timeframe.duration_ms
+    wanted_end_ms = closed_end_ms
+    if record.wanted is not None:
+        wanted_end_ms = record.wanted.interval(closed_end_ms).end_ms
+    digits = record.precision.price_digits if record.precision is not None else None
+    if record.exports.digits is not None:
+        digits = record.exports.digits[0]
+    figures = report.figures
+    return PageSeries(
+        series=report.series,
+        first_ms=covered.start_ms if covered else None,
+        last_ms=covered.end_ms - length_ms if covered else None,
+        minutes_behind=max(wanted_end_ms - covered.end_ms, 0) // MINUTE_MS if covered else None,
+        wanted=figures.wanted,
+        covered=figures.covered,
+        candles=figures.candles,
+        no_trade=figures.no_trade,
+        months=tuple(
+            PageMonth(
+                str(month.month),
+                month.figures.wanted,
+                month.figures.covered,
+                month.figures.candles,
+                month.figures.no_trade,
+            )
+            for month in report.months
+        ),
+        digits=digits,
+        tier=None if report.tier is None else str(report.tier),
+    )
+
+
+def page_gaps(
+    gaps: Iterable[ListedGap], reports: Mapping[Series, SeriesReport]
+) -> tuple[PageGap, ...]:
+    """The gaps in their order; the reports say which are but the time since the last run."""
+    fresh = {
+        (series, reported.gap)
+        for series, report in reports.items()
+        for reported in report.gaps
+        if reported.is_fresh
+    }
+    return tuple(
+        PageGap(
+            series=one.series,
+            interval=one.gap.interval,
+            candles=one.candles,
+            reason=one.gap.reason.value,
+            status=one.status.value,
+            since_ms=one.past.since_ms,
+            command=one.remedy.command,
+            files=tuple(PageFile(file.words, file.page) for file in one.remedy.files),
+            last_error=one.past.last_error,
+            is_fresh=(one.series, one.gap) in fresh,
+        )
+        for one in gaps
+    )
+
+
+def page_runs(reports: Iterable[Mapping[str, Any]]) -> tuple[PageRun, ...]:
+    """The runs in their order."""
+    return tuple(_page_run(report) for report in reports)
+
+
+def page_finding(finding: Finding) -> PageFinding:
+    """A finding of the quality watch."""
+    return PageFinding(
+        rule=finding.rule,
+        exchange=finding.exchange,
+        interval=finding.interval,
+        words=finding.words,
+        figures={finding.unit: finding.value, **finding.figures},
+        threshold=finding.threshold,
+    )
+
+
+def _page_run(report: Mapping[str, Any]) -> PageRun:
+    figures = figures_of(report)
+    return PageRun(
+        run_id=figures["run_id"],
+        status=figures["status"],
+        started_ms=report["started_ms"],
+        seconds=figures["seconds"],
+        requests=figures["requests"],
+        candles=figures["candles"],
+        merged_candles=figures["merged_candles"],
+        gap_candles=figures["gap_candles"],
+        error=figures["error"] or figures["stop_reason"],
+    )

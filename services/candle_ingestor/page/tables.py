@@ -1,0 +1,238 @@
+"""The tables of a page: what its charts show, for whoever cannot or does not look at them. Pure."""
+
+from __future__ import annotations
+
+from candle_ingestor.model.texts import counted
+from candle_ingestor.page.content import PageGap, PageHead, PageRun, PageSeries
+from candle_ingestor.page.elements import (
+    Cell,
+    Column,
+    Html,
+    element,
+    joined,
+    link,
+    minute,
+    percent_of,
+    table,
+    text,
+)
+
+MOST_GAPS = 300
+_MOST_FINDINGS = 300
+_MINUTES_PER_HOUR = 60
+_HOURS_PER_DAY = 24
+
+
+def series_table(heads: tuple[PageHead, ...]) -> Html:
+    """Every head and what it is made from: completeness and freshness."""
+    columns = [
+        Column("Series"),
+        Column("Known", is_number=True),
+        Column("Expected", is_number=True),
+        Column("Present", is_number=True),
+        Column("No trade", is_number=True),
+        Column("Missing", is_number=True),
+        Column("First"),
+        Column("Last"),
+        Column("Behind", is_number=True),
+    ]
+    rows = [_series_row(head, series) for head in heads for series in (head.status, *head.sources)]
+    return table(
+        "Completeness and freshness of every series", columns, rows, empty="Nothing is stored yet."
+    )
+
+
+def months_table(head: PageHead) -> Html:
+    """The months of a head and its sources."""
+    columns = [
+        Column("Month"),
+        Column("Series"),
+        Column("Known", is_number=True),
+        Column("Expected", is_number=True),
+        Column("Present", is_number=True),
+        Column("No trade", is_number=True),
+        Column("Missing", is_number=True),
+    ]
+    rows: list[list[Cell]] = [
+        [
+            month.name,
+            series.series.exchange,
+            percent_of(month.covered, month.wanted),
+            month.wanted,
+            month.present,
+            month.no_trade,
+            month.wanted - month.covered,
+        ]
+        for series in (head.status, *head.sources)
+        for month in series.months
+    ]
+    return table(f"Months of {head.name}", columns, rows, empty="No month is wanted.")
+
+
+def gaps_table(heads: tuple[PageHead, ...]) -> Html:
+    """The gaps of all heads, each with what to do."""
+    gaps = [gap for head in heads for gap in head.gaps]
+    columns = [
+        Column("Series"),
+        Column("From"),
+        Column("Until"),
+        Column("Candles", is_number=True),
+        Column("Reason"),
+        Column("Status"),
+        Column("Known since"),
+        Column("What to do"),
+    ]
+    rows: list[list[Cell]] = [
+        [
+            f"{gap.series.symbol} {gap.series.exchange}",
+            minute(gap.interval.start_ms),
+            minute(gap.interval.end_ms),
+            gap.candles,
+            gap.reason,
+            "since the last run" if gap.is_fresh else gap.status,
+            minute(gap.since_ms),
+            _remedy(gap),
+        ]
+        for gap in gaps[:MOST_GAPS]
+    ]
+    shown = table(
+        "Gaps, the worst first", columns, rows, empty="Nothing that is wanted is missing."
+    )
+    if len(gaps) <= MOST_GAPS:
+        return shown
+    more = (
+        f"And {len(gaps) - MOST_GAPS:,} more: candle-ingestor gaps --by_exchange lists all of them."
+    )
+    return joined([shown, element("p", more)])
+
+
+def findings_table(heads: tuple[PageHead, ...]) -> Html:
+    """The findings of the quality watch."""
+    columns = [
+        Column("Symbol"),
+        Column("Exchange"),
+        Column("From"),
+        Column("Until"),
+        Column("Rule"),
+        Column("What was found"),
+        Column("Figures"),
+        Column("Threshold", is_number=True),
+    ]
+    if heads and all(head.findings is None for head in heads):
+        return element("p", "The quality watch has not looked at these series.", class_="empty")
+    found = [(head, finding) for head in heads for finding in head.findings or ()]
+    rows: list[list[Cell]] = [
+        [
+            head.name,
+            one.exchange,
+            minute(one.interval.start_ms),
+            minute(one.interval.end_ms),
+            one.rule,
+            one.words,
+            ", ".join(f"{name} {figure:g}" for name, figure in one.figures.items()),
+            None if one.threshold is None else f"{one.threshold:g}",
+        ]
+        for head, one in found[:_MOST_FINDINGS]
+    ]
+    return table(
+        "Findings of the quality watch", columns, rows, empty="Nothing suspicious was found."
+    )
+
+
+def marks_table(head: PageHead) -> Html:
+    """The minutes at which exchanges differ too much."""
+    columns = [
+        Column("Minute"),
+        Column("Kind"),
+        Column("Exchange"),
+        Column("Off", is_number=True),
+        Column("What happened"),
+    ]
+    rows: list[list[Cell]] = [
+        [minute(each.open_time_ms), each.kind, each.exchange, f"{each.size_pct:.2f} %", each.words]
+        for each in head.chart.marks
+    ]
+    return table(
+        f"Excluded and disagreeing minutes of {head.name}",
+        columns,
+        rows,
+        empty="No exchange's price lay too far from the others'.",
+    )
+
+
+def runs_table(runs: tuple[PageRun, ...]) -> Html:
+    """The last runs, newest first."""
+    columns = [
+        Column("Started"),
+        Column("Status"),
+        Column("Took", is_number=True),
+        Column("Requests", is_number=True),
+        Column("Candles", is_number=True),
+        Column("Merged", is_number=True),
+        Column("Left missing", is_number=True),
+        Column("Run"),
+        Column("Error"),
+    ]
+    rows: list[list[Cell]] = [
+        [
+            minute(run.started_ms),
+            run.status,
+            None if run.seconds is None else f"{run.seconds:,.1f} s",
+            run.requests,
+            run.candles,
+            run.merged_candles,
+            run.gap_candles,
+            element("code", run.run_id),
+            run.error,
+        ]
+        for run in runs
+    ]
+    return table("The last runs, the newest first", columns, rows, empty="No run is recorded.")
+
+
+def behind_words(minutes: int | None) -> str | None:
+    """How far a series is behind: `up to date`, `3 minutes`, `2 h`, `5 days`."""
+    if minutes is None:
+        return None
+    if minutes <= 0:
+        return "up to date"
+    if minutes < 2 * _MINUTES_PER_HOUR:
+        return counted(minutes, "minute")
+    hours = minutes // _MINUTES_PER_HOUR
+    return f"{hours} h" if hours < 2 * _HOURS_PER_DAY else counted(hours // _HOURS_PER_DAY, "day")
+
+
+def _series_row(head: PageHead, series: PageSeries) -> list[Cell]:
+    is_head = series is head.status
+    name: Cell = head.name if is_head else Html(f"&emsp;{text(series.series.exchange)}")
+    if is_head and series.tier is not None:
+        name = joined([text(head.name), Html(" "), element("small", series.tier)])
+    return [
+        name,
+        percent_of(series.covered, series.wanted),
+        series.wanted,
+        series.candles,
+        series.no_trade,
+        series.wanted - series.covered,
+        minute(series.first_ms),
+        minute(series.last_ms),
+        behind_words(series.minutes_behind),
+    ]
+
+
+def _command(line: str) -> Html:
+    """A command that is broken between its words only, and copied as one line."""
+    words = [element("span", word, class_="word") for word in line.split(" ")]
+    return element("code", joined(words, " "))
+
+
+def _remedy(gap: PageGap) -> Html:
+    parts = [joined([text("Get "), link(file.name, file.page)]) for file in gap.files]
+    if gap.command is not None:
+        words = "then " if parts else ""
+        parts.append(joined([text(words), _command(gap.command)]))
+    if not parts:
+        parts.append(text("Nothing fills it."))
+    if gap.last_error is not None:
+        parts.append(element("small", gap.last_error))
+    return joined(parts, "<br>")

@@ -2,7 +2,7 @@
 
 import base64
 import gzip
-import math
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -109,9 +109,15 @@ def test_prices_keep_so_many_digits_and_no_more_than_there_are(
 ) -> None:
     kept = shown_digits(highest, digits, in_all)
     assert digits is None or kept <= digits
-    assert highest * 10.0**kept < 10**in_all
+    # In decimals: floats would round what lies just below a power of ten up to it.
+    price = Decimal(repr(highest))
+    assert price.scaleb(kept) < 10**in_all
     if digits is None:
-        assert math.floor(highest * 10.0 ** (kept + 1)) >= 10 ** (in_all - 1)
+        assert price.scaleb(kept + 1) >= 10 ** (in_all - 1)
+
+
+def test_a_price_just_below_a_power_of_ten_keeps_the_digits_of_that_power() -> None:
+    assert shown_digits(999_999_999.9999999, None, 4) == -5
 
 
 def test_nothing_has_no_digits() -> None:

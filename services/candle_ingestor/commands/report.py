@@ -6,7 +6,6 @@ import io
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from shlex import quote
 
 from rich.console import Console
 
@@ -14,6 +13,7 @@ from candle_ingestor.commands.completeness_table import complete_words, print_co
 from candle_ingestor.commands.download_list import write_download_list
 from candle_ingestor.commands.reading import (
     nothing_stored,
+    place_flags,
     print_json,
     print_plain,
     read_runs,
@@ -26,7 +26,6 @@ from candle_ingestor.completeness.report import CompletenessReport, ReportParts,
 from candle_ingestor.completeness.report_json import report_csv, report_json
 from candle_ingestor.completeness.runs import RUNNING
 from candle_ingestor.config import Config
-from candle_ingestor.config.origins import Origin
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.series import Series
@@ -40,10 +39,6 @@ log = logging.getLogger(__name__)
 TOO_INCOMPLETE = 1
 """The exit code where something is less complete than --fail_below."""
 
-_PLACE = (
-    *("config", "store", "sqlite_path", "influxdb_url", "influxdb_org", "influxdb_bucket"),
-    "influxdb_ca_file",
-)
 _WIDTH_OF_FILES = 1_000
 _MOST_NAMED = 5
 
@@ -110,7 +105,7 @@ def _made(config: Config, ledger: Ledger, now_ms: int) -> CompletenessReport:
         now_ms,
         config.candles.settle_seconds,
         is_running=bool(runs) and runs[0]["status"] == RUNNING,
-        place=_place(config),
+        place=tuple(place_flags(config)),
     )
     return make_report(parts, shown)
 
@@ -135,12 +130,6 @@ def _tiers_of(ledger: Ledger, series: Series) -> list[int | str]:
     """The tier of its symbol, and of those that are merged from it."""
     of_series = (ledger.record(each).tier for each in (series, *ledger.dependents(series)))
     return [tier for tier in of_series if tier is not None]
-
-
-def _place(config: Config) -> tuple[str, ...]:
-    """What was typed of where the store is, for a command that is to be copied."""
-    typed = [name for name in _PLACE if config.origins.get(name) is Origin.FLAG]
-    return tuple(f"--{name}={quote(str(config.raw[name]))}" for name in typed)
 
 
 def _print_json(found: CompletenessReport, console: Console) -> None:

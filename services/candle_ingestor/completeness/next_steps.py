@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from candle_ingestor.archives.publications import Publication
@@ -35,11 +35,10 @@ class _Step:
     fills: dict[Series, int] = field(default_factory=dict)
 
 
-def next_steps(reports: Iterable[SeriesReport], place: Sequence[str] = ()) -> list[NextStep]:
+def next_steps(reports: Iterable[SeriesReport]) -> list[NextStep]:
     """The remedies of all gaps, one for all symbols that differ in nothing else.
 
-    What fills the most of merged series comes first. `place` are words to be added to each command,
-    such as where the store is.
+    What fills the most of merged series comes first.
     """
     steps: dict[tuple[str, ...], _Step] = {}
     for report in reports:
@@ -54,7 +53,7 @@ def next_steps(reports: Iterable[SeriesReport], place: Sequence[str] = ()) -> li
             step.fills[report.series] = step.fills.get(report.series, 0) + each.candles
     found = [
         NextStep(
-            " ".join([*_with_symbols(words, step.symbols), *place]),
+            " ".join(_with_symbols(words, step.symbols)),
             tuple(merged_files(step.files)),
             tuple(step.fills.items()),
         )

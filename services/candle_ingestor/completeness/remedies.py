@@ -86,11 +86,6 @@ class Remedies:
         return self._by_fewer if gap.reason is GapReason.BELOW_MINIMUM else NO_REMEDY
 
 
-def remedy_of(ledger: Ledger, series: Series, gap: Gap) -> Remedy:
-    """What fills one gap; of many gaps of a series `Remedies` tells sooner."""
-    return Remedies(ledger, series).of(gap)
-
-
 def _run_again(ledger: Ledger, series: Series, basis: MergeBasis | None) -> str:
     """The last run of a series again, by the same rules."""
     wanted = ledger.record(series).wanted

@@ -24,7 +24,7 @@ class ReportParts:
     Attributes:
         store: what a person calls the store.
         is_running: whether a job runs meanwhile.
-        place: words that make a command work on this store.
+        place: the flags that name the store in the commands of remedies.
     """
 
     ledger: Ledger
@@ -119,7 +119,8 @@ def make_report(parts: ReportParts, shown: Sequence[Series]) -> CompletenessRepo
     wanted = {each: wanted_of(ledger.record(each), ends[each]) for each in shown}
     candles = wanted_candles(ledger, wanted)
     reports = tuple(
-        report_series(ledger, each, wanted[each], candles[each], ends[each]) for each in shown
+        report_series(ledger, each, wanted[each], candles[each], ends[each], parts.place)
+        for each in shown
     )
     counted = tuple(_counted(ledger, reports))
     return CompletenessReport(
@@ -130,7 +131,7 @@ def make_report(parts: ReportParts, shown: Sequence[Series]) -> CompletenessRepo
         counted=counted,
         totals=_totals(reports, counted),
         attention=tuple(_attention(ledger, reports, counted)),
-        next_steps=tuple(next_steps(reports, parts.place)),
+        next_steps=tuple(next_steps(reports)),
         downloads=tuple(files_to_get(reports)),
     )
 

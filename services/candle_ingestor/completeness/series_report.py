@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from candle_ingestor.completeness.figures import Figures, sum_of
 from candle_ingestor.completeness.known import gaps_of
-from candle_ingestor.completeness.remedies import Remedy, remedy_of
+from candle_ingestor.completeness.remedies import Remedies, Remedy
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.gaps import Gap, GapReason
 from candle_ingestor.model.intervals import Interval, IntervalSet
@@ -75,6 +75,7 @@ def report_series(
     wanted: Interval,
     candles: Mapping[Month, int],
     closed_end_ms: int,
+    place: Sequence[str] = (),
 ) -> SeriesReport:
     """How complete a series is.
 
@@ -82,7 +83,9 @@ def report_series(
         wanted: what is expected of it.
         candles: how many candles it has there, by month; what is too many counts as none.
         closed_end_ms: where its newest closed candle ends.
+        place: the flags that name the store in the commands of remedies.
     """
+    remedies = Remedies(ledger, series, place)
     record = ledger.record(series)
     length_ms = series.timeframe.duration_ms
     freshest_ms = max(HOUR_MS, _FRESH_CANDLES * length_ms)
@@ -90,7 +93,7 @@ def report_series(
         ReportedGap(
             gap,
             gap.interval.duration_ms // length_ms,
-            remedy_of(ledger, series, gap),
+            remedies.of(gap),
             gap.reason is GapReason.NOT_FETCHED
             and gap.interval.end_ms == closed_end_ms
             and gap.interval.duration_ms <= freshest_ms,

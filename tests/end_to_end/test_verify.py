@@ -96,6 +96,55 @@ def spoilt(job: Any, ms_of: Any) -> dict[str, int]:
     return times
 
 
+def candles_told(job: Any) -> dict[str, int]:
+    told = json.loads(job.run("status", "--by_exchange", format="json").output)
+    return {each["exchange"]: each["candles"] for each in told["series"]}
+
+
+def test_after_a_repair_status_tells_how_many_candles_there_are(
+    job: Any, spoilt: dict[str, int], ms_of: Any
+) -> None:
+    gone = ms_of("2024-05-01T07:08")
+    spoil(
+        job,
+        f"DELETE FROM merged_candle_rows WHERE series_id = {ids('aggregated')}"
+        " AND open_time_ms = ?",
+        gone,
+    )
+    assert len(spoilt) == 3
+
+    found = verified(job, "--repair", "--restate", backfill_start_date=START)
+
+    assert found["status"] == "repaired"
+    stored = job.stored
+    assert gone in stored.merged("BTC/USD")
+    assert candles_told(job) == {
+        "aggregated": len(stored.merged("BTC/USD")),
+        **{name: len(stored.of_exchange(name, "BTC/USD")) for name in EXCHANGES},
+    }
+    assert verified(job, backfill_start_date=START)["status"] == "agrees"
+
+
+def test_a_count_that_is_not_so_is_told_and_repaired(job: Any, ms_of: Any) -> None:
+    gone = ms_of("2024-05-01T05:06")
+    spoil(
+        job,
+        f"DELETE FROM exchange_candle_rows WHERE series_id = {ids('bitstamp')}"
+        " AND open_time_ms = ?",
+        gone,
+    )
+
+    found = verified(job, exit_code=1, verify_exchanges=False, verify_merged=False)
+
+    (difference,) = [each for each in found["differences"] if each["check"] == "count"]
+    assert (difference["kind"], difference["month"]) == ("other_count", "2024-05")
+    assert difference["stored"]["candles"] == difference["found"]["candles"] + 1
+    before = candles_told(job)["bitstamp"]
+    verified(job, "--repair", verify_exchanges=False, verify_merged=False)
+    assert candles_told(job)["bitstamp"] == before - 1
+    assert before - 1 == len(job.stored.of_exchange("bitstamp", "BTC/USD"))
+
+
 def test_candles_that_differ_are_found_field_by_field_and_nothing_is_written(
     job: Any, spoilt: dict[str, int], ms_of: Any
 ) -> None:

@@ -18,6 +18,11 @@ from candle_ingestor.operations import atomic_file
 from candle_ingestor.stores.base import SeriesChange, StoreUnavailableError
 from candle_ingestor.stores.sqlite.store import SqliteStore
 
+_WRITING = (
+    *("replace", "write_state", "write_run"),
+    *("forget", "remove_state", "remove_imported_files"),
+)
+
 
 class Crash(BaseException):
     """The end of the process: nothing that catches errors may catch it."""
@@ -68,7 +73,7 @@ def breaking(breakdown: Breakdown | None, splits_writes: bool) -> Iterator[Write
     """
     writes = Writes(breakdown)
     with ExitStack() as stack:
-        for name in ("replace", "write_state", "write_run"):
+        for name in _WRITING:
             made = _writing(writes, getattr(SqliteStore, name), splits_writes and name == "replace")
             stack.enter_context(patch.object(SqliteStore, name, made))
         for name in ("read_candles", "read_newest", "last_open_ms", "read_records", "read_state"):

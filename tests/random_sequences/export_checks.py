@@ -38,8 +38,11 @@ class Exports:
     ) -> Iterator[str]:
         """What is wrong with the roots after a step."""
         root = world.root(step)
-        if step.restates and _exports(step):
+        if step.command in ("prune", "verify") or (step.restates and _exports(step)):
             self.complete = {key: sha for key, sha in self.complete.items() if key[0] != root}
+        if step.command in ("prune", "verify"):
+            for series in content.series:
+                self._note_complete(root, series)
         yield from self._changed_though_complete()
         if not _exports(step):
             return
@@ -91,12 +94,13 @@ class Exports:
         frozen = {month for r, s, month in self.complete if (r, s) == (root, series)}
         for name, entry in manifest["months"].items():
             month = Month.parse(name)
-            if name in frozen:
+            # Of a time that was pruned other folders keep what they have.
+            if name in frozen or month.interval.end_ms <= (record.pruned_until_ms or 0):
                 continue
             yield from _month_violations(world, content, series, month, root)
             if entry["complete"]:
                 yield from _incomplete(world, content, series, month, where)
-            elif _is_complete(world, content, series, month):
+            elif is_complete(world, content, series, month):
                 yield f"{where}: {month} is complete and not marked so"
 
 
@@ -158,7 +162,8 @@ def _incomplete(
             yield f"{where}: {month} is complete, {each} lacks {spans(fillable)}"
 
 
-def _is_complete(world: World, content: StoreContent, series: Series, month: Month) -> bool:
+def is_complete(world: World, content: StoreContent, series: Series, month: Month) -> bool:
+    """Whether nothing of a month can change any more (rule E3)."""
     span = IntervalSet((month.interval,))
     if month.interval.end_ms > world.closed_end_ms or span - content.record(series).covered:
         return False
@@ -184,7 +189,7 @@ def _fillable(content: StoreContent, series: Series, span: IntervalSet) -> Inter
     missing = span - record.covered
     for reason in FINAL_REASONS:
         missing = missing - record.coverage.reasons.get(reason, EMPTY)
-    return missing
+    return missing - IntervalSet.of(0, record.pruned_until_ms or 0)
 
 
 def _exports(step: Step) -> bool:

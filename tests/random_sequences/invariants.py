@@ -79,6 +79,7 @@ def carried_through_violations(
             yield f"{merged}: is made by {made_by} after {step}"
         sources = [content.record(source).covered for source in record.merging.basis.sources]
         formerly = record.merging.formerly_made
+        formerly = formerly | IntervalSet.of(0, record.pruned_until_ms or 0)
         can_be_known = covered_at_least(sources, rules.min_exchanges) - formerly
         if record.covered - formerly != can_be_known:
             yield (
@@ -110,7 +111,7 @@ def end_violations(
             continue
         record = content.record(series)
         kind = world.sequence.kinds[exchange]
-        missing = wanted - record.covered
+        missing = wanted - record.covered - IntervalSet.of(0, record.pruned_until_ms or 0)
         for reason in (GapReason.BEYOND_REACH, GapReason.NOT_LISTED_YET):
             missing = missing - reason_intervals(record, reason)
         if kind.has_odd_days and market.length_ms == DAY_MS:

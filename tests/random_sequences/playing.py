@@ -8,7 +8,10 @@ from pathlib import Path
 from content import StoreContent, files_below, read_store
 from export_checks import Exports
 from invariants import carried_through_violations, end_violations, spans, store_violations
+from looking import Looks
+from maintained import maintained_violations
 from sequence import Sequence, Step
+from tampering import tamper
 from world import Outcome, World
 
 
@@ -24,12 +27,16 @@ def play(sequence: Sequence, folder: Path) -> None:
     """
     world = World(sequence, folder)
     exports = Exports()
+    looks = Looks()
     before = StoreContent({}, {})
     files: dict[str, str] = {}
     for number, step in enumerate(sequence.steps, 1):
+        tampered = tamper(world, before, step.tampered, f"{sequence.seed} {number}")
         outcome = world.perform(step, number)
         content = read_store(world.sqlite_path)
-        wrong = list(_violations(world, content, step, outcome))
+        wrong = list(maintained_violations(world, content, step, outcome))
+        wrong += looks.violations(world, content, step, outcome)
+        wrong += list(_violations(world, content, step, outcome))
         wrong += exports.violations(world, content, step, outcome)
         is_repeated = number == len(sequence.steps)
         if is_repeated:
@@ -37,7 +44,7 @@ def play(sequence: Sequence, folder: Path) -> None:
             wrong += _changes(before, content)
             wrong += [] if files_below(folder_of(world)) == files else ["files were changed"]
         if wrong:
-            raise WrongStepError(_told(sequence, number, outcome, wrong))
+            raise WrongStepError(_told(sequence, number, outcome, [*tampered, *wrong]))
         before, files = content, files_below(folder_of(world))
 
 
@@ -51,7 +58,7 @@ def _violations(world: World, content: StoreContent, step: Step, outcome: Outcom
         yield f"failed though nothing was made to go wrong: {outcome.failure!r}"
     report = outcome.report
     is_whole = report is None or report.stop_reason is None
-    if outcome.is_carried_through and is_whole and step.command != "export":
+    if outcome.is_carried_through and is_whole and step.command in ("ingest", "merge"):
         yield from carried_through_violations(world, content, step, outcome.dropped)
 
 

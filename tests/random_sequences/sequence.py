@@ -47,6 +47,10 @@ class Step:
         root: which of the roots it exports to.
         stop_after: after how many requests the run is told to stop.
         unlisted: (exchange, symbol) of markets that are not named then.
+        before: `--before` of a prune; None for whole series.
+        names_exchanges: whether a prune names its exchanges.
+        repairs: whether a verify does.
+        tampered: how many candles are changed behind its back before a verify.
         is_last: one of the runs at the end, in which nothing goes wrong.
     """
 
@@ -70,6 +74,10 @@ class Step:
     breakdown: Breakdown | None = None
     faults: dict[str, Faults] = field(default_factory=dict)
     unlisted: frozenset[tuple[str, str]] = frozenset()
+    before: str | None = None
+    names_exchanges: bool = False
+    repairs: bool = True
+    tampered: int = 0
     is_last: bool = False
 
     @property
@@ -146,6 +154,48 @@ def draw(seed: int) -> Sequence:
         tuple(steps),
         splits_writes=random.random() < 0.4,
         tick_ms=random.choice((0, 0, 250)),
+    )
+
+
+def draw_maintained(seed: int) -> Sequence:
+    """The sequence of a seed with prunes and verifications in between, always the same one."""
+    random = Random(f"maintained {seed}")
+    sequence = draw(seed)
+    steps = list(sequence.steps)
+    for _ in range(random.randint(1, 4)):
+        place = random.randint(1, len(steps) - LAST_STEPS)
+        steps.insert(place, _maintaining(steps[place - 1], random))
+    return replace(sequence, steps=tuple(steps))
+
+
+def _maintaining(last: Step, random: Random) -> Step:
+    """A prune or a verification right after a step."""
+    step = _with_faults(replace(last, faults={}, breakdown=None, stop_after=None), random)
+    step = replace(step, stop_after=None, is_last=False, tampered=0)
+    if random.random() < 0.5:
+        has_faults = random.random() < 0.3
+        return replace(
+            step,
+            command="verify",
+            faults=step.faults if has_faults else {},
+            tampered=0 if has_faults else random.choice((0, 1, 3, 10)),
+            breakdown=step.breakdown if has_faults else None,
+            unlisted=frozenset(),
+        )
+    exchanges, symbols, before = step.exchanges, step.symbols, None
+    if random.random() < 0.7:
+        start_ms = step.at_ms - random.choice((1, 3, 40, 200)) * DAY_MS
+        before = _time(random.randint(start_ms, step.at_ms))[:16]
+    names_exchanges = random.random() < 0.4
+    if names_exchanges:
+        exchanges = tuple(random.sample(exchanges, random.randint(1, len(exchanges))))
+    return replace(
+        step,
+        command="prune",
+        exchanges=exchanges,
+        symbols=symbols,
+        before=before,
+        names_exchanges=names_exchanges,
     )
 
 

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import io
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
+from unittest.mock import patch
 
 from breaking import Crash, Writes, breaking
 from fake_exchange import NO_FAULTS, FakeExchange
 from rich.console import Console
 from sequence import ALIAS, SETTLE_MS, Sequence, Step
 
+from candle_ingestor.commands import verify_exchanges
 from candle_ingestor.commands.export import export
 from candle_ingestor.commands.merge import merge
+from candle_ingestor.commands.prune import prune
+from candle_ingestor.commands.verify import verify
 from candle_ingestor.config import Config, FlagValues, Origin, config_from_flags
 from candle_ingestor.errors import CandleIngestorError
 from candle_ingestor.exchanges.markets import CachedMarkets
@@ -61,11 +66,15 @@ class Outcome:
         failure: the error that ended it, None if it was carried through.
         is_crash: whether it ended as a process that is gone.
         report: of a run that could tell.
+        exit_code: of a command that is no run.
+        told: what it printed.
     """
 
     failure: CandleIngestorError | None = None
     is_crash: bool = False
     report: RunReport | None = None
+    exit_code: int | None = None
+    told: str = ""
 
     @property
     def dropped(self) -> set[str]:
@@ -136,15 +145,42 @@ class World:
             try:
                 if step.command == "ingest":
                     return self._ingest(config, step)
-                command = {"merge": merge, "export": export}[step.command]
-                command(config, self.clock, Console(file=io.StringIO()))
-                return Outcome()
+                told = io.StringIO()
+                code = self._command(step)(config, self.clock, Console(file=told))
+                return Outcome(exit_code=code, told=told.getvalue())
             except CandleIngestorError as error:
                 return Outcome(error)
             except BaseException as error:
                 if not _is_crash(error, writes):
                     raise
                 return Outcome(is_crash=True)
+
+    def looking_config(self) -> Config:
+        """The configuration of a command that looks at all that is stored."""
+        flags = {
+            "settle_seconds": SETTLE_MS / 1000,
+            "store": "sqlite",
+            "sqlite_path": str(self.sqlite_path),
+            "format": "json",
+            "by_exchange": True,
+        }
+        return _config_of(flags)
+
+    def _command(self, step: Step) -> Callable[..., int]:
+        if step.command != "verify":
+            return {"merge": merge, "export": export, "prune": prune}[step.command]
+
+        def with_fakes(config: Config, clock: StepClock, console: Console) -> int:
+            def made(wanted: Any, *_: Any) -> list[FakeExchange]:
+                return [self.exchanges[name] for name in wanted.names]
+
+            with (
+                patch.object(verify_exchanges, "make_clients", made),
+                patch.object(verify_exchanges, "RetryPolicy", lambda: _NO_WAITING),
+            ):
+                return verify(config, clock, console)
+
+        return with_fakes
 
     def _ingest(self, config: Config, step: Step) -> Outcome:
         store = SqliteStore(self.sqlite_path)
@@ -195,10 +231,26 @@ class World:
             "restate": step.restates,
             "markets_cache_hours": 0.0,
         }
-        names = [name for group in GROUPS.values() for name in group]
-        values = {name: FLAGS[name].default for name in names} | flags
-        origins = dict.fromkeys(flags, Origin.FLAG)
-        return config_from_flags(cast(FlagValues, SimpleNamespace(**values)), {}, origins)
+        if step.command == "prune":
+            flags |= {"before": step.before, "yes": True}
+            if step.before is None:
+                del flags["before"]
+            if not step.names_exchanges:
+                del flags["exchanges"], flags["min_exchanges_required"]
+            else:
+                flags["min_exchanges_required"] = 1
+        if step.command == "verify":
+            flags |= {"repair": step.repairs, "restate": True, "format": "json", "export_csv": True}
+            flags |= {"backfill_start_date": "2019-01-01", "backfill_end_date": None}
+            del flags["exchanges"], flags["min_exchanges_required"], flags["symbols"]
+        return _config_of(flags)
+
+
+def _config_of(flags: dict[str, Any]) -> Config:
+    names = [name for group in GROUPS.values() for name in group]
+    values = {name: FLAGS[name].default for name in names} | flags
+    origins = dict.fromkeys(flags, Origin.FLAG)
+    return config_from_flags(cast(FlagValues, SimpleNamespace(**values)), {}, origins)
 
 
 def _is_crash(error: BaseException, writes: Writes) -> bool:

@@ -16,6 +16,7 @@ from candle_ingestor.commands.saying import say
 from candle_ingestor.commands.status_table import print_statuses
 from candle_ingestor.completeness.status import StatusParts, statuses_of
 from candle_ingestor.completeness.status_json import status_csv, status_json
+from candle_ingestor.completeness.wanted_candles import known_candles
 from candle_ingestor.config import Config
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.operations.clock import Clock
@@ -41,7 +42,7 @@ def status(config: Config, clock: Clock, console: Console) -> int:
         counted = list(ledger.records) if store.size_bytes() is not None else shown
         parts = StatusParts(
             ledger,
-            {series: ledger.counts(series) for series in counted},
+            known_candles(ledger, counted),
             store.size_bytes(),
             read_runs(config, store, _RUNS_LOOKED_AT),
             now_ms,

@@ -29,6 +29,12 @@ from candle_ingestor.operations.run_lock import RunLockLostError
 from candle_ingestor.operations.signals import stop_on_signals
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.stores.base import Store
+from candle_ingestor.verify.counts import (
+    count_differences,
+    keep_counts,
+    miscounted,
+    still_miscounted,
+)
 from candle_ingestor.verify.findings import Kind, minutes_of
 from candle_ingestor.verify.merged import merged_pieces, repaired_piece
 from candle_ingestor.verify.partitions import FolderChecked, check_folder
@@ -142,6 +148,7 @@ class _Verification:
         if wanted.repairs:
             self._settle(folders, report)
         self._note_partitions(folders, report)
+        self._compare_counts(chosen, report)
         report.stop_reason = self.stop.reason
         return report
 
@@ -181,6 +188,23 @@ class _Verification:
                     (kept,) = self.ledger.replace([repaired_piece(piece, minutes_of(found))])
                     report.candles_changed += kept.new + kept.revised
                     self.changed.update(self.ledger.record(series).sources)
+
+    def _compare_counts(self, chosen: list[Series], report: VerifyReport) -> None:
+        """Last, since a repair goes by the numbers that were told before."""
+        if self.stop.is_set():
+            return
+        ledger = self.ledger
+        dependents = {merged for each in self.changed for merged in ledger.dependents(each)}
+        wrong = miscounted(ledger, {*chosen, *self.changed, *dependents}, self.within)
+        if wrong and not report.repairs:
+            # A job may have written since the records were read.
+            ledger = Ledger(self.store)
+            wrong = miscounted(ledger, wrong.keys() & ledger.records.keys(), self.within)
+            wrong = still_miscounted(ledger, Ledger(self.store), wrong)
+        for difference in count_differences(ledger, wrong):
+            report.findings.add(difference, is_repaired=report.repairs)
+        if report.repairs:
+            keep_counts(ledger, wrong)
 
     def _compare_partitions(self, chosen: list[Series]) -> list[FolderChecked]:
         self.progress.begin("Comparing partitions")

@@ -26,11 +26,13 @@ _KINDS = {
     Kind.OTHER_FACTS: "of which the manifest says what is not so",
     Kind.MISSING_MONTH: "not in the manifest",
     Kind.UNLISTED_FILE: "in no manifest",
+    Kind.OTHER_COUNT: "with another number of candles than its record says",
 }
 _THINGS = {
     Check.EXCHANGE: ("exchange candle", "exchange candles"),
     Check.MERGED: ("merged candle", "merged candles"),
     Check.PARTITION: ("month", "months"),
+    Check.COUNT: ("month", "months"),
 }
 
 

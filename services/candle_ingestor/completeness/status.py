@@ -41,7 +41,7 @@ class SeriesStatus:
         minutes_behind: from the end of what is covered to the end of what is wanted.
         wanted: what the last run wanted, up to the present.
         covered: how much of it is covered.
-        candles: how many candles are stored, wanted or not.
+        candles: how many candles are stored of what is covered, wanted or not.
         no_trade: how many covered candle lengths have none.
         months_wanted, months_complete: how many months are touched by what is wanted, and how many
             of these are covered whole and final (rule E3).
@@ -78,7 +78,7 @@ class StatusParts:
     """What a status is told from.
 
     Attributes:
-        counts: candles by series and month, of all series of the store.
+        counts: candles of what is covered, by series and month, of all series of the store.
         size_bytes: of the store; None where it does not tell.
         runs: the newest run reports, newest first.
     """

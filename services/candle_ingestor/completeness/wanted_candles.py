@@ -5,7 +5,7 @@ Records have the counts of whole months. Parts of months are counted by the stor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.intervals import Interval, IntervalSet
@@ -27,7 +27,10 @@ def wanted_candles(
     months: list[Month] = []
     to_count: list[tuple[Series, Interval]] = []
     for series, span in wanted.items():
+        covered = ledger.record(series).covered & IntervalSet((span,))
         for month, stored in ledger.counts(series).items():
+            if not covered & IntervalSet((month.interval,)):
+                continue
             parts = _to_count(ledger, series, span, month, stored)
             months += [month] * len(parts)
             to_count += [(series, part) for part in parts]
@@ -36,6 +39,24 @@ def wanted_candles(
     for (series, _), month, candles in zip(to_count, months, counted, strict=True):
         found[series][month] += candles
     return found
+
+
+def known_candles(ledger: Ledger, all_series: Collection[Series]) -> dict[Series, dict[Month, int]]:
+    """The candles of all that is covered of each series, by month; months without one may lack.
+
+    Those that are true no longer, and are not merged again yet, are not among them.
+
+    Raises:
+        StoreError: if the store cannot be read.
+    """
+    covered = {series: ledger.record(series).covered for series in all_series}
+    return wanted_candles(
+        ledger,
+        {
+            series: Interval(known.start_ms, known.end_ms) if known else Interval(0, 0)
+            for series, known in covered.items()
+        },
+    )
 
 
 def _to_count(
@@ -49,8 +70,6 @@ def _to_count(
     record, whole = ledger.record(series), IntervalSet((month.interval,))
     part = IntervalSet((span,)) & whole
     covered = record.covered & whole
-    if not part & covered:
-        return ()
     if record.merging is not None and record.merging.stale & whole:
         # Outside of what is covered lie candles that are true no longer.
         return (part & covered).intervals

@@ -24,6 +24,7 @@ class Check(StrEnum):
     EXCHANGE = "exchange"
     MERGED = "merged"
     PARTITION = "partition"
+    COUNT = "count"
 
 
 class Kind(StrEnum):
@@ -31,7 +32,7 @@ class Kind(StrEnum):
 
     Of candles: one is missing from the store, one is there that should not be, or has other
     values; a merged minute is called known that too few exchanges cover. Of partitions: see
-    `verify.partitions`.
+    `verify.partitions`. Of counts: a month has another number of candles than its record says.
     """
 
     MISSING = "missing"
@@ -45,6 +46,7 @@ class Kind(StrEnum):
     OTHER_FACTS = "other_facts"
     MISSING_MONTH = "missing_month"
     UNLISTED_FILE = "unlisted_file"
+    OTHER_COUNT = "other_count"
 
 
 @dataclass(frozen=True)

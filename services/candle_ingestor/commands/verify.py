@@ -20,8 +20,8 @@ from candle_ingestor.commands.verify_table import print_verification
 from candle_ingestor.config import Config
 from candle_ingestor.config.origins import Origin
 from candle_ingestor.errors import SOME_TICKERS_FAILED, ConfigurationError, DependencyError
-from candle_ingestor.ledger.ledger import END_OF_TIME_MS, Ledger
-from candle_ingestor.model.intervals import IntervalSet
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.model.intervals import END_OF_TIME_MS, IntervalSet
 from candle_ingestor.model.series import Series
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.progress import Progress

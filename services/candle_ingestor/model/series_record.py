@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from candle_ingestor.model.candle_counts import CandleCounts
 from candle_ingestor.model.gap_notes import NO_NOTES, GapNotes
 from candle_ingestor.model.gaps import FINAL_REASONS, Reasons, with_reason, without
-from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
+from candle_ingestor.model.intervals import EMPTY, END_OF_TIME_MS, Interval, IntervalSet
 from candle_ingestor.model.merge_rules import MergeRules
 from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.origins import Origin, Origins, with_origin
@@ -297,7 +297,7 @@ class SeriesRecord:
 
         Nothing before is covered then. Other exports keep the months that they have of it.
         """
-        kept = IntervalSet.of(until_ms, 1 << 62)
+        kept = IntervalSet.of(until_ms, END_OF_TIME_MS)
         coverage, merging, wanted = self.coverage, self.merging, self.wanted
         coverage = Coverage(
             coverage.covered & kept,

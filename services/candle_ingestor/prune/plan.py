@@ -6,9 +6,15 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from candle_ingestor.ledger.ledger import END_OF_TIME_MS, Ledger
+from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.imported_file import ImportedFile
-from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet, covered_at_least
+from candle_ingestor.model.intervals import (
+    EMPTY,
+    END_OF_TIME_MS,
+    Interval,
+    IntervalSet,
+    covered_at_least,
+)
 from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.series import Series
 from candle_ingestor.partitions.pruning import files_before

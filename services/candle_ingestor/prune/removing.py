@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 
-from candle_ingestor.ledger.ledger import Ledger, Replacement
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.ledger.replacement import Replacement
 from candle_ingestor.model.candles import no_candles
 from candle_ingestor.model.intervals import EMPTY
 from candle_ingestor.model.months import Month

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from candle_ingestor.ledger.ledger import END_OF_TIME_MS, Ledger, Replacement
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.ledger.replacement import Replacement
 from candle_ingestor.merge.weighting import MergedCandles, merge_candles
 from candle_ingestor.model.candles import no_candles
-from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet, covered_at_least
+from candle_ingestor.model.intervals import (
+    EMPTY,
+    END_OF_TIME_MS,
+    Interval,
+    IntervalSet,
+    covered_at_least,
+)
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import MergeBasis
 from candle_ingestor.settle.outcome import MergeCounts

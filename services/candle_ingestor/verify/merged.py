@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from candle_ingestor.ledger.ledger import Ledger, Replacement
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.ledger.replacement import Replacement
 from candle_ingestor.merge.weighting import MergedCandles, merge_candles
 from candle_ingestor.model.candles import no_candles
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet

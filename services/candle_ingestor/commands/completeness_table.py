@@ -11,7 +11,7 @@ from rich.text import Text
 
 from candle_ingestor.archives.publications import Publication
 from candle_ingestor.commands.saying import say
-from candle_ingestor.completeness.figures import Figures
+from candle_ingestor.completeness.figures import Figures, share_pct
 from candle_ingestor.completeness.next_steps import NextStep
 from candle_ingestor.completeness.report import Attention, CompletenessReport, Total
 from candle_ingestor.completeness.series_report import SeriesReport, name_of
@@ -49,8 +49,8 @@ def print_completeness(report: CompletenessReport, console: Console) -> None:
 
 def complete_words(figures: Figures) -> str:
     """`99.98 %`, rounded down, so that only all is 100 %; a dash where nothing is wanted."""
-    complete = figures.completeness_pct
-    return "-" if complete is None else f"{int(complete * 100) / 100:g} %"
+    complete = share_pct(figures.covered, figures.wanted, 2)
+    return "-" if complete is None else f"{complete:g} %"
 
 
 def _print_totals(what: str, totals: Sequence[Total], console: Console, has_length: bool) -> None:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from candle_ingestor.commands.saying import say
+from candle_ingestor.completeness.figures import share_pct
 from candle_ingestor.completeness.status import SeriesStatus
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.series import Series
@@ -111,10 +112,8 @@ def _gaps(status: SeriesStatus) -> str:
 
 
 def _known(status: SeriesStatus) -> str:
-    if status.known_pct is None:
-        return ""
-    # Rounded down, so that only all of it is 100 %.
-    return f"{int(status.known_pct * 10) / 10:g} %"
+    known = share_pct(status.covered, status.wanted, 1)
+    return "" if known is None else f"{known:g} %"
 
 
 def _day(time_ms: int | None) -> str:

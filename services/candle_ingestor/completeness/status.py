@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from candle_ingestor.completeness.figures import share_pct
 from candle_ingestor.completeness.known import candles_by_reason, gaps_of, wanted_of
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.gaps import GapReason
@@ -69,8 +70,11 @@ class SeriesStatus:
 
     @property
     def known_pct(self) -> float | None:
-        """How much of what is wanted is covered, in percent; None where nothing is wanted."""
-        return 100 * self.covered / self.wanted if self.wanted else None
+        """What is covered of what is wanted, in percent; None where nothing is wanted.
+
+        Rounded down to four decimals, so that only all of it is 100.
+        """
+        return share_pct(self.covered, self.wanted, 4)
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def _fields(status: SeriesStatus) -> dict[str, Any]:
         "minutes_behind": status.minutes_behind,
         "wanted": status.wanted,
         "covered": status.covered,
-        "known_pct": None if status.known_pct is None else _rounded_down(status.known_pct),
+        "known_pct": status.known_pct,
         "candles": status.candles,
         "no_trade": status.no_trade,
         "months_wanted": status.months_wanted,
@@ -91,8 +91,3 @@ def _flat(fields: dict[str, Any]) -> dict[str, Any]:
 
 def _time(time_ms: int | None) -> str | None:
     return None if time_ms is None else iso_text(time_ms)
-
-
-def _rounded_down(value: float) -> float:
-    """Four decimals, so that only all of it is 100."""
-    return int(value * 10_000) / 10_000

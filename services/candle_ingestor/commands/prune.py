@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import partial
 
 from rich.console import Console
 
@@ -13,7 +12,7 @@ from candle_ingestor.commands.parts import make_progress
 from candle_ingestor.commands.prune_words import plan_words
 from candle_ingestor.commands.reading import nothing_stored, reading, shown_series
 from candle_ingestor.commands.saying import say
-from candle_ingestor.commands.storage import LOCK_LOST, open_store
+from candle_ingestor.commands.storage import open_store
 from candle_ingestor.commands.stored import SettlingParts, settle_dependents
 from candle_ingestor.config import Config
 from candle_ingestor.config.origins import Origin
@@ -23,7 +22,6 @@ from candle_ingestor.model.series import Series
 from candle_ingestor.model.texts import counted
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.progress import Progress
-from candle_ingestor.operations.run_lock import RunLockLostError
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.operations.writable import require_writable
 from candle_ingestor.partitions.errors import PartitionError
@@ -65,7 +63,7 @@ def prune(config: Config, clock: Clock, console: Console) -> int:
     stop = StopSignal(config.run.max_run_seconds)
     with (
         open_store(config, clock, stop) as opened,
-        opened.when_lock_lost(partial(_stop_without_lock, stop)),
+        opened.stopped_without_lock(stop),
         make_progress(config.run.progress, stop) as progress,
     ):
         work = _Removal(config, clock, opened.store, stop, progress)
@@ -157,10 +155,6 @@ def _plan(config: Config, ledger: Ledger, before_ms: int | None) -> PrunePlan:
         )
     except PartitionError as error:
         raise ConfigurationError(str(error)) from error
-
-
-def _stop_without_lock(stop: StopSignal, loss: RunLockLostError) -> None:
-    stop.request(LOCK_LOST, is_urgent=True, failure=loss)
 
 
 @dataclass

@@ -15,7 +15,6 @@ from candle_ingestor.commands.saying import say
 from candle_ingestor.commands.storage import open_store
 from candle_ingestor.commands.stored import SettlingParts, settle_dependents
 from candle_ingestor.config import Config
-from candle_ingestor.config.origins import Origin
 from candle_ingestor.errors import SOME_TICKERS_FAILED, ConfigurationError
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.series import Series
@@ -100,7 +99,7 @@ def plan_prune(config: Config, clock: Clock, console: Console) -> int:
 
 
 def _before_ms(config: Config, clock: Clock) -> int | None:
-    if not any(config.origins.get(name) is Origin.FLAG for name in _CHOOSING):
+    if not any(map(config.is_typed, _CHOOSING)):
         raise ConfigurationError(
             "nothing says what to remove: give --symbols, --exchanges or --before"
         )
@@ -140,7 +139,7 @@ def _is_wanted(console: Console) -> bool:
 
 
 def _plan(config: Config, ledger: Ledger, before_ms: int | None) -> PrunePlan:
-    names_exchanges = config.origins.get("exchanges") is Origin.FLAG
+    names_exchanges = config.is_typed("exchanges")
     chosen = shown_series(replace(config, run=replace(config.run, by_exchange=True)), ledger)
     if names_exchanges:
         names = config.exchanges.names

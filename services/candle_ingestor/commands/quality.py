@@ -16,7 +16,6 @@ from candle_ingestor.commands.reading import (
 )
 from candle_ingestor.commands.saying import say
 from candle_ingestor.config import Config
-from candle_ingestor.config.origins import Origin
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.quality_rules import QualityRule
@@ -85,6 +84,6 @@ def _tuning(config: Config) -> Tuning:
 
 
 def _is_asked_for(config: Config, finding: Finding) -> bool:
-    if config.origins.get("exchanges") is not Origin.FLAG:
+    if not config.is_typed("exchanges"):
         return True
     return finding.exchange in config.exchanges.names

@@ -85,7 +85,7 @@ def shown_series(config: Config, ledger: Ledger, *, with_exchanges: bool = False
     )
     if not config.symbols.are_in_redis:
         heads = _of_symbols(config, ledger, heads)
-    names_exchanges = config.origins.get("exchanges") is Origin.FLAG
+    names_exchanges = config.is_typed("exchanges")
     if not (config.run.by_exchange or with_exchanges or names_exchanges):
         return heads
     chosen: dict[Series, None] = {}

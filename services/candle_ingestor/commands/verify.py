@@ -17,7 +17,6 @@ from candle_ingestor.commands.stored import SettlingParts, settle_dependents
 from candle_ingestor.commands.verify_exchanges import compare_with_exchanges
 from candle_ingestor.commands.verify_table import print_verification
 from candle_ingestor.config import Config
-from candle_ingestor.config.origins import Origin
 from candle_ingestor.errors import SOME_TICKERS_FAILED, ConfigurationError, DependencyError
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.intervals import END_OF_TIME_MS, IntervalSet
@@ -145,7 +144,7 @@ class _Verification:
         found = shown_series(
             replace(config, run=replace(config.run, by_exchange=True)), self.ledger
         )
-        if config.origins.get("exchanges") is not Origin.FLAG:
+        if not config.is_typed("exchanges"):
             return found
         names = config.exchanges.names
         return [each for each in found if each.is_merged or each.exchange in names]

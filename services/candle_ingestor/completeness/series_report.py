@@ -60,13 +60,7 @@ class SeriesReport:
 
     @property
     def name(self) -> str:
-        return name_of(self.series)
-
-
-def name_of(series: Series) -> str:
-    """`BTC/USD 1m` of a merged series, `kraken BTC/USD 1m` of an exchange's."""
-    whose = f"{series.symbol} {series.timeframe}"
-    return whose if series.is_merged else f"{series.exchange} {whose}"
+        return self.series.title
 
 
 def report_series(

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from candle_ingestor.completeness.figures import Figures, sum_of
-from candle_ingestor.completeness.known import gaps_of
 from candle_ingestor.completeness.remedies import Remedies, Remedy
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.gaps import Gap, GapReason
@@ -14,6 +13,7 @@ from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.timeframe import HOUR_MS
+from candle_ingestor.settle.accounting import gaps_of
 
 _FRESH_CANDLES = 2
 

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from candle_ingestor.completeness.figures import share_pct
-from candle_ingestor.completeness.known import candles_by_reason, gaps_of, wanted_of
 from candle_ingestor.completeness.standing import standing_of
 from candle_ingestor.ledger.ledger import Ledger
-from candle_ingestor.model.gaps import GapReason
+from candle_ingestor.model.gaps import GapReason, candles_by_reason
 from candle_ingestor.model.intervals import IntervalSet
 from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.series import Series
-from candle_ingestor.settle.accounting import unsettled
+from candle_ingestor.settle.accounting import gaps_of, unsettled, wanted_of
 
 Counts = Mapping[Month, int]
 
@@ -152,7 +151,7 @@ def _status(
         no_trade=max(covered.duration_ms // length_ms - candles, 0),
         months_wanted=len(months),
         months_complete=len(complete_months(ledger, series, months, parts.now_ms)),
-        gaps=candles_by_reason(gaps_of(ledger, series, wanted), series),
+        gaps=candles_by_reason(gaps_of(ledger, series, wanted), length_ms),
         price_digits=standing.price_digits,
         volume_digits=standing.volume_digits,
         size_bytes=size_bytes,

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from candle_ingestor.completeness.gap_list import ListedGap
-from candle_ingestor.completeness.known import wanted_of
 from candle_ingestor.completeness.runs import figures_of
 from candle_ingestor.completeness.series_report import SeriesReport
 from candle_ingestor.completeness.standing import standing_of
@@ -21,6 +20,7 @@ from candle_ingestor.page.content import (
     PageSeries,
 )
 from candle_ingestor.quality.findings import Finding
+from candle_ingestor.settle.accounting import wanted_of
 
 
 def page_series(ledger: Ledger, report: SeriesReport, closed_end_ms: int) -> PageSeries:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from candle_ingestor.commands.parts import load_symbols
 from candle_ingestor.commands.storage import is_run_there, make_reading_store, run_lock_name
-from candle_ingestor.completeness.runs import Report, running_by_lock, with_interrupted
+from candle_ingestor.completeness.runs import RUNNING, Report, running_by_lock, with_interrupted
 from candle_ingestor.config import Config
 from candle_ingestor.config.origins import Origin
 from candle_ingestor.errors import ConfigurationError
@@ -24,6 +24,7 @@ from candle_ingestor.operations.clock import Clock
 from candle_ingestor.stores.base import Store
 
 _MOST_NAMED = 20
+_RUNS_LOOKED_AT = 10
 _PLACE = (
     *("store", "sqlite_path", "influxdb_url", "influxdb_org", "influxdb_bucket"),
     *("influxdb_ca_file", "service_identifier"),
@@ -62,6 +63,11 @@ def read_runs(config: Config, store: Store, newest: int) -> list[dict[str, Any]]
         found = store.read_runs(newest)
     alive = {run["run_id"] for run in running_by_lock(found, lock_of).values()} - dead
     return with_interrupted(found, alive)
+
+
+def is_run_working(config: Config, store: Store) -> bool:
+    """Whether a run works on the store."""
+    return any(run["status"] == RUNNING for run in read_runs(config, store, _RUNS_LOOKED_AT))
 
 
 def shown_series(config: Config, ledger: Ledger, *, with_exchanges: bool = False) -> list[Series]:

@@ -16,7 +16,8 @@ from measuring import Cost, at_most, best_of_each, cost_of
 from simulated import MINUTE_MS
 from stored_candles import candles_of, minutes_of
 
-from candle_ingestor.ledger.ledger import Ledger, Replacement
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.ledger.replacement import Replacement
 from candle_ingestor.model.intervals import IntervalSet
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import Coverage, SeriesRecord

@@ -16,7 +16,8 @@ from simulated import DAY_MS, MINUTE_MS
 from stored_candles import candles_of, fill, minutes_of
 
 from candle_ingestor.config import ExportConfig
-from candle_ingestor.ledger.ledger import Ledger, Replacement
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.ledger.replacement import Replacement
 from candle_ingestor.model.intervals import IntervalSet
 from candle_ingestor.model.merge_rules import MergeRules
 from candle_ingestor.model.series import Series

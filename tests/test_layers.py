@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "settle": ("config", "errors", "ledger", "merge", "model", "operations", "partitions"),
     "completeness": ("archives", "exchanges", "ledger", "model", "settle", "stores"),
     "quality": ("ledger", "model"),
-    "page": ("completeness", "ledger", "merge", "model", "quality"),
+    "page": ("completeness", "ledger", "merge", "model", "quality", "settle"),
     "ingest": (
         *("archives", "config", "errors", "exchanges", "ledger", "merge", "model", "operations"),
         *("settle", "stores", "symbols"),

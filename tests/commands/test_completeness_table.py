@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from candle_ingestor.archives.publications import publications_of
-from candle_ingestor.commands.completeness_table import print_completeness
+from candle_ingestor.commands.completeness_table import complete_words, print_completeness
 from candle_ingestor.completeness.figures import Figures
 from candle_ingestor.completeness.next_steps import NextStep
 from candle_ingestor.completeness.report import Attention, CompletenessReport, Total, Totals
@@ -150,3 +150,8 @@ def test_what_to_do_is_told_with_its_files_and_when_they_come(shown: Shown) -> N
         "published after 2023-04-01" in text
     )
     assert "Nothing needs attention." in shown(totals_of())
+
+
+def test_a_share_of_whole_hundredths_of_a_percent_is_told_as_it_is() -> None:
+    assert complete_words(Figures(wanted=125, covered=23)) == "18.4 %"
+    assert complete_words(Figures(wanted=100_000, covered=99_999)) == "99.99 %"

@@ -15,7 +15,6 @@ from storing import keep
 
 from candle_ingestor.completeness.gap_list import GapStatus, SeriesGaps, series_gaps, worst_first
 from candle_ingestor.completeness.gap_past import GapPast
-from candle_ingestor.completeness.known import wanted_of
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.gap_notes import GapNote, GapNotes
 from candle_ingestor.model.gaps import Gap, GapReason
@@ -33,6 +32,7 @@ from candle_ingestor.model.series_record import (
 )
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import DAY_MS, MINUTE_MS, Timeframe
+from candle_ingestor.settle.accounting import wanted_of
 from candle_ingestor.stores.sqlite.store import SqliteStore
 
 START_MS = 1_677_628_800_000  # 2023-03-01

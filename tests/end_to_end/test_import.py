@@ -25,7 +25,8 @@ from archive_files import (
 )
 from bucket_contents import rows_of as points_of
 
-from candle_ingestor.ledger.ledger import Ledger, Replacement
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.ledger.replacement import Replacement
 from candle_ingestor.model.candles import no_candles
 from candle_ingestor.model.intervals import IntervalSet
 from candle_ingestor.model.series import Series

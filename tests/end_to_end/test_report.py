@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import html
 import io
 import json
 import re
@@ -353,6 +354,12 @@ def test_the_commands_to_copy_work_on_the_same_store(job: Any, ms_of: Any) -> No
         "--backfill_start_date=2024-05-02T00:00 --candle_granularity_minutes=60 "
         "--sqlite_path='my store/my.sqlite'"
     )
+    looked(job, format="html", output="page.html", **later)
+    page = (job.folder / "page.html").read_text(encoding="utf-8")
+    in_table = html.unescape(re.sub(r"</?span[^>]*>", "", page))
+    commands = re.findall(r"<code>(candle-ingestor .*?)</code>", in_table)
+    assert commands
+    assert all(each.endswith(" --sqlite_path='my store/my.sqlite'") for each in commands)
 
 
 def test_the_table_and_the_page_have_the_fields_of_the_json(job: Any, ms_of: Any) -> None:

@@ -87,9 +87,12 @@ def test_services_that_share_a_bucket_do_not_hide_each_others_running_and_dead_r
     # Its start is later, though it works before.
     second.run_well(**FETCHING, now=flags["now"] + 1_000)
     heard: list[list[str]] = []
+    is_running: list[bool] = []
 
     def look_and_kill() -> None:
         heard.extend(statuses(job) for job in (first, second))
+        report = second.run("report", format="json", exchange_settings_file=None)
+        is_running.append(json.loads(report.output)["is_running"])
         process.send_signal(signal.SIGKILL)
 
     done = at_candle_request(market, 1, look_and_kill)
@@ -98,6 +101,7 @@ def test_services_that_share_a_bucket_do_not_hide_each_others_running_and_dead_r
 
     assert done.wait(30)
     assert heard == [["ok", "running"]] * 2
+    assert is_running == [True]
     for job in (first, second):
         assert statuses(job) == ["ok", "interrupted"]
         shown = job.run_well("runs", format="json", exchange_settings_file=None)

@@ -15,7 +15,8 @@ from candle_ingestor.archives.recognising import Naming
 from candle_ingestor.ingest.import_finding import find_files
 from candle_ingestor.ingest.import_report import FileReport
 from candle_ingestor.ingest.importing import Importer, ImportRules
-from candle_ingestor.ledger.ledger import Ledger, Replacement
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.ledger.replacement import Replacement
 from candle_ingestor.model.candles import EXCHANGE_CANDLES
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.imported_file import FileStatus, KnownFiles

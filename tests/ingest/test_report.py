@@ -19,14 +19,13 @@ from candle_ingestor.ingest.report import (
     RunStatus,
     SourceReport,
     TickerReport,
-    candles_by_reason,
 )
 from candle_ingestor.ingest.report_json import MOST_GAPS_LISTED, report_json
 from candle_ingestor.ingest.sources.base import SourceCounts
 from candle_ingestor.merge.deviations import MOST_TOLD, Disagreement, Exclusion
 from candle_ingestor.merge.weighting import MergedCandles
 from candle_ingestor.model.candles import MERGED_CANDLES
-from candle_ingestor.model.gaps import Gap, GapReason
+from candle_ingestor.model.gaps import Gap, GapReason, candles_by_reason
 from candle_ingestor.model.intervals import EMPTY, Interval
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.symbol import Symbol

@@ -23,7 +23,8 @@ from minutes import (
 )
 from storing import put
 
-from candle_ingestor.ledger.ledger import Ledger, Replacement
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.ledger.replacement import Replacement
 from candle_ingestor.merge.weighting import merge_candles
 from candle_ingestor.model.candle_counts import CandleCounts, counted_by_month
 from candle_ingestor.model.intervals import IntervalSet, covered_at_least

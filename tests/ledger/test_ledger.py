@@ -28,7 +28,8 @@ from minutes import (
 )
 from storing import covering, put
 
-from candle_ingestor.ledger.ledger import Kept, Ledger, Replacement
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.ledger.replacement import Kept, Replacement
 from candle_ingestor.model.candles import no_candles
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from storing import covering, put
 
 from candle_ingestor.ledger.ledger import Ledger
-from candle_ingestor.model.intervals import Interval
+from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import DAY_MS, Timeframe
@@ -25,6 +26,7 @@ from candle_ingestor.stores.sqlite.store import SqliteStore
 
 # As TradingView publishes version 5.1.0.
 LIBRARY_SHA256 = "756b0ba9f58930226d6b8b9d47ad310448ab85d799ea1f7c2c02304777c10b52"
+START_MS = 1_704_067_200_000
 HOSTILE = "</script><script>x</script><!--&\u2028"
 
 
@@ -172,3 +174,22 @@ class WatchedStore(SqliteStore):
     def read_candles(self, series: Series, interval: Interval) -> Any:
         self.asked.append((series, interval))
         return super().read_candles(series, interval)
+
+
+def test_a_series_that_no_run_wants_is_not_behind_as_the_command_status_says(
+    tmp_path: Path, run_job: Any
+) -> None:
+    series = Series("kraken", Symbol("BTC", "USD"), Timeframe(1))
+    with closing(SqliteStore(tmp_path / "candles.sqlite")) as store:
+        put(store, series, None, covering(IntervalSet.of(START_MS, START_MS + DAY_MS)))
+    flags = [f"--sqlite_path={tmp_path}/candles.sqlite", "--now=2024-01-05T00:00:10Z"]
+    told = run_job("status", "--format=json", *flags)
+    assert told.returncode == 0, told.stderr
+    (row,) = json.loads(told.stdout)["series"]
+    page = tmp_path / "page.html"
+    assert run_job("report", "--format=html", f"--output={page}", *flags).returncode == 0
+
+    assert row["minutes_behind"] == 0
+    furthest = re.search(r"<dt>Furthest behind</dt><dd><strong>([^<]*)<", page.read_text("utf-8"))
+    assert furthest is not None
+    assert furthest[1] == "up to date"

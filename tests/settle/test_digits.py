@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 from minutes import BITSTAMP, KRAKEN, candles, span
 
-from candle_ingestor.ledger.ledger import Ledger, Replacement
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.ledger.replacement import Replacement
 from candle_ingestor.model.series_record import Precision
 from candle_ingestor.settle.digits import MOST_OWN_DIGITS, own_digits
 from candle_ingestor.stores.sqlite.store import SqliteStore

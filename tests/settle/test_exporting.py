@@ -9,7 +9,8 @@ from minutes import BITSTAMP, KRAKEN, MERGED, candles, ms, span
 from settling import keep, keep_flat, settle_merge, settling_of, ticker_of
 
 from candle_ingestor.config import ExportConfig
-from candle_ingestor.ledger.ledger import Ledger, Replacement
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.ledger.replacement import Replacement
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY
 from candle_ingestor.model.months import Month

@@ -24,7 +24,8 @@ from minutes import (
 )
 from settling import keep, keep_flat, merged_rows, settle_merge, settling_of, ticker_of
 
-from candle_ingestor.ledger.ledger import Ledger, Replacement
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.ledger.replacement import Replacement
 from candle_ingestor.merge.weighting import merge_candles
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, IntervalSet

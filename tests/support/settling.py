@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 import pytest
 from minutes import EVERYTHING, MERGED, MINUTE_MS, START_MS, candles, span
 
-from candle_ingestor.ledger.ledger import Kept, Ledger, Replacement
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.ledger.replacement import Kept, Replacement
 from candle_ingestor.model.intervals import EMPTY, IntervalSet
 from candle_ingestor.model.merge_rules import MergeRules
 from candle_ingestor.model.series import Series

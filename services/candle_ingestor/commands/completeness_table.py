@@ -11,10 +11,10 @@ from rich.text import Text
 
 from candle_ingestor.archives.publications import Publication
 from candle_ingestor.commands.saying import say
-from candle_ingestor.completeness.figures import Figures
+from candle_ingestor.completeness.figures import Figures, share_pct
 from candle_ingestor.completeness.next_steps import NextStep
 from candle_ingestor.completeness.report import Attention, CompletenessReport, Total
-from candle_ingestor.completeness.series_report import SeriesReport, name_of
+from candle_ingestor.completeness.series_report import SeriesReport
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.texts import counted, some_of
 from candle_ingestor.model.times import iso_text, minute_text
@@ -49,8 +49,8 @@ def print_completeness(report: CompletenessReport, console: Console) -> None:
 
 def complete_words(figures: Figures) -> str:
     """`99.98 %`, rounded down, so that only all is 100 %; a dash where nothing is wanted."""
-    complete = figures.completeness_pct
-    return "-" if complete is None else f"{int(complete * 100) / 100:g} %"
+    complete = share_pct(figures.covered, figures.wanted, 2)
+    return "-" if complete is None else f"{complete:g} %"
 
 
 def _print_totals(what: str, totals: Sequence[Total], console: Console, has_length: bool) -> None:
@@ -126,7 +126,7 @@ def _print_steps(steps: Sequence[NextStep], console: Console) -> None:
     console.print()
     say(console, "Next steps:", "bold")
     for number, step in enumerate(steps[:_MOST_STEPS], 1):
-        filled = [f"{candles:,} of {name_of(series)}" for series, candles in step.fills]
+        filled = [f"{candles:,} of {series.title}" for series, candles in step.fills]
         said = f"  {number}. This fills {some_of(filled, _MOST_FILLED)}"
         if step.files:
             said += f", once {_files_words(step.files)} there"
@@ -145,7 +145,7 @@ def _print_downloads(files: Sequence[Publication], now_ms: int, console: Console
     console.print()
     say(console, "Files to get, into a folder of their own:", "bold")
     for file in files[:_MOST_LISTED]:
-        said = f"  {file.words}: {counted(file.candles, 'candle')} of {name_of(file.series)}"
+        said = f"  {file.words}: {counted(file.candles, 'candle')} of {file.series.title}"
         if file.published_from_ms > now_ms:
             said += f", published after {iso_text(file.published_from_ms)[:10]}"
         say(console, said)

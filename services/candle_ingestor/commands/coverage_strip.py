@@ -9,7 +9,6 @@ from rich.console import Console
 from candle_ingestor.commands.saying import say
 from candle_ingestor.completeness.gap_list import MonthShare, SeriesGaps
 from candle_ingestor.model.months import Month
-from candle_ingestor.model.series import Series
 from candle_ingestor.model.texts import counted
 
 SHADES = "·░▒▓█"
@@ -29,11 +28,11 @@ def print_strip(found: Sequence[SeriesGaps], console: Console) -> None:
     if not all_months:
         return
     shades = PLAIN_SHADES if console.options.ascii_only else SHADES
-    width = max(len(name_of(each.series)) for each in shown)
+    width = max(len(each.series.title) for each in shown)
     room = max(console.width - width - 1, _FEWEST_CELLS)
     row = _row_of_months(all_months[0], all_months[-1])
     rows = [
-        (name_of(each.series), {share.month: shade_of(share, shades) for share in each.months})
+        (each.series.title, {share.month: shade_of(share, shades) for share in each.months})
         for each in shown
     ]
     for position in range(0, len(row), room):
@@ -57,12 +56,6 @@ def shade_of(share: MonthShare, shades: str = SHADES) -> str:
     if share.covered == wanted:
         return shades[-1]
     return shades[1 + 3 * share.covered // wanted] if share.covered else shades[0]
-
-
-def name_of(series: Series) -> str:
-    """`BTC/USD 1m`, `kraken BTC/USD 1m`."""
-    whose = f"{series.symbol} {series.timeframe}"
-    return whose if series.is_merged else f"{series.exchange} {whose}"
 
 
 def _least_known(found: Sequence[SeriesGaps]) -> Sequence[SeriesGaps]:

@@ -6,23 +6,20 @@ from rich.console import Console
 
 from candle_ingestor.commands.gaps_table import print_gaps
 from candle_ingestor.commands.reading import (
+    is_run_working,
     nothing_stored,
     place_flags,
     print_json,
     print_plain,
-    read_runs,
     reading,
     shown_series,
 )
 from candle_ingestor.commands.saying import say
 from candle_ingestor.completeness.gap_list import series_gaps
 from candle_ingestor.completeness.gaps_json import gaps_csv, gaps_json
-from candle_ingestor.completeness.runs import RUNNING
 from candle_ingestor.config import Config
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.operations.clock import Clock
-
-_RUNS_LOOKED_AT = 10
 
 
 def gaps(config: Config, clock: Clock, console: Console) -> int:
@@ -39,14 +36,12 @@ def gaps(config: Config, clock: Clock, console: Console) -> int:
     with reading(config, clock) as store:
         ledger = Ledger(store)
         shown = shown_series(config, ledger)
-        runs = read_runs(config, store, _RUNS_LOOKED_AT)
-        is_running = any(run["status"] == RUNNING for run in runs)
         found = series_gaps(
             ledger,
             shown,
             now_ms,
             config.candles.settle_seconds,
-            is_running=is_running,
+            is_running=is_run_working(config, store),
             place=place_flags(config),
         )
     if config.run.format == "json":

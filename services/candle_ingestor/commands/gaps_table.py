@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 
-from candle_ingestor.commands.coverage_strip import name_of, print_strip
+from candle_ingestor.commands.coverage_strip import print_strip
 from candle_ingestor.commands.saying import say, say_to_copy
 from candle_ingestor.completeness.gap_list import GapStatus, ListedGap, SeriesGaps, worst_first
 from candle_ingestor.completeness.remedies import Remedy
@@ -45,7 +45,7 @@ def print_gaps(found: Sequence[SeriesGaps], console: Console) -> None:
 def _words(one: ListedGap) -> str:
     interval, reason = one.gap
     said = (
-        f"{name_of(one.series)}: {minute_text(interval.start_ms)} to "
+        f"{one.series.title}: {minute_text(interval.start_ms)} to "
         f"{minute_text(interval.end_ms)}, {counted(one.candles, 'candle')}, {reason}, {one.status}"
     )
     if one.past.since_ms is not None:

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Collection
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import partial
 from shlex import quote
 from typing import Any
 
@@ -17,7 +16,7 @@ from candle_ingestor.archives.finding import archives_below
 from candle_ingestor.commands.import_table import ending, print_files
 from candle_ingestor.commands.parts import load_symbols, make_progress
 from candle_ingestor.commands.saying import say
-from candle_ingestor.commands.storage import LOCK_LOST, make_store, open_store
+from candle_ingestor.commands.storage import make_store, open_store
 from candle_ingestor.commands.stored import SettlingParts, settle_dependents
 from candle_ingestor.config import Config
 from candle_ingestor.errors import (
@@ -44,7 +43,6 @@ from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.model.times import iso_text
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.progress import Progress
-from candle_ingestor.operations.run_lock import RunLockLostError
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.operations.writable import require_writable, write_named_file
 from candle_ingestor.settle.outcome import TickerOutcome
@@ -109,7 +107,7 @@ def import_files(config: Config, clock: Clock, console: Console) -> int:
     stop = StopSignal(config.run.max_run_seconds)
     with (
         open_store(config, clock, stop) as opened,
-        opened.when_lock_lost(partial(_stop_without_lock, stop)),
+        opened.stopped_without_lock(stop),
         make_progress(config.run.progress, stop) as progress,
     ):
         ledger = Ledger(opened.store)
@@ -310,7 +308,3 @@ def _refuse_unwritable(config: Config) -> None:
     path = config.run.run_report_path
     if path is not None:
         require_writable("--run_report_path", path.parent)
-
-
-def _stop_without_lock(stop: StopSignal, loss: RunLockLostError) -> None:
-    stop.request(LOCK_LOST, is_urgent=True, failure=loss)

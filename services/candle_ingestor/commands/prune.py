@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import partial
 
 from rich.console import Console
 
@@ -13,17 +12,15 @@ from candle_ingestor.commands.parts import make_progress
 from candle_ingestor.commands.prune_words import plan_words
 from candle_ingestor.commands.reading import nothing_stored, reading, shown_series
 from candle_ingestor.commands.saying import say
-from candle_ingestor.commands.storage import LOCK_LOST, open_store
+from candle_ingestor.commands.storage import open_store
 from candle_ingestor.commands.stored import SettlingParts, settle_dependents
 from candle_ingestor.config import Config
-from candle_ingestor.config.origins import Origin
 from candle_ingestor.errors import SOME_TICKERS_FAILED, ConfigurationError
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.texts import counted
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.progress import Progress
-from candle_ingestor.operations.run_lock import RunLockLostError
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.operations.writable import require_writable
 from candle_ingestor.partitions.errors import PartitionError
@@ -65,7 +62,7 @@ def prune(config: Config, clock: Clock, console: Console) -> int:
     stop = StopSignal(config.run.max_run_seconds)
     with (
         open_store(config, clock, stop) as opened,
-        opened.when_lock_lost(partial(_stop_without_lock, stop)),
+        opened.stopped_without_lock(stop),
         make_progress(config.run.progress, stop) as progress,
     ):
         work = _Removal(config, clock, opened.store, stop, progress)
@@ -102,7 +99,7 @@ def plan_prune(config: Config, clock: Clock, console: Console) -> int:
 
 
 def _before_ms(config: Config, clock: Clock) -> int | None:
-    if not any(config.origins.get(name) is Origin.FLAG for name in _CHOOSING):
+    if not any(map(config.is_typed, _CHOOSING)):
         raise ConfigurationError(
             "nothing says what to remove: give --symbols, --exchanges or --before"
         )
@@ -142,7 +139,7 @@ def _is_wanted(console: Console) -> bool:
 
 
 def _plan(config: Config, ledger: Ledger, before_ms: int | None) -> PrunePlan:
-    names_exchanges = config.origins.get("exchanges") is Origin.FLAG
+    names_exchanges = config.is_typed("exchanges")
     chosen = shown_series(replace(config, run=replace(config.run, by_exchange=True)), ledger)
     if names_exchanges:
         names = config.exchanges.names
@@ -157,10 +154,6 @@ def _plan(config: Config, ledger: Ledger, before_ms: int | None) -> PrunePlan:
         )
     except PartitionError as error:
         raise ConfigurationError(str(error)) from error
-
-
-def _stop_without_lock(stop: StopSignal, loss: RunLockLostError) -> None:
-    stop.request(LOCK_LOST, is_urgent=True, failure=loss)
 
 
 @dataclass

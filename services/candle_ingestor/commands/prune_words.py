@@ -12,7 +12,7 @@ from candle_ingestor.prune.plan import Loss, PrunePlan, SeriesCut
 def plan_words(plan: PrunePlan) -> Iterator[str]:
     """A line a series, then what depends on it, then the sum."""
     for cut in plan.cuts:
-        if cut.until_ms is None or cut.candles or cut.months or cut.files:
+        if not cut.is_empty:
             yield _cut_words(cut)
     for series, merged in plan.serving:
         yield (
@@ -51,7 +51,7 @@ def _sum_words(plan: PrunePlan) -> str:
     candles = sum(cut.candles for cut in plan.cuts)
     files = sum(len(cut.files) for cut in plan.cuts)
     size = sum(cut.size_bytes for cut in plan.cuts)
-    gone = [cut for cut in plan.cuts if cut.candles or cut.until_ms is None or cut.files]
+    gone = [cut for cut in plan.cuts if not cut.is_empty]
     return (
         f"In all {counted(candles, 'candle')} of {counted(len(gone), 'series', 'series')}, and "
         f"{counted(files, 'file')} ({_bytes(size)})"

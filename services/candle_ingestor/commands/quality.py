@@ -17,7 +17,6 @@ from candle_ingestor.commands.reading import (
 from candle_ingestor.commands.saying import say
 from candle_ingestor.commands.watching import watch
 from candle_ingestor.config import Config
-from candle_ingestor.config.origins import Origin
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
@@ -75,6 +74,6 @@ def _asked(config: Config, now_ms: int) -> Interval | None:
 
 
 def _is_asked_for(config: Config, finding: Finding) -> bool:
-    if config.origins.get("exchanges") is not Origin.FLAG:
+    if not config.is_typed("exchanges"):
         return True
     return finding.exchange in config.exchanges.names

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from candle_ingestor.commands.parts import load_symbols
 from candle_ingestor.commands.storage import is_run_there, make_reading_store, run_lock_name
-from candle_ingestor.completeness.runs import Report, running_by_lock, with_interrupted
+from candle_ingestor.completeness.runs import RUNNING, Report, running_by_lock, with_interrupted
 from candle_ingestor.config import Config
 from candle_ingestor.config.origins import Origin
 from candle_ingestor.errors import ConfigurationError
@@ -24,6 +24,7 @@ from candle_ingestor.operations.clock import Clock
 from candle_ingestor.stores.base import Store
 
 _MOST_NAMED = 20
+_RUNS_LOOKED_AT = 10
 _PLACE = (
     *("store", "sqlite_path", "influxdb_url", "influxdb_org", "influxdb_bucket"),
     *("influxdb_ca_file", "service_identifier"),
@@ -64,6 +65,11 @@ def read_runs(config: Config, store: Store, newest: int) -> list[dict[str, Any]]
     return with_interrupted(found, alive)
 
 
+def is_run_working(config: Config, store: Store) -> bool:
+    """Whether a run works on the store."""
+    return any(run["status"] == RUNNING for run in read_runs(config, store, _RUNS_LOOKED_AT))
+
+
 def shown_series(config: Config, ledger: Ledger, *, with_exchanges: bool = False) -> list[Series]:
     """The series that are asked for: merged ones, each followed by what it is made from if wanted.
 
@@ -85,7 +91,7 @@ def shown_series(config: Config, ledger: Ledger, *, with_exchanges: bool = False
     )
     if not config.symbols.are_in_redis:
         heads = _of_symbols(config, ledger, heads)
-    names_exchanges = config.origins.get("exchanges") is Origin.FLAG
+    names_exchanges = config.is_typed("exchanges")
     if not (config.run.by_exchange or with_exchanges or names_exchanges):
         return heads
     chosen: dict[Series, None] = {}

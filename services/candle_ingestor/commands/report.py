@@ -13,11 +13,11 @@ from candle_ingestor.commands.completeness_table import complete_words, print_co
 from candle_ingestor.commands.download_list import write_download_list
 from candle_ingestor.commands.quality_table import print_findings
 from candle_ingestor.commands.reading import (
+    is_run_working,
     nothing_stored,
     place_flags,
     print_json,
     print_plain,
-    read_runs,
     reading,
     shown_series,
 )
@@ -26,7 +26,6 @@ from candle_ingestor.commands.saying import say
 from candle_ingestor.commands.watching import Watched, watch
 from candle_ingestor.completeness.report import CompletenessReport, ReportParts, make_report
 from candle_ingestor.completeness.report_json import report_csv, report_json
-from candle_ingestor.completeness.runs import RUNNING
 from candle_ingestor.config import Config
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.ledger.ledger import Ledger
@@ -103,13 +102,12 @@ def _open_if_wanted(config: Config, path: Path) -> None:
 
 def _made(config: Config, ledger: Ledger, now_ms: int) -> CompletenessReport:
     shown = _of_tiers(config, ledger, shown_series(config, ledger, with_exchanges=True))
-    runs = read_runs(config, ledger.store, 1)
     parts = ReportParts(
         ledger,
         ledger.store.description,
         now_ms,
         config.candles.settle_seconds,
-        is_running=bool(runs) and runs[0]["status"] == RUNNING,
+        is_running=is_run_working(config, ledger.store),
         place=tuple(place_flags(config)),
     )
     return make_report(parts, shown)

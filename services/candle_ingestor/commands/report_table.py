@@ -23,7 +23,8 @@ from candle_ingestor.commands.report_words import (
     worst_first,
 )
 from candle_ingestor.commands.saying import say
-from candle_ingestor.ingest.report import RunReport, RunStatus, TickerReport, candles_by_reason
+from candle_ingestor.ingest.report import RunReport, RunStatus, TickerReport
+from candle_ingestor.model.gaps import candles_by_reason
 
 _COLOURS = {
     RunStatus.OK: "green",

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from candle_ingestor.commands.saying import say
+from candle_ingestor.completeness.figures import share_pct
 from candle_ingestor.completeness.status import SeriesStatus
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.series import Series
@@ -73,18 +74,12 @@ def _table(statuses: Sequence[SeriesStatus]) -> Table:
     return table
 
 
-def _name(status: SeriesStatus) -> str:
-    series = status.series
-    whose = f"{series.symbol} {series.timeframe}"
-    return whose if series.is_merged else f"{series.exchange} {whose}"
-
-
 def _short_name(series: Series, head: Series) -> Text:
     """The name below its merged series, `head`, is only what differs."""
     if series.is_merged:
-        return Text(f"{series.symbol} {series.timeframe}", style="bold")
+        return Text(series.title, style="bold")
     if not head.is_merged:
-        return Text(f"{series.exchange} {series.symbol} {series.timeframe}")
+        return Text(series.title)
     is_stand_in = series.symbol != head.symbol
     return Text(f"  {series.exchange}" + (f" {series.symbol}" if is_stand_in else ""))
 
@@ -95,7 +90,7 @@ def _say_gaps(statuses: Sequence[SeriesStatus], console: Console) -> None:
     worst = sorted(lacking, key=_lack, reverse=True)[:_MOST_LACKING]
     for status in lacking:
         if status in worst:
-            say(console, f"{_name(status)} lacks {_gaps(status)}")
+            say(console, f"{status.series.title} lacks {_gaps(status)}")
     if len(lacking) > len(worst):
         say(console, f"and {len(lacking) - len(worst):,} more that lack less; --format=csv has all")
 
@@ -111,10 +106,8 @@ def _gaps(status: SeriesStatus) -> str:
 
 
 def _known(status: SeriesStatus) -> str:
-    if status.known_pct is None:
-        return ""
-    # Rounded down, so that only all of it is 100 %.
-    return f"{int(status.known_pct * 10) / 10:g} %"
+    known = share_pct(status.covered, status.wanted, 1)
+    return "" if known is None else f"{known:g} %"
 
 
 def _day(time_ms: int | None) -> str:

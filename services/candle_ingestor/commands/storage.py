@@ -50,6 +50,14 @@ class OpenStore:
     store: Store
     when_lock_lost: Callable[[Callable[[RunLockLostError], object]], AbstractContextManager[None]]
 
+    def stopped_without_lock(self, stop: StopSignal) -> AbstractContextManager[None]:
+        """A context in which the loss of the lock stops the work as soon as it can."""
+
+        def request(loss: RunLockLostError) -> None:
+            stop.request(LOCK_LOST, is_urgent=True, failure=loss)
+
+        return self.when_lock_lost(request)
+
 
 def make_store(
     config: Config, clock: Clock, *, may_create: bool = True, stop: StopSignal | None = None

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 
 from candle_ingestor.commands.parts import load_symbols, make_progress
-from candle_ingestor.commands.storage import LOCK_LOST, open_store
+from candle_ingestor.commands.storage import open_store
 from candle_ingestor.commands.stored_tickers import stored_tickers
 from candle_ingestor.config import Config
 from candle_ingestor.ledger.ledger import Ledger
@@ -17,7 +16,6 @@ from candle_ingestor.model.series_record import SeriesRecord
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.progress import Progress
-from candle_ingestor.operations.run_lock import RunLockLostError
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.settle.noting import note_gaps, wanted_gaps
 from candle_ingestor.settle.outcome import TickerOutcome
@@ -77,7 +75,7 @@ def settle_stored(config: Config, clock: Clock, *, merges: bool, exports: bool) 
     )
     with (
         open_store(config, clock, stop) as opened,
-        opened.when_lock_lost(partial(_stop_without_lock, stop)),
+        opened.stopped_without_lock(stop),
         make_progress(config.run.progress, stop) as progress,
     ):
         progress.begin("Reading what is stored")
@@ -153,10 +151,6 @@ def last_words(settled: StoredSettled, done: str, result: str) -> str:
         f"Stopped by {settled.stop_reason} after {settled.seconds:.1f} s: {result} so far. "
         "The same command goes on from there."
     )
-
-
-def _stop_without_lock(stop: StopSignal, loss: RunLockLostError) -> None:
-    stop.request(LOCK_LOST, is_urgent=True, failure=loss)
 
 
 def _wanted_of(

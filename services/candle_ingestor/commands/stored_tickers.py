@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 
-from candle_ingestor.config import Config, Origin
+from candle_ingestor.config import Config
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.exchanges.minimum import resolve_minimum
 from candle_ingestor.ledger.ledger import Ledger
@@ -113,7 +113,7 @@ class _Choosing:
 
     def _tell_of_other_exchanges(self, merged: Series, remembered: MergeBasis) -> None:
         config = self._config
-        is_typed = config.origins.get("exchanges") is Origin.FLAG
+        is_typed = config.is_typed("exchanges")
         if is_typed and config.exchanges.names != remembered.rules.exchanges:
             log.warning(
                 "%s stays merged from %s; --exchanges has no effect on it here, and the command "

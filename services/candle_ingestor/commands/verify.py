@@ -6,26 +6,23 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 from rich.console import Console
 
 from candle_ingestor.commands.parts import make_progress
 from candle_ingestor.commands.reading import nothing_stored, print_json, reading, shown_series
 from candle_ingestor.commands.saying import say
-from candle_ingestor.commands.storage import LOCK_LOST, open_store
+from candle_ingestor.commands.storage import open_store
 from candle_ingestor.commands.stored import SettlingParts, settle_dependents
 from candle_ingestor.commands.verify_exchanges import compare_with_exchanges
 from candle_ingestor.commands.verify_table import print_verification
 from candle_ingestor.config import Config
-from candle_ingestor.config.origins import Origin
 from candle_ingestor.errors import SOME_TICKERS_FAILED, ConfigurationError, DependencyError
-from candle_ingestor.ledger.ledger import END_OF_TIME_MS, Ledger
-from candle_ingestor.model.intervals import IntervalSet
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.model.intervals import END_OF_TIME_MS, IntervalSet
 from candle_ingestor.model.series import Series
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.progress import Progress
-from candle_ingestor.operations.run_lock import RunLockLostError
 from candle_ingestor.operations.signals import stop_on_signals
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.stores.base import Store
@@ -95,13 +92,9 @@ def _opened(config: Config, clock: Clock, stop: StopSignal) -> Iterator[Store]:
         return
     with (
         open_store(config, clock, stop) as opened,
-        opened.when_lock_lost(partial(_stop_without_lock, stop)),
+        opened.stopped_without_lock(stop),
     ):
         yield opened.store
-
-
-def _stop_without_lock(stop: StopSignal, loss: RunLockLostError) -> None:
-    stop.request(LOCK_LOST, is_urgent=True, failure=loss)
 
 
 @dataclass
@@ -158,7 +151,7 @@ class _Verification:
         found = shown_series(
             replace(config, run=replace(config.run, by_exchange=True)), self.ledger
         )
-        if config.origins.get("exchanges") is not Origin.FLAG:
+        if not config.is_typed("exchanges"):
             return found
         names = config.exchanges.names
         return [each for each in found if each.is_merged or each.exchange in names]

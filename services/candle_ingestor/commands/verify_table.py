@@ -145,8 +145,7 @@ def _differing(count: int) -> str:
 
 
 def _name(series: Series) -> str:
-    whose = f"{series.symbol} {series.timeframe}"
-    return f"merged {whose}" if series.is_merged else f"{series.exchange} {whose}"
+    return f"merged {series.title}" if series.is_merged else series.title
 
 
 def _all_values(values: object) -> str:

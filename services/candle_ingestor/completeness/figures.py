@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from candle_ingestor.model.gaps import GapReason
 
-_PARTS_OF_PERCENT = 10_000
+_DECIMALS = 4
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,22 @@ class Figures:
 
         Rounded down to four decimals, so that only all of it is 100.
         """
-        if not self.wanted:
-            return None
-        return 100 * _PARTS_OF_PERCENT * self.covered // self.wanted / _PARTS_OF_PERCENT
+        return share_pct(self.covered, self.wanted, _DECIMALS)
 
     def is_below(self, least_pct: float) -> bool:
         """Whether less than so many percent are covered; never where nothing is wanted."""
         return 100 * self.covered < least_pct * self.wanted
+
+
+def share_pct(part: int, whole: int, decimals: int) -> float | None:
+    """The part in percent, rounded down to so many decimals; None where the whole is nothing.
+
+    Only all of it is 100.
+    """
+    if not whole:
+        return None
+    units: int = 10**decimals
+    return 100 * units * part // whole / units
 
 
 def sum_of(many: Iterable[Figures]) -> Figures:

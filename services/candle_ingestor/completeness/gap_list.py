@@ -8,13 +8,13 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from candle_ingestor.completeness.gap_past import GapPast, filled_gaps, pasts_of
-from candle_ingestor.completeness.known import gaps_of, wanted_of
 from candle_ingestor.completeness.remedies import NO_REMEDY, Remedies, Remedy
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.gaps import FINAL_REASONS, Gap, GapReason
 from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.series import Series
+from candle_ingestor.settle.accounting import gaps_of, wanted_of
 
 
 class GapStatus(StrEnum):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from typing import Any
 
 from candle_ingestor.completeness.gap_list import ListedGap, SeriesGaps, worst_first
 from candle_ingestor.completeness.remedies import Remedy
-from candle_ingestor.model.series import Series
-from candle_ingestor.model.times import iso_text
+from candle_ingestor.model.csv_text import csv_text
+from candle_ingestor.model.times import iso_text, iso_text_if
 
 FORMAT_VERSION = 1
 
@@ -24,7 +22,7 @@ def gaps_json(found: Sequence[SeriesGaps], store: str, now_ms: int) -> dict[str,
         "gaps": [_gap(listed) for listed in worst_first(found)],
         "series": [
             {
-                **names_json(each.series),
+                **each.series.fields,
                 "months": [
                     {
                         "month": str(share.month),
@@ -49,26 +47,18 @@ COLUMNS = (
 
 def gaps_csv(found: Sequence[SeriesGaps]) -> str:
     """A header, and a row a gap, the worst first; what is not known is empty."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for listed in worst_first(found):
-        fields = _gap(listed)
-        remedy = fields.pop("remedy")
-        files = remedy["files"]
-        fields["command"] = remedy["command"]
-        fields["files"] = "; ".join(each.words for each in listed.remedy.files)
-        fields["page"] = files[0]["page"] if files else None
-        writer.writerow(fields)
-    return text.getvalue()
+    return csv_text(COLUMNS, map(_row, worst_first(found)))
 
 
-def names_json(series: Series) -> dict[str, str]:
-    """What identifies a series."""
+def _row(listed: ListedGap) -> dict[str, Any]:
+    fields = _gap(listed)
+    del fields["remedy"]
+    remedy = listed.remedy
     return {
-        "exchange": series.exchange,
-        "symbol": str(series.symbol),
-        "timeframe": str(series.timeframe),
+        **fields,
+        "command": remedy.command,
+        "files": "; ".join(each.words for each in remedy.files),
+        "page": remedy.files[0].page if remedy.files else None,
     }
 
 
@@ -76,14 +66,14 @@ def _gap(listed: ListedGap) -> dict[str, Any]:
     interval, reason = listed.gap
     past = listed.past
     return {
-        **names_json(listed.series),
+        **listed.series.fields,
         "start": iso_text(interval.start_ms),
         "end": iso_text(interval.end_ms),
         "candles": listed.candles,
         "reason": reason.value,
         "status": listed.status.value,
-        "since": _time(past.since_ms),
-        "filled": _time(past.filled_ms),
+        "since": iso_text_if(past.since_ms),
+        "filled": iso_text_if(past.filled_ms),
         "attempts": past.attempts,
         "last_error": past.last_error,
         "remedy": remedy_json(listed.remedy),
@@ -99,7 +89,3 @@ def remedy_json(remedy: Remedy) -> dict[str, Any]:
             for each in remedy.files
         ],
     }
-
-
-def _time(time_ms: int | None) -> str | None:
-    return None if time_ms is None else iso_text(time_ms)

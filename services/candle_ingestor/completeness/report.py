@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from candle_ingestor.archives.publications import Publication
 from candle_ingestor.completeness.figures import Figures, sum_of
-from candle_ingestor.completeness.known import wanted_of
 from candle_ingestor.completeness.next_steps import NextStep, files_to_get, next_steps
 from candle_ingestor.completeness.series_report import SeriesReport, report_series
 from candle_ingestor.completeness.wanted_candles import wanted_candles
@@ -15,6 +14,7 @@ from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.settle.accounting import wanted_of
 
 
 @dataclass(frozen=True)

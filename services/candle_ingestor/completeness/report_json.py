@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 from typing import Any
 
 from candle_ingestor.archives.publications import Publication
 from candle_ingestor.completeness.figures import Figures
-from candle_ingestor.completeness.gaps_json import names_json, remedy_json
+from candle_ingestor.completeness.gaps_json import remedy_json
 from candle_ingestor.completeness.next_steps import NextStep
 from candle_ingestor.completeness.report import Attention, CompletenessReport, Total
-from candle_ingestor.completeness.series_report import ReportedGap, SeriesReport
+from candle_ingestor.completeness.series_report import MonthReport, ReportedGap, SeriesReport
+from candle_ingestor.model.csv_text import csv_text
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.times import iso_text
 
@@ -49,27 +48,23 @@ COLUMNS = (*_NAMES, *_FIGURES, *(f"gap_{reason.value}" for reason in GapReason))
 
 def report_csv(report: CompletenessReport) -> str:
     """A header, and a row a series and month; what is not known is empty."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for each in report.series:
-        for month in each.months:
-            gaps = month.figures.gaps
-            writer.writerow(
-                {
-                    **names_json(each.series),
-                    "tier": each.tier,
-                    "month": month.month,
-                    **_figures(month.figures),
-                    **{f"gap_{reason.value}": gaps.get(reason, 0) for reason in GapReason},
-                }
-            )
-    return text.getvalue()
+    return csv_text(COLUMNS, (_row(each, month) for each in report.series for month in each.months))
+
+
+def _row(report: SeriesReport, month: MonthReport) -> dict[str, Any]:
+    gaps = month.figures.gaps
+    return {
+        **report.series.fields,
+        "tier": report.tier,
+        "month": month.month,
+        **_figures(month.figures),
+        **{f"gap_{reason.value}": gaps.get(reason, 0) for reason in GapReason},
+    }
 
 
 def _series(report: SeriesReport) -> dict[str, Any]:
     return {
-        **names_json(report.series),
+        **report.series.fields,
         "tier": report.tier,
         **_figures(report.figures),
         "gaps": [_gap(each) for each in report.gaps],
@@ -125,7 +120,7 @@ def _attention(one: Attention) -> dict[str, Any]:
 
 def _lacking(report: SeriesReport) -> dict[str, Any]:
     return {
-        **names_json(report.series),
+        **report.series.fields,
         "tier": report.tier,
         "completeness_pct": report.figures.completeness_pct,
         **_open(report.figures),
@@ -136,13 +131,13 @@ def _step(step: NextStep) -> dict[str, Any]:
     return {
         "command": step.command,
         "files": [file.words for file in step.files],
-        "fills": [{**names_json(series), "candles": candles} for series, candles in step.fills],
+        "fills": [{**series.fields, "candles": candles} for series, candles in step.fills],
     }
 
 
 def _download(file: Publication) -> dict[str, Any]:
     return {
-        **names_json(file.series),
+        **file.series.fields,
         "file": file.file,
         "archive": file.archive or None,
         "page": file.page,

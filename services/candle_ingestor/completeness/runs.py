@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from candle_ingestor.model.times import iso_text
+from candle_ingestor.model.csv_text import csv_text
+from candle_ingestor.model.times import iso_text, iso_text_if
 
 Report = Mapping[str, Any]
 
@@ -49,13 +48,10 @@ def runs_json(runs: Sequence[Report], store: str) -> dict[str, Any]:
 
 def runs_csv(runs: Sequence[Report]) -> str:
     """The same as a table with a header; what is not known is empty."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for run in runs:
-        figures = figures_of(run)
-        writer.writerow({**figures, "exchanges": " ".join(figures["exchanges"])})
-    return text.getvalue()
+    found = map(figures_of, runs)
+    return csv_text(
+        COLUMNS, ({**figures, "exchanges": " ".join(figures["exchanges"])} for figures in found)
+    )
 
 
 COLUMNS = (
@@ -77,7 +73,7 @@ def figures_of(run: Report) -> dict[str, Any]:
         "service_identifier": run.get("service_identifier"),
         "status": run["status"],
         "started": iso_text(run["started_ms"]),
-        "finished": None if finished_ms is None else iso_text(finished_ms),
+        "finished": iso_text_if(finished_ms),
         "seconds": None if finished_ms is None else (finished_ms - run["started_ms"]) / 1000,
         "stop_reason": run.get("stop_reason"),
         "error": run.get("error"),

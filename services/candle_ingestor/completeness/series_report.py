@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from candle_ingestor.completeness.figures import Figures, sum_of
-from candle_ingestor.completeness.known import gaps_of
 from candle_ingestor.completeness.remedies import Remedies, Remedy
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.gaps import Gap, GapReason
@@ -14,6 +13,7 @@ from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.timeframe import HOUR_MS
+from candle_ingestor.settle.accounting import gaps_of
 
 _FRESH_CANDLES = 2
 
@@ -60,13 +60,7 @@ class SeriesReport:
 
     @property
     def name(self) -> str:
-        return name_of(self.series)
-
-
-def name_of(series: Series) -> str:
-    """`BTC/USD 1m` of a merged series, `kraken BTC/USD 1m` of an exchange's."""
-    whose = f"{series.symbol} {series.timeframe}"
-    return whose if series.is_merged else f"{series.exchange} {whose}"
+        return self.series.title
 
 
 def report_series(

@@ -6,14 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from candle_ingestor.completeness.known import candles_by_reason, gaps_of, wanted_of
+from candle_ingestor.completeness.figures import share_pct
+from candle_ingestor.completeness.standing import standing_of
 from candle_ingestor.ledger.ledger import Ledger
-from candle_ingestor.model.gaps import GapReason
-from candle_ingestor.model.intervals import Interval, IntervalSet
+from candle_ingestor.model.gaps import GapReason, candles_by_reason
+from candle_ingestor.model.intervals import IntervalSet
 from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.series import Series
-from candle_ingestor.model.timeframe import MINUTE_MS
-from candle_ingestor.settle.accounting import unsettled
+from candle_ingestor.settle.accounting import gaps_of, unsettled, wanted_of
 
 Counts = Mapping[Month, int]
 
@@ -69,8 +69,11 @@ class SeriesStatus:
 
     @property
     def known_pct(self) -> float | None:
-        """How much of what is wanted is covered, in percent; None where nothing is wanted."""
-        return 100 * self.covered / self.wanted if self.wanted else None
+        """What is covered of what is wanted, in percent; None where nothing is wanted.
+
+        Rounded down to four decimals, so that only all of it is 100.
+        """
+        return share_pct(self.covered, self.wanted, 4)
 
 
 @dataclass(frozen=True)
@@ -136,29 +139,21 @@ def _status(
     covered = record.covered
     within = covered & IntervalSet((wanted,))
     months = months_of(IntervalSet((wanted,)))
-    digits = record.exports.digits
-    precision = record.precision
-    if digits is None and precision is not None:
-        shown_digits: tuple[int | None, int | None] = (
-            precision.price_digits,
-            precision.volume_digits,
-        )
-    else:
-        shown_digits = digits or (None, None)
+    standing = standing_of(record, timeframe, wanted)
     return SeriesStatus(
         series=series,
-        first_ms=covered.start_ms if covered else None,
-        last_ms=covered.end_ms - length_ms if covered else None,
-        minutes_behind=_minutes_behind(covered, wanted),
+        first_ms=standing.first_ms,
+        last_ms=standing.last_ms,
+        minutes_behind=standing.minutes_behind,
         wanted=wanted.duration_ms // length_ms,
         covered=within.duration_ms // length_ms,
         candles=candles,
         no_trade=max(covered.duration_ms // length_ms - candles, 0),
         months_wanted=len(months),
         months_complete=len(complete_months(ledger, series, months, parts.now_ms)),
-        gaps=candles_by_reason(gaps_of(ledger, series, wanted), series),
-        price_digits=shown_digits[0],
-        volume_digits=shown_digits[1],
+        gaps=candles_by_reason(gaps_of(ledger, series, wanted), length_ms),
+        price_digits=standing.price_digits,
+        volume_digits=standing.volume_digits,
         size_bytes=size_bytes,
         last_run=run,
     )
@@ -174,9 +169,3 @@ def complete_months(
         return []
     still_open = unsettled(ledger, series, IntervalSet(month.interval for month in whole), now_ms)
     return [month for month in whole if not still_open & IntervalSet((month.interval,))]
-
-
-def _minutes_behind(covered: IntervalSet, wanted: Interval) -> int | None:
-    if not covered:
-        return None
-    return max(wanted.end_ms - covered.end_ms, 0) // MINUTE_MS

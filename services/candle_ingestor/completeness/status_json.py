@@ -1,15 +1,14 @@
-"""The status as JSON values and as a table; docs/status.md describes every field. Pure."""
+"""The status as JSON values and as a table; docs/looking.md describes every field. Pure."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from typing import Any
 
 from candle_ingestor.completeness.status import SeriesStatus
+from candle_ingestor.model.csv_text import csv_text
 from candle_ingestor.model.gaps import GapReason
-from candle_ingestor.model.times import iso_text
+from candle_ingestor.model.times import iso_text, iso_text_if
 
 FORMAT_VERSION = 1
 
@@ -27,25 +26,19 @@ def status_json(statuses: Sequence[SeriesStatus], store: str, now_ms: int) -> di
 def status_csv(statuses: Sequence[SeriesStatus]) -> str:
     """A header, and a row a series; what is not known is empty."""
     rows = [_flat(_fields(status)) for status in statuses]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_text(COLUMNS, rows)
 
 
 def _fields(status: SeriesStatus) -> dict[str, Any]:
     run = status.last_run
     return {
-        "exchange": status.series.exchange,
-        "symbol": str(status.series.symbol),
-        "timeframe": str(status.series.timeframe),
-        "first": _time(status.first_ms),
-        "last": _time(status.last_ms),
+        **status.series.fields,
+        "first": iso_text_if(status.first_ms),
+        "last": iso_text_if(status.last_ms),
         "minutes_behind": status.minutes_behind,
         "wanted": status.wanted,
         "covered": status.covered,
-        "known_pct": None if status.known_pct is None else _rounded_down(status.known_pct),
+        "known_pct": status.known_pct,
         "candles": status.candles,
         "no_trade": status.no_trade,
         "months_wanted": status.months_wanted,
@@ -87,12 +80,3 @@ def _flat(fields: dict[str, Any]) -> dict[str, Any]:
         **{f"gap_{reason}": candles for reason, candles in fields["gap_candles"].items()},
         **{f"last_run_{name}": run.get(name) for name in _LAST_RUN},
     }
-
-
-def _time(time_ms: int | None) -> str | None:
-    return None if time_ms is None else iso_text(time_ms)
-
-
-def _rounded_down(value: float) -> float:
-    """Four decimals, so that only all of it is 100."""
-    return int(value * 10_000) / 10_000

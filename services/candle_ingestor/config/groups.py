@@ -278,6 +278,10 @@ class Config:
         """Whether the flag has more than its default."""
         return self.origins.get(name, Origin.DEFAULT) is not Origin.DEFAULT
 
+    def is_typed(self, name: str) -> bool:
+        """Whether the flag stands in the command line."""
+        return self.origins.get(name) is Origin.FLAG
+
     @property
     def secrets(self) -> tuple[str, ...]:
         """The values that must appear nowhere (rule F5)."""

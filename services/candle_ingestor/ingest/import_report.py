@@ -10,7 +10,7 @@ from typing import Any
 from candle_ingestor.ingest.sources.archive_content import BadRow
 from candle_ingestor.model.imported_file import FileStatus
 from candle_ingestor.model.series import Series
-from candle_ingestor.model.times import iso_text
+from candle_ingestor.model.times import iso_text_if
 
 MOST_DIFFERENCES_TOLD = 3
 
@@ -68,8 +68,8 @@ def file_json(report: FileReport) -> dict[str, Any]:
         "timeframe": None if series is None else str(series.timeframe),
         "rows": report.rows,
         "new": report.new,
-        "first": None if report.first_ms is None else iso_text(report.first_ms),
-        "last": None if report.last_ms is None else iso_text(report.last_ms),
+        "first": iso_text_if(report.first_ms),
+        "last": iso_text_if(report.last_ms),
         "error": report.error,
     }
 

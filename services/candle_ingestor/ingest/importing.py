@@ -21,11 +21,12 @@ from candle_ingestor.ingest.sources.archive_content import (
     log_bad_rows,
 )
 from candle_ingestor.ledger.comparison import compare
-from candle_ingestor.ledger.ledger import Ledger, Replacement
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.ledger.replacement import Replacement
 from candle_ingestor.model.candles import VALUE_COLUMNS
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.imported_file import FileStatus, ImportedFile, KnownFiles
-from candle_ingestor.model.intervals import EMPTY, IntervalSet
+from candle_ingestor.model.intervals import EMPTY, END_OF_TIME_MS, IntervalSet
 from candle_ingestor.model.origins import Origin
 from candle_ingestor.model.selection import candles_within
 from candle_ingestor.model.series import Series
@@ -39,7 +40,6 @@ log = logging.getLogger(__name__)
 STOPPED = "the import was stopped before; the same command goes on from there"
 
 _LONGEST_ERROR = 500
-_END_MS = 1 << 62
 _PROGRESS = "kB"
 
 
@@ -205,7 +205,7 @@ class Importer:
     def _too_soon(self, series: Series) -> IntervalSet:
         """The candles that exchanges still revise (rule T2)."""
         revised_ms = self.rules.refetch_last_candles * series.timeframe.duration_ms
-        return IntervalSet.of(series.timeframe.floor_ms(self.now_ms() - revised_ms), _END_MS)
+        return IntervalSet.of(series.timeframe.floor_ms(self.now_ms() - revised_ms), END_OF_TIME_MS)
 
     def _compare(
         self,

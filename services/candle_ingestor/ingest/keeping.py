@@ -13,7 +13,8 @@ from candle_ingestor.errors import DependencyError
 from candle_ingestor.ingest.sources.base import Page
 from candle_ingestor.ingest.store_thread import StoreThread
 from candle_ingestor.ingest.work import SeriesWork
-from candle_ingestor.ledger.ledger import Ledger, Replacement
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.ledger.replacement import Replacement
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, IntervalSet
 from candle_ingestor.model.series import Series

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -10,7 +10,7 @@ from candle_ingestor.archives.publications import Publication, publications_of
 from candle_ingestor.errors import CandleIngestorError
 from candle_ingestor.exchanges.session import RequestCounts
 from candle_ingestor.ingest.sources.base import SourceCounts
-from candle_ingestor.model.gaps import FINAL_REASONS, Gap, GapReason
+from candle_ingestor.model.gaps import FINAL_REASONS, Gap, GapReason, candles_by_reason
 from candle_ingestor.model.intervals import IntervalSet
 from candle_ingestor.model.series import Series
 from candle_ingestor.settle.outcome import TickerOutcome
@@ -167,17 +167,17 @@ class RunReport:
         for source in self._sources():
             gaps = candles_by_reason(source.gaps, self.duration_ms)
             known += source.wanted_candles - sum(gaps.values())
-            wanted += source.wanted_candles - sum(gaps.get(r.value, 0) for r in FINAL_REASONS)
+            wanted += source.wanted_candles - sum(gaps.get(r, 0) for r in FINAL_REASONS)
         return known, wanted
 
     def is_complete(self, ticker: TickerReport) -> bool:
         """Whether nothing of it is missing or failed, and its CSV is written if that is wanted."""
         return not (ticker.errors or self.missing(ticker) or self.lacks_export(ticker))
 
-    def missing(self, ticker: TickerReport) -> Mapping[str, int]:
+    def missing(self, ticker: TickerReport) -> Mapping[GapReason, int]:
         """How many candle lengths a ticker lacks by reason; time before its market is no lack."""
         totals = candles_by_reason(ticker.outcome.gaps, self.duration_ms)
-        return {r: n for r, n in totals.items() if r != GapReason.NOT_LISTED_YET.value}
+        return {r: n for r, n in totals.items() if r is not GapReason.NOT_LISTED_YET}
 
     def lacks_export(self, ticker: TickerReport) -> bool:
         """Whether its CSV was to be written and was not come to."""
@@ -205,12 +205,3 @@ class RunReport:
         # Two tickers may share a series.
         sources = (source for ticker in self.tickers for source in ticker.sources)
         return {source.series: source for source in sources}.values()
-
-
-def candles_by_reason(gaps: Iterable[Gap], duration_ms: int) -> Mapping[str, int]:
-    """How many candle lengths each reason leaves open."""
-    totals: dict[str, int] = {}
-    for gap in gaps:
-        candles = gap.interval.duration_ms // duration_ms
-        totals[gap.reason.value] = totals.get(gap.reason.value, 0) + candles
-    return totals

@@ -11,10 +11,9 @@ from candle_ingestor.ingest.report import (
     RunReport,
     SourceReport,
     TickerReport,
-    candles_by_reason,
 )
 from candle_ingestor.merge.deviations import Disagreement, Exclusion
-from candle_ingestor.model.gaps import Gap, GapReason
+from candle_ingestor.model.gaps import Gap, GapReason, candles_by_reason
 from candle_ingestor.model.intervals import IntervalSet
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.times import iso_text
@@ -149,8 +148,9 @@ def _disagreement(disagreement: Disagreement) -> dict[str, Any]:
 
 
 def _gaps(gaps: list[Gap], duration_ms: int, source: Series | None = None) -> dict[str, Any]:
+    by_reason = candles_by_reason(gaps, duration_ms)
     return {
-        "gap_candles": candles_by_reason(gaps, duration_ms),
+        "gap_candles": {reason.value: candles for reason, candles in by_reason.items()},
         "gaps": [
             {
                 "start": iso_text(gap.interval.start_ms),

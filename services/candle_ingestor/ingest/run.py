@@ -15,6 +15,7 @@ from candle_ingestor.exchanges.errors import words_without
 from candle_ingestor.exchanges.markets import Markets, MarketsCache
 from candle_ingestor.exchanges.retry import RetryPolicy
 from candle_ingestor.exchanges.session import ExchangeSession
+from candle_ingestor.ingest.announcing import tell_outlook, tell_rule_changes
 from candle_ingestor.ingest.choosing import (
     choose_markets,
     learn_all_markets,
@@ -26,16 +27,13 @@ from candle_ingestor.ingest.keeping import PageKeeper
 from candle_ingestor.ingest.merge_schedule import MergeSchedule
 from candle_ingestor.ingest.mixing import refuse_mixed_history
 from candle_ingestor.ingest.noting import note_open_gaps
-from candle_ingestor.ingest.outlook import WHAT_TO_DO, outlook_words, outlooks_of
 from candle_ingestor.ingest.plan import kept_from_ms
 from candle_ingestor.ingest.preparing import (
-    Records,
     RunTicker,
     learnt_records,
     make_tickers,
     newest_needed_ms,
     plan_works,
-    pruned_words,
     series_of,
     wanted_span,
     with_unreachable,
@@ -65,9 +63,6 @@ from candle_ingestor.stores.base import Store, StoreUnavailableError
 from candle_ingestor.symbols.requests import SymbolList
 
 log = logging.getLogger(__name__)
-
-
-_MOST_OUTLOOKS = 5
 
 
 async def _nothing_more() -> None:
@@ -252,20 +247,11 @@ class _Run:
         records = {**self.ledger.records, **learnt}
         refuse_mixed_history(self.config, self.tickers, records)
         self.works = plan_works(self.tickers, records, self.sources)
-        for words in pruned_words(self.tickers, records)[:_MOST_OUTLOOKS]:
-            log.info("%s", words)
-        self._tell_outlook(records, markets)
+        tell_outlook(self.tickers, self.works, records, markets, self._reach_candles())
         records |= with_unreachable(self.works, records)
         known = {series: records[series] for series in (*learnt, *self.works)}
         settling.adopt(known | with_wanted(self.tickers, self.works, records))
-        for ticker, outcome in self.outcomes.items():
-            if outcome.rule_changes:
-                log.warning(
-                    "%s is merged by other rules from here on (%s); run the command merge to "
-                    "bring the past in line",
-                    ticker.symbol,
-                    "; ".join(outcome.rule_changes),
-                )
+        tell_rule_changes(self.outcomes)
         self._report_tickers()
 
     def _take_newest(self) -> None:
@@ -279,19 +265,9 @@ class _Run:
             for words in estimate_words(await measured_trades(self.works.values())):
                 log.info("%s", words)
 
-    def _tell_outlook(self, records: Records, markets: Markets) -> None:
+    def _reach_candles(self) -> dict[str, int | None]:
         timeframe = self.config.candles.timeframe
-        reach_candles = {s.exchange: s.habits.reach_in(timeframe) for s in self.sessions}
-        told = outlook_words(outlooks_of(self.tickers, self.works, records, markets, reach_candles))
-        for words, is_by_nature in told[:_MOST_OUTLOOKS]:
-            log.log(logging.INFO if is_by_nature else logging.WARNING, "%s", words)
-        if len(told) > _MOST_OUTLOOKS:
-            log.info(
-                "%d more symbols or groups of them are like that; --run_mode=dry names them all",
-                len(told) - _MOST_OUTLOOKS,
-            )
-        if not all(is_by_nature for _, is_by_nature in told):
-            log.warning("%s", WHAT_TO_DO)
+        return {each.exchange: each.habits.reach_in(timeframe) for each in self.sessions}
 
     def _older_state(self) -> dict[str, int]:
         records = (self.ledger.record(s) for each in self.tickers for s in each.ticker.sources)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -49,6 +49,14 @@ def explain(missing: IntervalSet, reasons: Reasons) -> list[Gap]:
     return sorted(
         Gap(interval, reason) for reason, intervals in explained.items() for interval in intervals
     )
+
+
+def candles_by_reason(gaps: Iterable[Gap], length_ms: int) -> dict[GapReason, int]:
+    """How many candle lengths of so many milliseconds each reason leaves open."""
+    totals: dict[GapReason, int] = {}
+    for interval, reason in gaps:
+        totals[reason] = totals.get(reason, 0) + interval.duration_ms // length_ms
+    return totals
 
 
 def without(reasons: Reasons, known: IntervalSet) -> dict[GapReason, IntervalSet]:

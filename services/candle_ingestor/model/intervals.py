@@ -8,6 +8,9 @@ from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
+END_OF_TIME_MS = 1 << 62
+"""Later than any candle."""
+
 
 class Interval(NamedTuple):
     """The half-open span `[start_ms, end_ms)` in UTC milliseconds."""

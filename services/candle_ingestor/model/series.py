@@ -27,5 +27,19 @@ class Series:
     def is_merged(self) -> bool:
         return self.exchange == AGGREGATED
 
+    @property
+    def fields(self) -> dict[str, str]:
+        """What identifies it, as JSON and tables name it."""
+        return {
+            "exchange": self.exchange,
+            "symbol": str(self.symbol),
+            "timeframe": str(self.timeframe),
+        }
+
+    @property
+    def title(self) -> str:
+        """`BTC/USD 1m` of a merged series, `kraken BTC/USD 1m` of an exchange's."""
+        return f"{self.symbol} {self.timeframe}" if self.is_merged else str(self)
+
     def __str__(self) -> str:
         return f"{self.exchange} {self.symbol} {self.timeframe}"

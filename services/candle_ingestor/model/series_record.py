@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from candle_ingestor.model.candle_counts import CandleCounts
 from candle_ingestor.model.gap_notes import NO_NOTES, GapNotes
 from candle_ingestor.model.gaps import FINAL_REASONS, Reasons, with_reason, without
-from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
+from candle_ingestor.model.intervals import EMPTY, END_OF_TIME_MS, Interval, IntervalSet
 from candle_ingestor.model.merge_rules import MergeRules
 from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.origins import Origin, Origins, with_origin
@@ -292,13 +292,21 @@ class SeriesRecord:
         """The record with another coverage, and what changed noted for every export."""
         return replace(self, coverage=coverage, exports=self.exports.with_changes(changed))
 
+    def unwanted_before(self, until_ms: int) -> SeriesRecord:
+        """The record of a series of which no run wants what lies before `until_ms`."""
+        wanted = self.wanted
+        if wanted is not None:
+            wanted = replace(wanted, from_ms=max(wanted.from_ms, until_ms))
+        until_ms = max(until_ms, self.pruned_until_ms or 0)
+        return replace(self, wanted=wanted, pruned_until_ms=until_ms)
+
     def pruned(self, until_ms: int) -> SeriesRecord:
         """The record of a series whose candles before `until_ms` were removed.
 
         Nothing before is covered then. Other exports keep the months that they have of it.
         """
-        kept = IntervalSet.of(until_ms, 1 << 62)
-        coverage, merging, wanted = self.coverage, self.merging, self.wanted
+        kept = IntervalSet.of(until_ms, END_OF_TIME_MS)
+        coverage, merging = self.coverage, self.merging
         coverage = Coverage(
             coverage.covered & kept,
             coverage.provisional & kept,
@@ -312,16 +320,12 @@ class SeriesRecord:
                 tuple((basis, made) for basis, made in former if made),
                 merging.stale & kept,
             )
-        if wanted is not None:
-            wanted = replace(wanted, from_ms=max(wanted.from_ms, until_ms))
         return replace(
-            self,
+            self.unwanted_before(until_ms),
             coverage=coverage,
             merging=merging,
             exports=self.exports.without_before(until_ms),
-            wanted=wanted,
             counts=self.counts.without_before(until_ms),
-            pruned_until_ms=max(until_ms, self.pruned_until_ms or 0),
         )
 
     def withdrawn(self, span: IntervalSet) -> SeriesRecord:

@@ -10,6 +10,11 @@ def iso_text(time_ms: int) -> str:
     return datetime.fromtimestamp(time_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def iso_text_if(time_ms: int | None) -> str | None:
+    """The same; None stays None."""
+    return None if time_ms is None else iso_text(time_ms)
+
+
 def minute_text(time_ms: int) -> str:
     """The time as `2023-03-11T07:02Z`."""
     return f"{iso_text(time_ms)[:16]}Z"

@@ -8,9 +8,9 @@ from typing import Any
 from candle_ingestor.completeness.gap_list import ListedGap
 from candle_ingestor.completeness.runs import figures_of
 from candle_ingestor.completeness.series_report import SeriesReport
+from candle_ingestor.completeness.standing import standing_of
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.series import Series
-from candle_ingestor.model.timeframe import MINUTE_MS
 from candle_ingestor.page.content import (
     PageFile,
     PageFinding,
@@ -20,24 +20,19 @@ from candle_ingestor.page.content import (
     PageSeries,
 )
 from candle_ingestor.quality.findings import Finding
+from candle_ingestor.settle.accounting import wanted_of
 
 
 def page_series(ledger: Ledger, report: SeriesReport, closed_end_ms: int) -> PageSeries:
     """How a series stands; `closed_end_ms` is the end of the newest candle that is closed."""
     record = ledger.record(report.series)
-    covered, length_ms = record.covered, report.series.timeframe.duration_ms
-    wanted_end_ms = closed_end_ms
-    if record.wanted is not None:
-        wanted_end_ms = record.wanted.interval(closed_end_ms).end_ms
-    digits = record.precision.price_digits if record.precision is not None else None
-    if record.exports.digits is not None:
-        digits = record.exports.digits[0]
+    standing = standing_of(record, report.series.timeframe, wanted_of(record, closed_end_ms))
     figures = report.figures
     return PageSeries(
         series=report.series,
-        first_ms=covered.start_ms if covered else None,
-        last_ms=covered.end_ms - length_ms if covered else None,
-        minutes_behind=max(wanted_end_ms - covered.end_ms, 0) // MINUTE_MS if covered else None,
+        first_ms=standing.first_ms,
+        last_ms=standing.last_ms,
+        minutes_behind=standing.minutes_behind,
         wanted=figures.wanted,
         covered=figures.covered,
         candles=figures.candles,
@@ -52,7 +47,7 @@ def page_series(ledger: Ledger, report: SeriesReport, closed_end_ms: int) -> Pag
             )
             for month in report.months
         ),
-        digits=digits,
+        digits=standing.price_digits,
         tier=None if report.tier is None else str(report.tier),
     )
 

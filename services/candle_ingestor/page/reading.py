@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from candle_ingestor.completeness.known import wanted_of
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.candles import no_candles
 from candle_ingestor.model.intervals import Interval, IntervalSet
@@ -16,6 +15,7 @@ from candle_ingestor.page.content import Chart
 from candle_ingestor.page.days import day_facts
 from candle_ingestor.page.differing import Differing, differing_minutes
 from candle_ingestor.page.levels import levels_of
+from candle_ingestor.settle.accounting import wanted_of
 
 
 def read_chart(

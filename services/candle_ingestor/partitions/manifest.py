@@ -16,7 +16,7 @@ from candle_ingestor.model.months import Month
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
-from candle_ingestor.model.times import iso_text
+from candle_ingestor.model.times import iso_text, iso_text_if
 from candle_ingestor.partitions.errors import PartitionError
 from candle_ingestor.partitions.files import read_file, replace_file
 from candle_ingestor.partitions.timestamps import parse_timestamp
@@ -137,11 +137,11 @@ def _entry_to_json(month: Month, entry: MonthEntry) -> dict[str, Any]:
     return {
         "file": month_file(month),
         "rows": entry.rows,
-        "first_timestamp": _optional_text(entry.first_open_ms),
-        "last_timestamp": _optional_text(entry.last_open_ms),
+        "first_timestamp": iso_text_if(entry.first_open_ms),
+        "last_timestamp": iso_text_if(entry.last_open_ms),
         "sha256": entry.sha256,
         "complete": entry.complete,
-        "known_until": _optional_text(entry.known_until_ms),
+        "known_until": iso_text_if(entry.known_until_ms),
         "gaps": [
             {
                 "start": iso_text(gap.interval.start_ms),
@@ -209,10 +209,6 @@ def _of_type(values: Mapping[str, Any], name: str, wanted: type) -> Any:
     if type(value) is not wanted:
         raise ValueError(f"{name} is {value!r}")
     return value
-
-
-def _optional_text(time_ms: int | None) -> str | None:
-    return None if time_ms is None else iso_text(time_ms)
 
 
 def _optional_time(text: str | None) -> int | None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from candle_ingestor.ledger.ledger import END_OF_TIME_MS, Ledger
+from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.imported_file import ImportedFile
-from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet, covered_at_least
+from candle_ingestor.model.intervals import (
+    EMPTY,
+    END_OF_TIME_MS,
+    Interval,
+    IntervalSet,
+    covered_at_least,
+)
 from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.series import Series
 from candle_ingestor.partitions.pruning import files_before
@@ -36,6 +42,11 @@ class SeriesCut:
     folder: Path
     files: tuple[Path, ...]
     size_bytes: int
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to be removed; a whole series has at least its record."""
+        return self.until_ms is not None and not (self.candles or self.months or self.files)
 
     @property
     def span(self) -> IntervalSet:
@@ -77,12 +88,12 @@ class PrunePlan:
     losses: tuple[Loss, ...] = ()
     state_keys: tuple[str, ...] = ()
     imported_files: tuple[ImportedFile, ...] = ()
-    other_targets: tuple[str, ...] = field(default=())
+    other_targets: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to be removed."""
-        return not any(c.until_ms is None or c.candles or c.months or c.files for c in self.cuts)
+        return all(cut.is_empty for cut in self.cuts)
 
 
 def plan_prune(

@@ -9,11 +9,12 @@ records. Whatever ends it in between, the same command goes on.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
-from candle_ingestor.ledger.ledger import Ledger, Replacement
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.ledger.replacement import Replacement
 from candle_ingestor.model.candles import no_candles
 from candle_ingestor.model.intervals import EMPTY
 from candle_ingestor.model.months import Month
@@ -54,7 +55,7 @@ class Pruner:
         months = sum(len(cut.months) for cut in plan.cuts)
         self.progress.begin("Removing", {_PROGRESS: months} if months else None)
         store.remove_imported_files(plan.imported_files)
-        self._update(plan.cuts, _no_longer_wanted)
+        self._update(plan.cuts, SeriesRecord.unwanted_before)
         for cut in plan.cuts:
             self.files += remove_months(cut.folder, cut.until_ms)
         for _, of_symbol in groupby(plan.cuts, key=lambda cut: cut.series.symbol):
@@ -96,12 +97,3 @@ class Pruner:
 
 def _nothing_in(cut: SeriesCut, month: Month) -> Replacement:
     return Replacement(cut.series, span_of(cut, month), no_candles(cut.series), EMPTY)
-
-
-def _no_longer_wanted(record: SeriesRecord, until_ms: int) -> SeriesRecord:
-    wanted = record.wanted
-    if wanted is not None:
-        wanted = replace(wanted, from_ms=max(wanted.from_ms, until_ms))
-    return replace(
-        record, wanted=wanted, pruned_until_ms=max(until_ms, record.pruned_until_ms or 0)
-    )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from candle_ingestor.model.csv_text import csv_text
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.times import iso_text
 from candle_ingestor.quality.findings import Finding
@@ -28,15 +27,7 @@ def quality_json(
         "format_version": FORMAT_VERSION,
         "store": store,
         "now": iso_text(now_ms),
-        "series": [
-            {
-                "exchange": series.exchange,
-                "symbol": str(series.symbol),
-                "timeframe": str(series.timeframe),
-                "candles": count,
-            }
-            for series, count in candles.items()
-        ],
+        "series": [{**series.fields, "candles": count} for series, count in candles.items()],
         "findings": [finding_json(finding) for finding in findings],
     }
 
@@ -60,16 +51,13 @@ def finding_json(finding: Finding) -> dict[str, Any]:
 
 def quality_csv(findings: Iterable[Finding]) -> str:
     """A header, and a row a finding; figures as `name=value`, set apart by spaces."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for finding in findings:
-        fields = finding_json(finding)
-        figures = fields["figures"].items()
-        writer.writerow(
-            {**fields, "figures": " ".join(f"{name}={value:g}" for name, value in figures)}
-        )
-    return text.getvalue()
+    return csv_text(COLUMNS, map(_row, findings))
+
+
+def _row(finding: Finding) -> dict[str, Any]:
+    fields = finding_json(finding)
+    figures = fields["figures"].items()
+    return {**fields, "figures": " ".join(f"{name}={value:g}" for name, value in figures)}
 
 
 def _rounded(value: float) -> float:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from candle_ingestor.ledger.ledger import END_OF_TIME_MS, Ledger, Replacement
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.ledger.replacement import Replacement
 from candle_ingestor.merge.weighting import MergedCandles, merge_candles
 from candle_ingestor.model.candles import no_candles
-from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet, covered_at_least
+from candle_ingestor.model.intervals import (
+    EMPTY,
+    END_OF_TIME_MS,
+    Interval,
+    IntervalSet,
+    covered_at_least,
+)
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import MergeBasis
+from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.settle.outcome import MergeCounts
 from candle_ingestor.settle.ticker import Ticker
 
@@ -39,6 +47,30 @@ def mergeable(ledger: Ledger, basis: MergeBasis) -> IntervalSet:
     return covered_at_least(covered, basis.rules.min_exchanges)
 
 
+def made_by(
+    ledger: Ledger, basis: MergeBasis, timeframe: Timeframe, span: IntervalSet
+) -> MergedCandles:
+    """What the stored candles of its sources are merged to by a basis, in a span (rule M9).
+
+    Raises:
+        StoreError: if the store cannot be read.
+    """
+    covered = {s.exchange: ledger.record(s).covered & span for s in basis.sources}
+    candles = {s.exchange: ledger.candles_in(s, covered[s.exchange]) for s in basis.sources}
+    hull = Interval(span.start_ms, span.end_ms)
+    return merge_candles(candles, covered, hull, timeframe, basis.rules)
+
+
+def pieces(timeframe: Timeframe, intervals: IntervalSet) -> Iterator[IntervalSet]:
+    """The intervals in ascending parts, each of as much time as is merged at once."""
+    longest_ms = CANDLES_PER_PIECE * timeframe.duration_ms
+    rest = intervals
+    while rest:
+        window = IntervalSet.of(rest.start_ms, rest.start_ms + longest_ms)
+        yield rest & window
+        rest = rest - window
+
+
 def unmerged(
     ledger: Ledger, ticker: Ticker, counts: MergeCounts, awaited: IntervalSet = EMPTY
 ) -> list[MergeTask]:
@@ -49,13 +81,13 @@ def unmerged(
     tasks: list[MergeTask] = []
     for basis, part in record.merging.parts(_ALL_TIME):
         missing = (mergeable(ledger, basis) & part) - record.covered - awaited
-        tasks += _pieces(ticker, basis, missing, counts)
+        tasks += _tasks(ticker, basis, missing, counts)
     return tasks
 
 
 def everything(ledger: Ledger, ticker: Ticker, counts: MergeCounts) -> list[MergeTask]:
     """The whole time of which anything is known of the symbol, to be made by its basis."""
-    return _pieces(ticker, ticker.basis, _known_span(ledger, ticker), counts)
+    return _tasks(ticker, ticker.basis, _known_span(ledger, ticker), counts)
 
 
 def sweep(ledger: Ledger, ticker: Ticker, counts: MergeCounts) -> None:
@@ -66,7 +98,7 @@ def sweep(ledger: Ledger, ticker: Ticker, counts: MergeCounts) -> None:
     outside = _known_span(ledger, ticker) - ledger.record(ticker.merged).covered
     for task in unmerged(ledger, ticker, counts):
         outside = outside - task.span
-    for task in _pieces(ticker, ticker.basis, outside, counts):
+    for task in _tasks(ticker, ticker.basis, outside, counts):
         nothing = no_candles(ticker.merged)
         (gone,) = ledger.replace([Replacement(ticker.merged, task.span, nothing, EMPTY)])
         counts.candles += gone.revised
@@ -84,7 +116,7 @@ def sweep_stale(ledger: Ledger, ticker: Ticker, counts: MergeCounts) -> None:
 def merge(ledger: Ledger, batch: Iterable[MergeTask]) -> None:
     """Merges the tasks from stored candles, in one write; what it cannot write is not counted."""
     tasks = list(batch)
-    merged = [_merged(ledger, task) for task in tasks]
+    merged = [made_by(ledger, task.basis, task.series.timeframe, task.span) for task in tasks]
     kept = ledger.replace(map(_replacement, tasks, merged))
     for task, made, change in zip(tasks, merged, kept, strict=True):
         task.counts.note(made)
@@ -116,34 +148,15 @@ def batches(tasks: Iterable[MergeTask]) -> Iterator[list[MergeTask]]:
         yield batch
 
 
-def _merged(ledger: Ledger, task: MergeTask) -> MergedCandles:
-    hull = Interval(task.span.start_ms, task.span.end_ms)
-    covered: Mapping[str, IntervalSet] = {
-        source.exchange: ledger.record(source).covered & task.span for source in task.basis.sources
-    }
-    candles = {
-        source.exchange: ledger.candles_in(source, covered[source.exchange])
-        for source in task.basis.sources
-    }
-    return merge_candles(candles, covered, hull, task.series.timeframe, task.basis.rules)
-
-
 def _replacement(task: MergeTask, merged: MergedCandles) -> Replacement:
     return Replacement(task.series, task.span, merged.candles, merged.covered, basis=task.basis)
 
 
-def _pieces(
+def _tasks(
     ticker: Ticker, basis: MergeBasis, intervals: IntervalSet, counts: MergeCounts
 ) -> list[MergeTask]:
-    longest_ms = CANDLES_PER_PIECE * ticker.merged.timeframe.duration_ms
-    tasks = []
-    position_ms = intervals.start_ms if intervals else 0
-    while intervals and position_ms < intervals.end_ms:
-        window = IntervalSet.of(position_ms, position_ms + longest_ms)
-        tasks.append(MergeTask(ticker.merged, basis, intervals & window, counts))
-        rest = intervals - IntervalSet.of(0, position_ms + longest_ms)
-        position_ms = rest.start_ms if rest else intervals.end_ms
-    return tasks
+    found = pieces(ticker.merged.timeframe, intervals)
+    return [MergeTask(ticker.merged, basis, piece, counts) for piece in found]
 
 
 def _known_span(ledger: Ledger, ticker: Ticker) -> IntervalSet:

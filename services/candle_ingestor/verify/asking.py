@@ -13,7 +13,8 @@ from candle_ingestor.errors import DependencyError
 from candle_ingestor.exchanges.errors import words_without
 from candle_ingestor.ingest.fetching import REQUESTS_AT_ONCE, some_at_once
 from candle_ingestor.ingest.sources.base import CandleSource, Known, Page, SourceCounts
-from candle_ingestor.ledger.ledger import Ledger, Replacement
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.ledger.replacement import Replacement
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
 from candle_ingestor.model.origins import Origin

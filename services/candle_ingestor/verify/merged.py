@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from candle_ingestor.ledger.ledger import Ledger, Replacement
-from candle_ingestor.merge.weighting import MergedCandles, merge_candles
+from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.ledger.replacement import Replacement
+from candle_ingestor.merge.weighting import MergedCandles
 from candle_ingestor.model.candles import no_candles
-from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
+from candle_ingestor.model.intervals import EMPTY, IntervalSet
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import MergeBasis
-from candle_ingestor.settle.merging import CANDLES_PER_PIECE, mergeable
+from candle_ingestor.settle.merging import made_by, mergeable, pieces
 from candle_ingestor.verify.comparing import candle_differences
 from candle_ingestor.verify.findings import Check, Difference, Kind
 
@@ -49,12 +50,12 @@ def merged_pieces(ledger: Ledger, series: Series, within: IntervalSet) -> Iterat
     to_be_made = EMPTY
     for basis, part in merging.parts(within):
         to_be_made = to_be_made | (mergeable(ledger, basis) & part)
-        for piece in _pieces(series, part & record.covered):
+        for piece in pieces(series.timeframe, part & record.covered):
             yield _made_again(ledger, series, basis, piece)
     known = record.covered | to_be_made
     if known:
         hull = IntervalSet.of(known.start_ms, known.end_ms) & within
-        for piece in _pieces(series, hull - known - merging.stale):
+        for piece in pieces(series.timeframe, hull - known - merging.stale):
             stored = ledger.candles_in(series, piece)
             nothing = no_candles(series)
             found = candle_differences(Check.MERGED, series, stored, nothing)
@@ -77,10 +78,7 @@ def repaired_piece(piece: MergedPiece, minutes: IntervalSet) -> Replacement:
 def _made_again(
     ledger: Ledger, series: Series, basis: MergeBasis, span: IntervalSet
 ) -> MergedPiece:
-    covered = {s.exchange: ledger.record(s).covered & span for s in basis.sources}
-    candles = {s.exchange: ledger.candles_in(s, covered[s.exchange]) for s in basis.sources}
-    hull = Interval(span.start_ms, span.end_ms)
-    right = merge_candles(candles, covered, hull, series.timeframe, basis.rules)
+    right = made_by(ledger, basis, series.timeframe, span)
     stored = ledger.candles_in(series, span)
     unfounded = span - right.covered
     found = [
@@ -99,12 +97,3 @@ def _made_again(
         if each.interval is not None and not unfounded.contains(each.interval.start_ms)
     ]
     return MergedPiece(series, span, basis, right, found)
-
-
-def _pieces(series: Series, intervals: IntervalSet) -> Iterator[IntervalSet]:
-    longest_ms = CANDLES_PER_PIECE * series.timeframe.duration_ms
-    rest = intervals
-    while rest:
-        window = IntervalSet.of(rest.start_ms, rest.start_ms + longest_ms)
-        yield rest & window
-        rest = rest - window

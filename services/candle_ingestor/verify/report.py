@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from candle_ingestor.model.series import Series
-from candle_ingestor.model.times import iso_text
+from candle_ingestor.model.times import iso_text, iso_text_if
 from candle_ingestor.verify.asking import ExchangeChecked, SeriesChecked, could_not_be_asked
 from candle_ingestor.verify.findings import Check, Difference, Findings, Kind
 from candle_ingestor.verify.partitions import FolderChecked
@@ -82,8 +82,8 @@ def verify_json(report: VerifyReport, store: str, now_ms: int) -> dict[str, Any]
         "status": report.status,
         "sample": report.sample,
         "seed": report.seed,
-        "start": _time(report.start_ms),
-        "end": _time(report.end_ms),
+        "start": iso_text_if(report.start_ms),
+        "end": iso_text_if(report.end_ms),
         "repair": report.repairs,
         "stop_reason": report.stop_reason,
         "exchanges": [
@@ -93,7 +93,7 @@ def verify_json(report: VerifyReport, store: str, now_ms: int) -> dict[str, Any]
         "series": [_series(each, findings) for each in report.series.values()],
         "merged": [
             {
-                **_names(each.series),
+                **each.series.fields,
                 "compared": each.compared,
                 "differing": findings.by_series[Check.MERGED, each.series],
             }
@@ -101,7 +101,7 @@ def verify_json(report: VerifyReport, store: str, now_ms: int) -> dict[str, Any]
         ],
         "partitions": [
             {
-                **_names(each.series),
+                **each.series.fields,
                 "folder": str(each.folder),
                 "months": each.months,
                 "pending": each.pending,
@@ -138,7 +138,7 @@ def difference_json(difference: Difference) -> dict[str, Any]:
     return {
         "check": difference.check.value,
         "kind": difference.kind.value,
-        **_names(difference.series),
+        **difference.series.fields,
         "start": None if interval is None else iso_text(interval.start_ms),
         "end": None if interval is None else iso_text(interval.end_ms),
         "month": None if month is None else str(month),
@@ -156,7 +156,7 @@ def _values(values: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _series(checked: SeriesChecked, findings: Findings) -> dict[str, Any]:
     return {
-        **_names(checked.series),
+        **checked.series.fields,
         "known": checked.known,
         "provisional": checked.provisional,
         "beyond_reach": checked.beyond_reach,
@@ -166,15 +166,3 @@ def _series(checked: SeriesChecked, findings: Findings) -> dict[str, Any]:
         "unanswered": dict(sorted(checked.unanswered.items())),
         "not_asked": checked.not_askable or None,
     }
-
-
-def _names(series: Series) -> dict[str, str]:
-    return {
-        "exchange": series.exchange,
-        "symbol": str(series.symbol),
-        "timeframe": str(series.timeframe),
-    }
-
-
-def _time(time_ms: int | None) -> str | None:
-    return None if time_ms is None else iso_text(time_ms)

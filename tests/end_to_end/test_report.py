@@ -289,6 +289,16 @@ def test_a_file_is_written_whole_and_standard_output_says_where(job: Any) -> Non
     assert len(list((job.folder / "made").iterdir())) == len(printed)
 
 
+def test_standard_output_may_be_named_and_has_the_report_alone(job: Any) -> None:
+    job.run_well(**FETCHING, symbols="BTC/USD")
+
+    named = looked(job, format="json", output="/dev/stdout")
+
+    assert named.exit_code == 0, named.errors
+    assert len(json.loads(named.output)["series"]) == 1 + len(EXCHANGES)
+    assert Path("/dev/stdout").is_symlink()
+
+
 @pytest.mark.parametrize("flag", ["output", "download_list_path"])
 def test_a_file_that_cannot_be_written_is_told_of_before_the_work(flag: str, job: Any) -> None:
     (job.folder / "taken").write_text("")

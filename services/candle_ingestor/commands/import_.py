@@ -46,7 +46,7 @@ from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.progress import Progress
 from candle_ingestor.operations.run_lock import RunLockLostError
 from candle_ingestor.operations.stopping import StopSignal
-from candle_ingestor.operations.writable import require_writable, write_named_file
+from candle_ingestor.operations.writable import require_writable_file, write_named_file
 from candle_ingestor.settle.outcome import TickerOutcome
 from candle_ingestor.settle.ticker import Ticker
 
@@ -309,7 +309,7 @@ def _report_json(run: ImportRun) -> dict[str, Any]:
 def _refuse_unwritable(config: Config) -> None:
     path = config.run.run_report_path
     if path is not None:
-        require_writable("--run_report_path", path.parent)
+        require_writable_file("--run_report_path", path)
 
 
 def _stop_without_lock(stop: StopSignal, loss: RunLockLostError) -> None:

@@ -289,6 +289,25 @@ def test_a_file_is_written_whole_and_standard_output_says_where(job: Any) -> Non
     assert len(list((job.folder / "made").iterdir())) == len(printed)
 
 
+@pytest.mark.parametrize("command", ["status", "gaps", "report", "quality", "verify", "prune"])
+def test_what_the_store_knows_nothing_of_is_a_mistake_of_every_command(
+    command: str, job: Any
+) -> None:
+    job.run_well(**FETCHING, symbols="BTC/USD")
+    if command != "verify":
+        job.settings.pop("exchange_settings_file")
+    flags = {"before": "2024-05-03", "yes": True} if command == "prune" else {}
+
+    length = job.run(command, candle_granularity_minutes=5, **flags)
+    exchange = job.run(command, exchanges="bitstamp,gemini", **flags)
+
+    assert (length.exit_code, exchange.exit_code) == (MISTAKE, MISTAKE)
+    assert "candles.sqlite has no 5m candles; there are 1h" in length.complaint
+    assert "has no candles of gemini; it has those of bitstamp, coinbaseexchange" in (
+        exchange.complaint
+    )
+
+
 def test_standard_output_may_be_named_and_has_the_report_alone(job: Any) -> None:
     job.run_well(**FETCHING, symbols="BTC/USD")
 

@@ -22,7 +22,6 @@ from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.quality_rules import QualityRule
 from candle_ingestor.model.series import Series
 from candle_ingestor.operations.clock import Clock
-from candle_ingestor.quality.findings import Finding
 from candle_ingestor.quality.findings_json import quality_csv, quality_json
 from candle_ingestor.quality.tuning import Tuning
 from candle_ingestor.quality.watching import markets_of, watch_market
@@ -49,8 +48,15 @@ def quality(config: Config, clock: Clock, console: Console) -> int:
             for market in markets_of(ledger, list(heads))
         ]
         empty = None if ledger.records else nothing_stored(store)
-    findings = [one for each in watched for one in each.findings if _is_asked_for(config, one)]
-    candles = {series: count for each in watched for series, count in each.candles.items()}
+    findings = [
+        one for each in watched for one in each.findings if _is_asked_for(config, one.exchange)
+    ]
+    candles = {
+        series: count
+        for each in watched
+        for series, count in each.candles.items()
+        if _is_asked_for(config, series.exchange)
+    }
     if config.run.format == "json":
         print_json(console, quality_json(findings, candles, store.description, now_ms))
     elif config.run.format == "csv":
@@ -84,7 +90,7 @@ def _tuning(config: Config) -> Tuning:
     return Tuning(said.rules or frozenset(QualityRule), said.sensitivity, said.thresholds)
 
 
-def _is_asked_for(config: Config, finding: Finding) -> bool:
+def _is_asked_for(config: Config, exchange: str) -> bool:
     if config.origins.get("exchanges") is not Origin.FLAG:
         return True
-    return finding.exchange in config.exchanges.names
+    return exchange in config.exchanges.names

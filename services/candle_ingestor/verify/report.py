@@ -60,6 +60,12 @@ class VerifyReport:
         return could_not_be_asked(self.exchanges.values(), self.series.values())
 
     @property
+    def compared(self) -> int:
+        """How much was compared: candle lengths of exchanges and merged ones, and months."""
+        checked = (*self.series.values(), *self.merged.values())
+        return sum(each.compared for each in checked) + sum(each.months for each in self.folders)
+
+    @property
     def status(self) -> str:
         """`differs`, `not_asked`, `stopped`, `repaired` or `agrees`, the first that is so."""
         if self.findings.left or self.errors:

@@ -308,6 +308,20 @@ def test_what_the_store_knows_nothing_of_is_a_mistake_of_every_command(
     )
 
 
+def test_the_commands_of_the_page_name_the_store_as_those_of_gaps_do(job: Any) -> None:
+    job.run_well(**FETCHING, symbols="BTC/USD", sqlite_path="kept/other.sqlite")
+
+    looked(
+        job,
+        format="html",
+        output="page.html",
+        sqlite_path="kept/other.sqlite",
+        now="2024-05-03T09:00:10",
+    )
+
+    assert "--sqlite_path=kept/other.sqlite" in (job.folder / "page.html").read_text()
+
+
 def test_standard_output_may_be_named_and_has_the_report_alone(job: Any) -> None:
     job.run_well(**FETCHING, symbols="BTC/USD")
 

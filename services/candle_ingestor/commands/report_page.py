@@ -6,7 +6,7 @@ import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 
-from candle_ingestor.commands.reading import read_runs
+from candle_ingestor.commands.reading import place_flags, read_runs
 from candle_ingestor.completeness.gap_list import series_gaps, worst_first
 from candle_ingestor.completeness.report import CompletenessReport
 from candle_ingestor.config import Config
@@ -47,6 +47,7 @@ def report_page(config: Config, ledger: Ledger, report: CompletenessReport) -> s
                     report.now_ms,
                     settle_seconds,
                     is_running=report.is_running,
+                    place=place_flags(config),
                 )
             ),
             reports,

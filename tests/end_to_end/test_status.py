@@ -133,7 +133,8 @@ def test_an_empty_store_stays_so_and_is_told_of(new_job: Any, flags: dict[str, A
     machine = looking(job, "status", format="json")
 
     assert (text.exit_code, machine.exit_code) == (0, 0)
-    assert "holds nothing yet" in text.output
+    assert "holds nothing yet: there is no such file" in text.output
+    assert "--sqlite_path names another" in text.output
     assert json.loads(machine.output)["series"] == []
     assert list(job.folder.iterdir()) == []
 

@@ -128,8 +128,11 @@ def print_plain(console: Console, text: str) -> None:
 
 def nothing_stored(store: Store) -> str:
     """What is said of an empty store."""
-    said = store.description
-    return f"{said[0].upper()}{said[1:]} holds nothing yet. The command ingest fetches candles."
+    said = f"{store.description[0].upper()}{store.description[1:]} holds nothing yet"
+    if store.size_bytes() == 0:
+        said += ": there is no such file. --sqlite_path names another, or"
+        return f"{said} the command ingest fetches candles into it."
+    return f"{said}. The command ingest fetches candles."
 
 
 def _require_exchanges(config: Config, ledger: Ledger) -> None:

@@ -322,6 +322,16 @@ def test_the_commands_of_the_page_name_the_store_as_those_of_gaps_do(job: Any) -
     assert "--sqlite_path=kept/other.sqlite" in (job.folder / "page.html").read_text()
 
 
+def test_a_file_that_is_called_a_page_and_gets_text_is_warned_about(job: Any) -> None:
+    job.run_well(**FETCHING, symbols="BTC/USD")
+
+    text = looked(job, output="page.html")
+    page = looked(job, output="page.html", format="html")
+
+    assert "page.html gets the report as text; --format=html makes it HTML" in text.errors
+    assert "gets the report as text" not in page.errors
+
+
 def test_standard_output_may_be_named_and_has_the_report_alone(job: Any) -> None:
     job.run_well(**FETCHING, symbols="BTC/USD")
 

@@ -1,7 +1,7 @@
 import errno
 import os
-import threading
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 

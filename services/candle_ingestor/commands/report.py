@@ -170,6 +170,13 @@ def _refuse_unwritable(config: Config) -> None:
     if config.run.output is None and (config.run.opens or config.run.format == "html"):
         flag = "--open" if config.run.opens else "--format=html"
         raise ConfigurationError(f"{flag}: add --output=PATH, the file that the page is written to")
+    if config.run.output is not None and not config.is_given("format"):
+        form = config.run.output.suffix.removeprefix(".").lower()
+        if form in ("html", "json", "csv"):
+            log.warning(
+                "--output: %s gets the report as text; --format=%s makes it %s",
+                *(config.run.output, form, form.upper()),
+            )
     for flag, path in (
         ("--output", config.run.output),
         ("--download_list_path", config.run.download_list_path),

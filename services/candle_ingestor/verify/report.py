@@ -62,8 +62,9 @@ class VerifyReport:
     @property
     def compared(self) -> int:
         """How much was compared: candle lengths of exchanges and merged ones, and months."""
-        checked = (*self.series.values(), *self.merged.values())
-        return sum(each.compared for each in checked) + sum(each.months for each in self.folders)
+        asked = sum(each.compared for each in self.series.values())
+        merged = sum(each.compared for each in self.merged.values())
+        return asked + merged + sum(each.months for each in self.folders)
 
     @property
     def status(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from difflib import get_close_matches
 from shlex import quote
 from typing import Any
 
@@ -169,5 +170,7 @@ def _of_symbols(config: Config, ledger: Ledger, heads: list[Series]) -> list[Ser
 
 
 def _hint(unknown: Symbol, held: set[Symbol]) -> str:
-    meant = did_you_mean(str(unknown), map(str, held))
+    # Of symbols of one quote half the letters are the same; what was meant has a base like it.
+    bases = get_close_matches(unknown.base, {symbol.base for symbol in held})
+    meant = did_you_mean(str(unknown), [str(each) for each in held if each.base in bases])
     return f" ({meant})" if meant else ""

@@ -94,6 +94,12 @@ _group(
     flags.DEFINE_bool(
         "open", False, "Open the page in the browser of this machine when it is written."
     ),
+    flags.DEFINE_bool(
+        "findings",
+        False,
+        "Also tell what the quality watch finds; it reads all candles, some two seconds a million. "
+        "A page has the findings in any case.",
+    ),
     flags.DEFINE_float(
         "fail_below",
         None,

@@ -59,6 +59,9 @@ def main(
         return error.exit_code
 
 
+_KEEP_FREED_MEMORY = "dirty_decay_ms:10000,muzzy_decay_ms:10000"
+
+
 def _run(
     arguments: Arguments, environment: Mapping[str, str], when_loaded: Callable[[], object]
 ) -> int:
@@ -79,6 +82,9 @@ def _run(
         # Their tables are short: a second thread costs more than it gives. Over many blocks of a
         # large file each thread would also keep memory of its own.
         os.environ.setdefault("POLARS_MAX_THREADS", "1")
+        # A page after page needs the same memory again. Given back to the system between two, as
+        # Polars has it, it costs a twentieth of the run to get it.
+        os.environ.setdefault("_RJEM_MALLOC_CONF", _KEEP_FREED_MEMORY)
     function = _command(arguments.command).load()
     when_loaded()
     return function(config, clock, _console())

@@ -132,6 +132,18 @@ def test_csv_has_the_same_findings(job: Any) -> None:
     assert rows[0]["value"] == "60.0"
 
 
+def test_a_report_tells_of_the_findings_where_it_is_asked_to(job: Any) -> None:
+    asked = json.loads(job.run_well("report", "--findings", format="json").output)
+    unasked = json.loads(job.run_well("report", format="json").output)
+    tuned = job.run_well("report", "--findings", quality_rules="price_spike").output
+
+    assert asked["findings"] == findings(job)
+    assert unasked["findings"] is None
+    assert "1 finding in" in tuned
+    assert "price_spike" in tuned
+    assert "suspected_outage" not in tuned
+
+
 def test_span_exchanges_rules_and_thresholds_choose(job: Any) -> None:
     assert names(findings(job, backfill_start_date="2024-03-05")) == [SPIKE]
     assert names(findings(job, backfill_end_date="2024-03-05")) == [OUTAGE]

@@ -15,16 +15,14 @@ from candle_ingestor.commands.reading import (
     shown_series,
 )
 from candle_ingestor.commands.saying import say
+from candle_ingestor.commands.watching import watch
 from candle_ingestor.config import Config
 from candle_ingestor.config.origins import Origin
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.intervals import Interval
-from candle_ingestor.model.quality_rules import QualityRule
 from candle_ingestor.model.series import Series
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.quality.findings_json import quality_csv, quality_json
-from candle_ingestor.quality.tuning import Tuning
-from candle_ingestor.quality.watching import markets_of, watch_market
 
 
 def quality(config: Config, clock: Clock, console: Console) -> int:
@@ -43,18 +41,12 @@ def quality(config: Config, clock: Clock, console: Console) -> int:
         heads = {
             head: None for each in shown_series(config, ledger) for head in _heads_of(ledger, each)
         }
-        watched = [
-            watch_market(ledger, market, _asked(config, now_ms), _tuning(config))
-            for market in markets_of(ledger, list(heads))
-        ]
+        watched = watch(config, ledger, heads, _asked(config, now_ms))
         empty = None if ledger.records else nothing_stored(store)
-    findings = [
-        one for each in watched for one in each.findings if _is_asked_for(config, one.exchange)
-    ]
+    findings = [one for one in watched.findings if _is_asked_for(config, one.exchange)]
     candles = {
         series: count
-        for each in watched
-        for series, count in each.candles.items()
+        for series, count in watched.candles.items()
         if _is_asked_for(config, series.exchange)
     }
     if config.run.format == "json":
@@ -83,11 +75,6 @@ def _asked(config: Config, now_ms: int) -> Interval | None:
     return Interval(
         start_ms if has_start and start_ms is not None else 0, now_ms if end_ms is None else end_ms
     )
-
-
-def _tuning(config: Config) -> Tuning:
-    said = config.quality
-    return Tuning(said.rules or frozenset(QualityRule), said.sensitivity, said.thresholds)
 
 
 def _is_asked_for(config: Config, exchange: str) -> bool:

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from candle_ingestor.commands.completeness_table import complete_words, print_completeness
 from candle_ingestor.commands.download_list import write_download_list
+from candle_ingestor.commands.quality_table import print_findings
 from candle_ingestor.commands.reading import (
     nothing_stored,
     place_flags,
@@ -22,6 +23,7 @@ from candle_ingestor.commands.reading import (
 )
 from candle_ingestor.commands.report_page import open_page, report_page
 from candle_ingestor.commands.saying import say
+from candle_ingestor.commands.watching import Watched, watch
 from candle_ingestor.completeness.report import CompletenessReport, ReportParts, make_report
 from candle_ingestor.completeness.report_json import report_csv, report_json
 from candle_ingestor.completeness.runs import RUNNING
@@ -32,6 +34,7 @@ from candle_ingestor.model.series import Series
 from candle_ingestor.model.texts import some_of
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.writable import is_stream, require_writable_file, write_named_file
+from candle_ingestor.quality.findings_json import finding_json
 from candle_ingestor.symbols.tiers import TIER_FLAG, is_of_tier, require_known_tiers
 
 log = logging.getLogger(__name__)
@@ -65,7 +68,9 @@ def report(config: Config, clock: Clock, console: Console) -> int:
         if config.run.format == "html":
             print_plain(page, report_page(config, ledger, found))
         elif found.series or config.run.format != "text":
-            _PRINTERS[config.run.format](found, page)
+            heads = [each.series for each in found.counted]
+            watched = watch(config, ledger, heads) if config.run.has_findings else None
+            _PRINTERS[config.run.format](found, watched, page)
         else:
             say(page, nothing_stored(store))
     if config.run.output is not None:
@@ -133,16 +138,24 @@ def _tiers_of(ledger: Ledger, series: Series) -> list[int | str]:
     return [tier for tier in of_series if tier is not None]
 
 
-def _print_json(found: CompletenessReport, console: Console) -> None:
-    print_json(console, report_json(found))
+def _print_text(found: CompletenessReport, watched: Watched | None, console: Console) -> None:
+    print_completeness(found, console)
+    if watched is not None:
+        console.print()
+        print_findings(watched.findings, watched.candles, console)
 
 
-def _print_csv(found: CompletenessReport, console: Console) -> None:
+def _print_json(found: CompletenessReport, watched: Watched | None, console: Console) -> None:
+    findings = None if watched is None else list(map(finding_json, watched.findings))
+    print_json(console, {**report_json(found), "findings": findings})
+
+
+def _print_csv(found: CompletenessReport, _: Watched | None, console: Console) -> None:
     print_plain(console, report_csv(found))
 
 
-_PRINTERS: Mapping[str, Callable[[CompletenessReport, Console], None]] = {
-    "text": print_completeness,
+_PRINTERS: Mapping[str, Callable[[CompletenessReport, Watched | None, Console], None]] = {
+    "text": _print_text,
     "json": _print_json,
     "csv": _print_csv,
 }

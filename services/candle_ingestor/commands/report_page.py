@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import webbrowser
-from collections.abc import Sequence
 from pathlib import Path
 
 from candle_ingestor.commands.reading import place_flags, read_runs
+from candle_ingestor.commands.watching import watch
 from candle_ingestor.completeness.gap_list import series_gaps, worst_first
 from candle_ingestor.completeness.report import CompletenessReport
 from candle_ingestor.config import Config
 from candle_ingestor.ledger.ledger import Ledger
-from candle_ingestor.model.series import Series
-from candle_ingestor.page.content import Page, PageFinding, PageHead
+from candle_ingestor.page.content import Page, PageHead
 from candle_ingestor.page.document import page_html
 from candle_ingestor.page.filling import page_finding, page_gaps, page_runs, page_series
 from candle_ingestor.page.reading import read_chart
-from candle_ingestor.quality.watching import markets_of, watch_market
 
 _RUNS_SHOWN = 20
 _MOST_PLACES = 20
@@ -35,7 +33,7 @@ def report_page(config: Config, ledger: Ledger, report: CompletenessReport) -> s
     reports = {each.series: each for each in report.series}
     heads = [each.series for each in report.counted]
     lines = sum(1 + len(ledger.record(head).sources) for head in heads)
-    findings = _findings(ledger, heads)
+    findings = watch(config, ledger, heads).by_head
     made = []
     for head in heads:
         series = [each for each in (head, *ledger.record(head).sources) if each in reports]
@@ -52,7 +50,7 @@ def report_page(config: Config, ledger: Ledger, report: CompletenessReport) -> s
             ),
             reports,
         )
-        found = tuple(findings.get(head, ()))
+        found = tuple(map(page_finding, findings.get(head, ())))
         mine = [gap.interval for gap in gaps if gap.series == head]
         places = [one.interval for one in found][:_MOST_PLACES] + mine[:_MOST_PLACES]
         closed_end_ms = head.timeframe.closed_end_ms(report.now_ms, settle_seconds)
@@ -60,16 +58,6 @@ def report_page(config: Config, ledger: Ledger, report: CompletenessReport) -> s
         chart = read_chart(ledger, head, places, lines, report.now_ms, settle_seconds)
         made.append(PageHead(status, tuple(sources), chart, gaps, found))
     return page_html(Page(report.store, report.now_ms, tuple(made), page_runs(runs)))
-
-
-def _findings(ledger: Ledger, heads: Sequence[Series]) -> dict[Series, list[PageFinding]]:
-    """What the quality watch finds, by the series that stands for the symbol."""
-    found: dict[Series, list[PageFinding]] = {}
-    for market in markets_of(ledger, heads):
-        for one in watch_market(ledger, market, None).findings:
-            head = market.merged or Series(one.exchange, one.symbol, one.timeframe)
-            found.setdefault(head, []).append(page_finding(one))
-    return found
 
 
 def open_page(path: Path) -> bool:

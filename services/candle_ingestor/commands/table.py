@@ -136,7 +136,7 @@ _USED_BY_GROUP: Mapping[str, tuple[str, ...]] = {
     "Export": ("ingest", "export", "import", "verify", "prune", "demo"),
     "Verify": ("verify",),
     "Prune": ("prune",),
-    "Quality": ("quality",),
+    "Quality": ("quality", "report"),
     "Of the older service": (),
 }
 
@@ -151,7 +151,9 @@ _USED_BY_FLAG: Mapping[str, tuple[str, ...]] = {
     "newest": ("runs",),
     "output": ("report", "demo"),
     "open": ("report", "demo"),
+    "findings": ("report",),
     "fail_below": ("report",),
+    "fail_on_findings": ("quality",),
     "tier": ("ingest", "report"),
     "download_list_path": (*_FETCHING, "report"),
     "report": (*_FETCHING, "import"),

@@ -112,6 +112,7 @@ def config_from_flags(
             newest=values.newest,
             output=_path(values.output),
             opens=values.open,
+            has_findings=values.findings,
             fail_below=values.fail_below,
             words=tuple(paths),
         ),

@@ -32,6 +32,7 @@ class RunConfig:
         newest: how many runs it lists.
         output: the file that a report is written to; None for standard output.
         opens: whether a page that is written is opened in a browser.
+        has_findings: whether a report also tells what the quality watch finds.
         fail_below: the least completeness in percent that a report ends well with; None for any.
         words: what was named after the command.
     """
@@ -49,6 +50,7 @@ class RunConfig:
     newest: int = 20
     output: Path | None = None
     opens: bool = False
+    has_findings: bool = False
     fail_below: float | None = None
     words: tuple[str, ...] = ()
 

@@ -20,19 +20,23 @@ def kept(position: int) -> str:
 
 
 def mark_kept(table: pl.DataFrame, positions: Sequence[int], allowed: Fraction) -> pl.DataFrame:
-    """Adds the `kept` columns and `disagrees`, in any row order.
+    """Adds the `kept` columns and `disagrees`.
 
     `table` holds two or more candles a row and their integer columns. `allowed` is the deviation
     as a share of the median. `disagrees` marks minutes with a deviation where nothing is left out.
     """
     suspicious = table.select(_may_deviate(positions, float(allowed))).to_series()
-    calm = table.filter(~suspicious).with_columns(
+    marked = table.with_columns(
         *(present(position).alias(kept(position)) for position in positions),
         pl.lit(value=False).alias(DISAGREES),
     )
     if not suspicious.any():
-        return calm
-    return pl.concat([calm, _judged(table.filter(suspicious), positions, allowed)])
+        return marked
+    judged = _judged(table.filter(suspicious), positions, allowed)
+    rows = suspicious.arg_true()
+    return marked.with_columns(
+        marked[name].scatter(rows, judged[name]) for name in (*map(kept, positions), DISAGREES)
+    )
 
 
 def _may_deviate(positions: Sequence[int], allowed: float) -> pl.Expr:

@@ -36,18 +36,11 @@ def side_by_side(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
         times = ascending.filter(ascending.ne_missing(ascending.shift(1)))
     parts = [times.to_frame()]
     for position, frame in enumerate(frames):
-        values = frame.select(pl.col(name).alias(column(name, position)) for name in VALUE_COLUMNS)
-        is_complete = frame.height == times.len()
+        at_each = frame
+        if frame.height < times.len():
+            # Without tolerance only a row of the same time is met, null where there is none.
+            at_each = parts[0].join_asof(frame, on="open_time_ms", tolerance=0)
         parts.append(
-            values if is_complete else values.select(pl.all().gather(_rows_at(times, frame)))
+            at_each.select(pl.col(name).alias(column(name, position)) for name in VALUE_COLUMNS)
         )
     return pl.concat(parts, how="horizontal")
-
-
-def _rows_at(times: pl.Series, frame: pl.DataFrame) -> pl.Series:
-    """The frame's row of each time, null where it has none."""
-    # Looking ascending times up in ascending times is faster than a join.
-    open_times = pl.lit(frame["open_time_ms"])
-    row = open_times.search_sorted(pl.col("open_time_ms")).clip(upper_bound=frame.height - 1)
-    has_one = open_times.gather(row) == pl.col("open_time_ms")
-    return times.to_frame().select(pl.when(has_one).then(row)).to_series()

@@ -147,6 +147,36 @@ def test_a_reader_that_leaves_is_no_error(arguments: str, flags: list[str]) -> N
         assert ended.stderr == f"{code}\n"
 
 
+def into(redirection: str, arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = f"{sys.executable} -P -m candle_ingestor {arguments} {redirection}"
+    return subprocess.run(
+        ["bash", "-c", command],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(SERVICES)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("arguments", ["help", "status", "status --format=json"])
+def test_a_full_disk_below_standard_output_is_said_in_a_line(
+    arguments: str, tmp_path: Path
+) -> None:
+    ended = into(">/dev/full", arguments, tmp_path)
+
+    assert ended.returncode == 3
+    assert "standard output cannot be written: No space left on device" in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_closed_standard_output_changes_nothing(tmp_path: Path) -> None:
+    ended = into(">&-", "status", tmp_path)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -8,8 +8,8 @@ import signal
 import sys
 from types import FrameType
 
-from candle_ingestor.errors import INTERRUPTED
-from candle_ingestor.operations.lasting_output import outlive_readers
+from candle_ingestor.errors import INTERRUPTED, DependencyError
+from candle_ingestor.operations.lasting_output import OutputError, outlive_readers
 
 _STAYS_WHOLE = "what is stored is whole, and the same command goes on from there"
 
@@ -34,7 +34,12 @@ def entry_point() -> None:
     outlive_readers()
     try:
         main = importlib.import_module("candle_ingestor.main")
-        sys.exit(main.main(sys.argv, os.environ, when_loaded=_collect_seldom))
+        exit_code = main.main(sys.argv, os.environ, when_loaded=_collect_seldom)
+        sys.stdout.flush()
+        sys.exit(exit_code)
+    except OutputError as error:
+        _say(f"standard output cannot be written: {error.strerror}; what is stored is whole")
+        sys.exit(DependencyError.exit_code)
     except KeyboardInterrupt:
         _say(f"{'Stopped by SIGTERM' if is_terminated else 'Interrupted'}; {_STAYS_WHOLE}")
         sys.exit(0 if is_terminated else INTERRUPTED)

@@ -201,7 +201,7 @@ def test_an_imported_file_can_be_imported_again(new_job: Any, tmp_path: Path, ms
     assert len(stored) == 10
 
     told = prune(job, "--yes", before="2023-01-01T00:05").output
-    assert "Forgotten: that 1 file was imported" in told
+    assert "Forgotten: the import of 1 file, so that it can be done again" in told
     assert len(job.stored.of_exchange("kraken", "BTC/USD")) == 5
 
     job.run_well("import", str(archive))

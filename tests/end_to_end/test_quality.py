@@ -153,6 +153,19 @@ def test_span_exchanges_rules_and_thresholds_choose(job: Any) -> None:
     assert names(findings(job, quality_thresholds="suspected_outage:61")) == [SPIKE]
 
 
+def test_only_what_was_looked_at_is_called_right(job: Any) -> None:
+    whole = json.loads(job.run_well("quality", format="json").output)
+    chosen = json.loads(job.run_well("quality", format="json", exchanges="kraken").output)
+    before = job.run_well(
+        "quality", backfill_start_date="2024-01-01", backfill_end_date="2024-01-02"
+    )
+
+    assert len(whole["series"]) > 1
+    assert {one["exchange"] for one in chosen["series"]} == {"kraken"}
+    assert "There is no candle to look at" in before.output
+    assert "Nothing looks wrong" not in before.output
+
+
 def test_a_pipeline_may_fail_on_findings(job: Any) -> None:
     assert job.run("quality", "--fail_on_findings").exit_code == 1
     assert job.run("quality", "--fail_on_findings", days=1).exit_code == 0

@@ -290,6 +290,59 @@ def test_a_file_is_written_whole_and_standard_output_says_where(job: Any) -> Non
     assert len(list((job.folder / "made").iterdir())) == len(printed)
 
 
+@pytest.mark.parametrize("command", ["status", "gaps", "report", "quality", "verify", "prune"])
+def test_what_the_store_knows_nothing_of_is_a_mistake_of_every_command(
+    command: str, job: Any
+) -> None:
+    job.run_well(**FETCHING, symbols="BTC/USD")
+    if command != "verify":
+        job.settings.pop("exchange_settings_file")
+    flags = {"before": "2024-05-03", "yes": True} if command == "prune" else {}
+
+    length = job.run(command, candle_granularity_minutes=5, **flags)
+    exchange = job.run(command, exchanges="bitstamp,gemini", **flags)
+
+    assert (length.exit_code, exchange.exit_code) == (MISTAKE, MISTAKE)
+    assert "candles.sqlite has no 5m candles; there are 1h" in length.complaint
+    assert "has no candles of gemini; it has those of bitstamp, coinbaseexchange" in (
+        exchange.complaint
+    )
+
+
+def test_the_commands_of_the_page_name_the_store_as_those_of_gaps_do(job: Any) -> None:
+    job.run_well(**FETCHING, symbols="BTC/USD", sqlite_path="kept/other.sqlite")
+
+    looked(
+        job,
+        format="html",
+        output="page.html",
+        sqlite_path="kept/other.sqlite",
+        now="2024-05-03T09:00:10",
+    )
+
+    assert "--sqlite_path=kept/other.sqlite" in (job.folder / "page.html").read_text()
+
+
+def test_a_file_that_is_called_a_page_and_gets_text_is_warned_about(job: Any) -> None:
+    job.run_well(**FETCHING, symbols="BTC/USD")
+
+    text = looked(job, output="page.html")
+    page = looked(job, output="page.html", format="html")
+
+    assert "page.html gets the report as text; --format=html makes it HTML" in text.errors
+    assert "gets the report as text" not in page.errors
+
+
+def test_standard_output_may_be_named_and_has_the_report_alone(job: Any) -> None:
+    job.run_well(**FETCHING, symbols="BTC/USD")
+
+    named = looked(job, format="json", output="/dev/stdout")
+
+    assert named.exit_code == 0, named.errors
+    assert len(json.loads(named.output)["series"]) == 1 + len(EXCHANGES)
+    assert Path("/dev/stdout").is_symlink()
+
+
 @pytest.mark.parametrize("flag", ["output", "download_list_path"])
 def test_a_file_that_cannot_be_written_is_told_of_before_the_work(flag: str, job: Any) -> None:
     (job.folder / "taken").write_text("")

@@ -134,6 +134,12 @@ def test_a_name_that_no_run_has_is_a_mistake(new_job: Any, flags: dict[str, Any]
     assert "no run is called 'xyz'" in told.complaint
 
 
+def test_a_symbol_chooses_no_run_and_is_warned_about(new_job: Any, flags: dict[str, Any]) -> None:
+    told = new_job("job", **flags).run_well("runs", symbols="BTC/USD")
+
+    assert "--symbols has no effect on the command runs" in told.errors
+
+
 def test_no_run_at_all_is_told_of(new_job: Any, flags: dict[str, Any]) -> None:
     told = new_job("job", **flags).run_well("runs")
 

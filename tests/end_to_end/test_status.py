@@ -126,6 +126,20 @@ def test_it_reads_beside_a_running_job_and_leaves_no_trace(
     assert sorted(path for path in job.folder.rglob("*")) == before
 
 
+def test_only_a_symbol_that_is_like_it_may_have_been_meant(
+    new_job: Any, market: Any, flags: dict[str, Any]
+) -> None:
+    job = new_job("job", **flags)
+    ingest(job, market)
+
+    other = looking(job, "status", symbols="SOL/USD")
+    like = looking(job, "status", symbols="BTC/USDT")
+
+    assert (other.exit_code, like.exit_code) == (2, 2)
+    assert "did you mean" not in other.complaint
+    assert "did you mean BTC/USD?" in like.complaint
+
+
 def test_an_empty_store_stays_so_and_is_told_of(new_job: Any, flags: dict[str, Any]) -> None:
     job = new_job("job", **flags)
 
@@ -133,7 +147,8 @@ def test_an_empty_store_stays_so_and_is_told_of(new_job: Any, flags: dict[str, A
     machine = looking(job, "status", format="json")
 
     assert (text.exit_code, machine.exit_code) == (0, 0)
-    assert "holds nothing yet" in text.output
+    assert "holds nothing yet: there is no such file" in text.output
+    assert "--sqlite_path names another" in text.output
     assert json.loads(machine.output)["series"] == []
     assert list(job.folder.iterdir()) == []
 

@@ -322,11 +322,21 @@ def test_the_words_name_what_differs_and_the_seed(job: Any, spoilt: dict[str, in
     assert "--repair replaces what differs" in whole.output
 
 
+def test_what_was_not_compared_is_not_said_to_agree(job: Any) -> None:
+    nothing = job.run("verify", "--noverify_exchanges", "--noverify_merged", data_root="none")
+
+    assert nothing.exit_code == 0
+    assert nothing.output == "Nothing was compared.\n"
+    assert "--data_root: there is no folder none; no partition was compared" in nothing.errors
+
+
 def test_an_empty_store_is_told_of_and_csv_is_no_format_of_it(new_job: Any) -> None:
     empty = new_job("empty").run("verify", run_report_path=None)
     table = new_job("table").run("verify", run_report_path=None, format="csv")
+    values = new_job("values").run("verify", run_report_path=None, format="json")
 
-    assert empty.exit_code == 0
+    assert empty.exit_code == values.exit_code == 0
+    assert json.loads(values.output)["series"] == []
     assert "holds nothing yet" in empty.output
     assert table.exit_code == 2
 

@@ -1,13 +1,18 @@
 import errno
 import os
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from candle_ingestor.errors import ConfigurationError
-from candle_ingestor.operations.writable import require_writable, write_named_file
+from candle_ingestor.operations.writable import (
+    require_writable,
+    require_writable_file,
+    write_named_file,
+)
 
 
 def test_a_folder_that_can_be_written_is_left_as_it_was(tmp_path: Path) -> None:
@@ -77,3 +82,32 @@ def test_a_named_file_that_cannot_be_written_is_told_with_its_flag(tmp_path: Pat
 
     assert str(refused.value) == f"--run_report_path: cannot write {path}: Is a directory"
     assert [each.name for each in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_a_named_pipe_is_written_to_and_stays_one(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    text = "told" * 100_000
+    heard: list[str] = []
+    reader = threading.Thread(target=lambda: heard.append(pipe.read_text()))
+    reader.start()
+    require_writable_file("--output", pipe)
+    write_named_file("--output", pipe, text)
+    reader.join(10)
+
+    assert heard == [text]
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_an_open_file_of_the_process_is_added_to_and_not_replaced(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    with told.open("wb") as file:
+        file.write(b"before\n")
+        file.flush()
+        path = Path(f"/proc/self/fd/{file.fileno()}")
+        require_writable_file("--output", path)
+        write_named_file("--output", path, "told\n")
+
+        assert path.is_symlink()
+        assert told.read_text() == "before\ntold\n"

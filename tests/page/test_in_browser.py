@@ -115,6 +115,16 @@ def test_it_shows_what_is_stored_in_figures_and_tables(
     assert "2024-01" in (months.text_content() or "")
 
 
+def test_what_is_told_in_words_is_seen_whole_on_a_wide_screen(
+    market_page: Path, open_tab: Callable[..., Page]
+) -> None:
+    tab = open_tab(market_page)
+    for section in ("#gaps", "#findings"):
+        assert tab.locator(f"{section} tbody tr").count() > 0
+        widths = tab.locator(f"{section} .wide").evaluate("e => [e.scrollWidth, e.clientWidth]")
+        assert widths[0] == widths[1]
+
+
 def test_all_of_the_time_is_shown_first_and_the_wheel_leads_to_minutes(
     market_page: Path, open_tab: Callable[..., Page]
 ) -> None:

@@ -44,7 +44,7 @@ from candle_ingestor.model.times import iso_text
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.progress import Progress
 from candle_ingestor.operations.stopping import StopSignal
-from candle_ingestor.operations.writable import require_writable, write_named_file
+from candle_ingestor.operations.writable import require_writable_file, write_named_file
 from candle_ingestor.settle.outcome import TickerOutcome
 from candle_ingestor.settle.ticker import Ticker
 
@@ -307,4 +307,4 @@ def _report_json(run: ImportRun) -> dict[str, Any]:
 def _refuse_unwritable(config: Config) -> None:
     path = config.run.run_report_path
     if path is not None:
-        require_writable("--run_report_path", path.parent)
+        require_writable_file("--run_report_path", path)

@@ -34,7 +34,11 @@ from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.run_lock import RunLockLostError
 from candle_ingestor.operations.signals import stop_on_signals
 from candle_ingestor.operations.stopping import StopSignal
-from candle_ingestor.operations.writable import require_writable, write_named_file
+from candle_ingestor.operations.writable import (
+    require_writable,
+    require_writable_file,
+    write_named_file,
+)
 from candle_ingestor.symbols.requests import SymbolList
 
 log = logging.getLogger(__name__)
@@ -163,6 +167,4 @@ def _refuse_unwritable(config: Config) -> None:
         ("--download_list_path", config.run.download_list_path),
     ):
         if path is not None:
-            require_writable(flag, path.parent)
-            if path.is_dir():
-                raise ConfigurationError(f"{flag}: {path} is a folder; name a file in it")
+            require_writable_file(flag, path)

@@ -24,8 +24,8 @@ def plan_words(plan: PrunePlan) -> Iterator[str]:
         yield f"State that goes: {some_of(plan.state_keys)}"
     if plan.imported_files:
         yield (
-            f"Forgotten: that {counted(len(plan.imported_files), 'file')} was imported, so that "
-            "it can be again"
+            f"Forgotten: the import of {counted(len(plan.imported_files), 'file')}, so that it can "
+            "be done again"
         )
     if plan.other_targets:
         yield f"Left alone: what was exported to {some_of(plan.other_targets)}"

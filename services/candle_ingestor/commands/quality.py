@@ -21,7 +21,6 @@ from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
 from candle_ingestor.operations.clock import Clock
-from candle_ingestor.quality.findings import Finding
 from candle_ingestor.quality.findings_json import quality_csv, quality_json
 
 
@@ -43,8 +42,12 @@ def quality(config: Config, clock: Clock, console: Console) -> int:
         }
         watched = watch(config, ledger, heads, _asked(config, now_ms))
         empty = None if ledger.records else nothing_stored(store)
-    findings = [one for one in watched.findings if _is_asked_for(config, one)]
-    candles = watched.candles
+    findings = [one for one in watched.findings if _is_asked_for(config, one.exchange)]
+    candles = {
+        series: count
+        for series, count in watched.candles.items()
+        if _is_asked_for(config, series.exchange)
+    }
     if config.run.format == "json":
         print_json(console, quality_json(findings, candles, store.description, now_ms))
     elif config.run.format == "csv":
@@ -73,7 +76,7 @@ def _asked(config: Config, now_ms: int) -> Interval | None:
     )
 
 
-def _is_asked_for(config: Config, finding: Finding) -> bool:
+def _is_asked_for(config: Config, exchange: str) -> bool:
     if not config.is_typed("exchanges"):
         return True
-    return finding.exchange in config.exchanges.names
+    return exchange in config.exchanges.names

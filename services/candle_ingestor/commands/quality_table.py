@@ -36,8 +36,10 @@ def print_findings(
     )
     if findings:
         say(console, f"{counted(len(findings), 'finding')} in {looked_at}. Nothing was changed.")
-    else:
+    elif any(candles.values()):
         say(console, f"Nothing looks wrong in {looked_at}.", "green")
+    else:
+        say(console, "There is no candle to look at in this span.", "yellow")
 
 
 def _series_of(finding: Finding) -> tuple[str, str, int]:

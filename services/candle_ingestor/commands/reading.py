@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from difflib import get_close_matches
 from shlex import quote
 from typing import Any
 
@@ -78,12 +79,18 @@ def shown_series(config: Config, ledger: Ledger, *, with_exchanges: bool = False
     own, and --exchanges names those of them.
 
     Raises:
-        ConfigurationError: if the store knows nothing of one of the symbols that are named.
+        ConfigurationError: if the store has something, and knows nothing of a symbol, an exchange
+            or the length of candles that is named.
     """
     records = ledger.records
     known = list(records)
+    names_exchanges = config.is_typed("exchanges")
+    if names_exchanges:
+        _require_exchanges(config, ledger)
     if config.is_given("candle_granularity_minutes"):
         known = [each for each in known if each.timeframe == config.candles.timeframe]
+        if records and not known:
+            raise _no_such_timeframe(config, ledger)
     sources = {source for record in records.values() for source in record.sources}
     heads = sorted(
         (each for each in known if each.is_merged or each not in sources),
@@ -91,7 +98,6 @@ def shown_series(config: Config, ledger: Ledger, *, with_exchanges: bool = False
     )
     if not config.symbols.are_in_redis:
         heads = _of_symbols(config, ledger, heads)
-    names_exchanges = config.is_typed("exchanges")
     if not (config.run.by_exchange or with_exchanges or names_exchanges):
         return heads
     chosen: dict[Series, None] = {}
@@ -129,8 +135,29 @@ def print_plain(console: Console, text: str) -> None:
 
 def nothing_stored(store: Store) -> str:
     """What is said of an empty store."""
-    said = store.description
-    return f"{said[0].upper()}{said[1:]} holds nothing yet. The command ingest fetches candles."
+    said = f"{store.description[0].upper()}{store.description[1:]} holds nothing yet"
+    if store.size_bytes() == 0:
+        said += ": there is no such file. --sqlite_path names another, or"
+        return f"{said} the command ingest fetches candles into it."
+    return f"{said}. The command ingest fetches candles."
+
+
+def _require_exchanges(config: Config, ledger: Ledger) -> None:
+    held = {series.exchange for series in ledger.records if not series.is_merged}
+    unknown = [name for name in config.exchanges.names if name not in held]
+    if held and unknown:
+        raise ConfigurationError(
+            f"--exchanges: {ledger.store.description} has no candles of "
+            f"{some_of(unknown, _MOST_NAMED)}; it has those of {some_of(sorted(held), _MOST_NAMED)}"
+        )
+
+
+def _no_such_timeframe(config: Config, ledger: Ledger) -> ConfigurationError:
+    held = [str(each) for each in sorted({series.timeframe for series in ledger.records})]
+    return ConfigurationError(
+        f"--candle_granularity_minutes: {ledger.store.description} has no "
+        f"{config.candles.timeframe} candles; there are {some_of(held, _MOST_NAMED)}"
+    )
 
 
 def _of_symbols(config: Config, ledger: Ledger, heads: list[Series]) -> list[Series]:
@@ -149,5 +176,7 @@ def _of_symbols(config: Config, ledger: Ledger, heads: list[Series]) -> list[Ser
 
 
 def _hint(unknown: Symbol, held: set[Symbol]) -> str:
-    meant = did_you_mean(str(unknown), map(str, held))
+    # Of symbols of one quote half the letters are the same; what was meant has a base like it.
+    bases = get_close_matches(unknown.base, {symbol.base for symbol in held})
+    meant = did_you_mean(str(unknown), [str(each) for each in held if each.base in bases])
     return f" ({meant})" if meant else ""

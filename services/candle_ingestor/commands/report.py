@@ -32,7 +32,7 @@ from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.texts import some_of
 from candle_ingestor.operations.clock import Clock
-from candle_ingestor.operations.writable import require_writable, write_named_file
+from candle_ingestor.operations.writable import is_stream, require_writable_file, write_named_file
 from candle_ingestor.quality.findings_json import finding_json
 from candle_ingestor.symbols.tiers import TIER_FLAG, is_of_tier, require_known_tiers
 
@@ -74,7 +74,8 @@ def report(config: Config, clock: Clock, console: Console) -> int:
             say(page, nothing_stored(store))
     if config.run.output is not None:
         write_named_file("--output", config.run.output, text.getvalue())
-        say(console, f"The report is in {config.run.output}")
+        if not is_stream(config.run.output):
+            say(console, f"The report is in {config.run.output}")
         _open_if_wanted(config, config.run.output)
     if config.run.download_list_path is not None:
         write_download_list(found.downloads, config.run.download_list_path)
@@ -180,11 +181,16 @@ def _refuse_unwritable(config: Config) -> None:
     if config.run.output is None and (config.run.opens or config.run.format == "html"):
         flag = "--open" if config.run.opens else "--format=html"
         raise ConfigurationError(f"{flag}: add --output=PATH, the file that the page is written to")
+    if config.run.output is not None and not config.is_given("format"):
+        form = config.run.output.suffix.removeprefix(".").lower()
+        if form in ("html", "json", "csv"):
+            log.warning(
+                "--output: %s gets the report as text; --format=%s makes it %s",
+                *(config.run.output, form, form.upper()),
+            )
     for flag, path in (
         ("--output", config.run.output),
         ("--download_list_path", config.run.download_list_path),
     ):
         if path is not None:
-            require_writable(flag, path.parent)
-            if path.is_dir():
-                raise ConfigurationError(f"{flag}: {path} is a folder; name a file in it")
+            require_writable_file(flag, path)

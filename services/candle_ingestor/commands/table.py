@@ -186,8 +186,10 @@ _USED_BY_FLAG: Mapping[str, tuple[str, ...]] = {
         "quality",
         "report",
     ),
-    "candle_granularity_minutes": _ALL,
-    "settle_seconds": _ALL,
+    **dict.fromkeys(
+        ("symbols", "symbols_file", "candle_granularity_minutes", "settle_seconds"),
+        tuple(command for command in _ALL if command != "runs"),
+    ),
     "refetch_last_candles": (*_FETCHING, "import", "verify"),
     "export_csv": ("ingest", "merge", "import", "verify", "demo"),
     "restate": ("ingest", "export", "import", "verify", "prune", "demo"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +38,8 @@ from candle_ingestor.verify.merged import merged_pieces, repaired_piece
 from candle_ingestor.verify.partitions import FolderChecked, check_folder
 from candle_ingestor.verify.report import MergedChecked, VerifyReport, verify_json
 
+log = logging.getLogger(__name__)
+
 _SEEDS = 1 << 31
 
 
@@ -63,7 +66,7 @@ def verify(config: Config, clock: Clock, console: Console) -> int:
         make_progress(config.run.progress, stop) as progress,
     ):
         ledger = Ledger(store)
-        if not ledger.records:
+        if not ledger.records and config.run.format == "text":
             say(console, nothing_stored(store))
             return 0
         work = _Verification(config, clock, store, ledger, stop, progress)
@@ -201,6 +204,9 @@ class _Verification:
 
     def _compare_partitions(self, chosen: list[Series]) -> list[FolderChecked]:
         self.progress.begin("Comparing partitions")
+        root = self.config.export.data_root
+        if self.config.is_given("data_root") and not root.is_dir():
+            log.warning("--data_root: there is no folder %s; no partition was compared", root)
         folders = []
         for series in chosen:
             if self.stop.is_set():

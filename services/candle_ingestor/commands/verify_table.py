@@ -128,7 +128,10 @@ def _print_end(report: VerifyReport, console: Console) -> None:
     elif report.findings.left:
         say(console, "Nothing was written. --repair replaces what differs.", "red")
     elif not report.findings.total and report.stop_reason is None and not report.is_short:
-        say(console, "All that was compared agrees.", "green")
+        if report.compared:
+            say(console, "All that was compared agrees.", "green")
+        else:
+            say(console, "Nothing was compared.", "yellow")
 
 
 def _when(difference: Difference) -> str:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
+from pathlib import Path
 from typing import TextIO
+
+
+class OutputError(OSError):
+    """What a command prints cannot be written, as on a full disk."""
 
 
 class LastingFile(io.FileIO):
@@ -13,21 +19,34 @@ class LastingFile(io.FileIO):
     A command does its work and ends with its own exit code, whether or not `| head` has left.
     """
 
+    _is_told_of = False
+
     def write(self, data: object, /) -> int:
-        """Writes, or once the reader has left, does as if."""
+        """Writes, or once the reader has left, does as if.
+
+        Raises:
+            OutputError: the first time that the operating system refuses; then it does as if.
+        """
         try:
             return super().write(data)  # type: ignore[arg-type]
         except BrokenPipeError:
-            return memoryview(data).nbytes  # type: ignore[arg-type]
+            pass
+        except OSError as error:
+            if not self._is_told_of:
+                self._is_told_of = True
+                raise OutputError(error.errno, error.strerror) from error
+        return memoryview(data).nbytes  # type: ignore[arg-type]
 
 
 def outlive_readers() -> None:
-    """Makes sys.stdout and sys.stderr such files, where they are plain ones."""
+    """Makes sys.stdout and sys.stderr such files, where they are plain ones or closed."""
     sys.stdout = _lasting(sys.stdout)
     sys.stderr = _lasting(sys.stderr)
 
 
-def _lasting(stream: TextIO) -> TextIO:
+def _lasting(stream: TextIO | None) -> TextIO:
+    if stream is None:
+        return Path(os.devnull).open("w", encoding="utf-8")
     if not isinstance(stream, io.TextIOWrapper):
         return stream
     stream.flush()

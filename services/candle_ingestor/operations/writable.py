@@ -8,6 +8,8 @@ from pathlib import Path
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.operations.atomic_file import replace_file
 
+_OF_SYSTEM = ("/dev", "/proc")
+
 
 def require_writable(flag: str, folder: Path) -> None:
     """Proves that files can be made in the folder, or in the parent that it would be made in.
@@ -28,13 +30,38 @@ def require_writable(flag: str, folder: Path) -> None:
         ) from error
 
 
+def require_writable_file(flag: str, path: Path) -> None:
+    """Proves that `write_named_file` may write the path. Nothing is left behind.
+
+    Raises:
+        ConfigurationError: if not, naming the flag.
+    """
+    if is_stream(path):
+        return
+    require_writable(flag, path.parent)
+    if path.is_dir():
+        raise ConfigurationError(f"{flag}: {path} is a folder; name a file in it")
+
+
 def write_named_file(flag: str, path: Path, text: str) -> None:
     """Writes the file that a flag names, whole or not at all.
+
+    What is no file, such as /dev/stdout or a named pipe, is written to and stays what it is.
 
     Raises:
         ConfigurationError: if it cannot be written, naming the flag.
     """
     try:
-        replace_file(path, text.encode())
+        if is_stream(path):
+            with path.open("ab") as stream:
+                stream.write(text.encode())
+        else:
+            replace_file(path, text.encode())
     except OSError as error:
         raise ConfigurationError(f"{flag}: cannot write {path}: {error.strerror}") from error
+
+
+def is_stream(path: Path) -> bool:
+    """Whether it is no file that can be replaced; all below /dev and /proc is none."""
+    is_of_system = any(path.absolute().is_relative_to(root) for root in _OF_SYSTEM)
+    return path.exists() and not path.is_dir() and (is_of_system or not path.is_file())

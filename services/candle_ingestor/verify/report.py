@@ -60,6 +60,13 @@ class VerifyReport:
         return could_not_be_asked(self.exchanges.values(), self.series.values())
 
     @property
+    def compared(self) -> int:
+        """How much was compared: candle lengths of exchanges and merged ones, and months."""
+        asked = sum(each.compared for each in self.series.values())
+        merged = sum(each.compared for each in self.merged.values())
+        return asked + merged + sum(each.months for each in self.folders)
+
+    @property
     def status(self) -> str:
         """`differs`, `not_asked`, `stopped`, `repaired` or `agrees`, the first that is so."""
         if self.findings.left or self.errors:

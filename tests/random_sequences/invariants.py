@@ -128,7 +128,8 @@ def end_violations(
             reasons = {r.value: spans(i & missing) for r, i in record.coverage.reasons.items()}
             yield f"{series}: {spans(missing)} is not known at the end: {reasons}"
         beyond = reason_intervals(record, GapReason.BEYOND_REACH)
-        known = content.within(series, record.covered)
+        # A provisional candle may be one that the exchange has taken back since.
+        known = content.within(series, record.covered - record.provisional)
         after_known = beyond & IntervalSet.of(min(known, default=1 << 60), 1 << 60)
         if kind.reach_candles is None and (
             after_known or times_within(list(market.finals), beyond)

@@ -9,6 +9,8 @@ from random import Random
 from fake_exchange import NO_FAULTS, Faults, Kind
 from market import DAY_MS, MINUTE_MS, Market, MarketPlan, common_prices, drawn
 
+from candle_ingestor.ingest.sources.judge import FEW_CANDLES
+
 SETTLE_MS = 5_000
 ALIAS = "USD:USDT"
 FEWEST_STEPS, MOST_STEPS = 2, 7
@@ -306,9 +308,11 @@ def _listed(exchanges: list[str], symbols: list[str], random: Random) -> set[tup
 def _standstill(
     kind: Kind, times: list[int], length_ms: int, random: Random
 ) -> tuple[int, int] | None:
-    """Shorter than a page: what is silent for longer is final (rule T2)."""
+    """So short that one page of the next run shows its end: older silence is final (rule T2)."""
     start_ms = random.choice(times) - random.randrange(10) * length_ms
     candles = random.randint(2, kind.page_candles - 5)
+    asked_again = max(kind.page_candles // 2, kind.page_candles - FEW_CANDLES - 1)
+    candles = min(candles, asked_again - 1)
     end_ms = start_ms + candles * length_ms
     return (start_ms, min(end_ms, times[-1])) if start_ms < times[-1] else None
 

@@ -105,7 +105,7 @@ notes = st.builds(
     st.sampled_from(GapReason),
     times,
     st.integers(0, 9),
-    st.none() | st.text(),
+    st.none() | st.text(min_size=1),
 )
 filled_notes = st.builds(lambda note, at_ms: replace(note, filled_ms=at_ms), notes, times)
 gap_notes = st.builds(
@@ -223,7 +223,7 @@ def test_a_record_is_nested_by_subject() -> None:
                     "reason": "not_fetched",
                     "first_seen_ms": 400,
                     "attempts": 0,
-                    "last_error": None,
+                    "last_error": "",
                     "filled_ms": 500,
                 }
             ],

@@ -40,7 +40,8 @@ def _note_fields(note: GapNote) -> dict[str, Any]:
         "reason": note.reason.value,
         "first_seen_ms": note.first_seen_ms,
         "attempts": note.attempts,
-        "last_error": note.last_error,
+        # Flux reads no list in which a value has two types, as text and null are.
+        "last_error": note.last_error or "",
     }
 
 
@@ -54,6 +55,6 @@ def _notes(values: Iterable[Fields], *, is_filled: bool) -> Iterator[GapNote]:
                 GapReason(reason),
                 fields.whole_number("first_seen_ms"),
                 fields.whole_number("attempts"),
-                fields.optional_text("last_error"),
+                fields.text("last_error") or None,
                 fields.whole_number("filled_ms") if is_filled else None,
             )

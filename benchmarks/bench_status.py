@@ -54,8 +54,6 @@ COMMANDS = {"status": ["--by_exchange"], "report": []}
 
 MOST_SECONDS_SQLITE = 2.0
 MOST_SECONDS_INFLUXDB = 4.0
-MOST_SECONDS_TORN = 4.0
-"""Of the gaps of a year that has some hundred thousand."""
 
 
 def main() -> int:
@@ -86,7 +84,7 @@ def measure_sqlite() -> bool:
         with closing(SqliteStore(torn)) as store:
             fill_torn(store)
         seconds = seconds_of("gaps", [f"--sqlite_path={torn}"])
-        kept.append(at_most("seconds of gaps, SQLite", seconds, MOST_SECONDS_TORN))
+        kept.append(at_most("seconds of gaps, SQLite", seconds, MOST_SECONDS_SQLITE))
     return all(kept)
 
 
@@ -113,7 +111,7 @@ def measure_gaps_in_influxdb(connection: InfluxDbConnection) -> bool:
         fill_torn(store)
     token = {"INFLUXDB_TOKEN": connection.token}
     seconds = seconds_of("gaps", place_of(connection), token)
-    return at_most("seconds of gaps, InfluxDB", seconds, MOST_SECONDS_TORN)
+    return at_most("seconds of gaps, InfluxDB", seconds, MOST_SECONDS_INFLUXDB)
 
 
 def place_of(connection: InfluxDbConnection) -> list[str]:

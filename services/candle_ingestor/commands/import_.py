@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection
-from contextlib import closing
+from collections.abc import Collection, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from shlex import quote
 from typing import Any
@@ -15,8 +15,9 @@ from rich.console import Console
 from candle_ingestor.archives.finding import archives_below
 from candle_ingestor.commands.import_table import ending, print_files
 from candle_ingestor.commands.parts import load_symbols, make_progress
+from candle_ingestor.commands.recording import recorded
 from candle_ingestor.commands.saying import say
-from candle_ingestor.commands.storage import make_store, open_store
+from candle_ingestor.commands.storage import is_store_there, make_store, open_store
 from candle_ingestor.commands.stored import SettlingParts, settle_dependents
 from candle_ingestor.config import Config
 from candle_ingestor.errors import (
@@ -47,6 +48,7 @@ from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.operations.writable import require_writable_file, write_named_file
 from candle_ingestor.settle.outcome import TickerOutcome
 from candle_ingestor.settle.ticker import Ticker
+from candle_ingestor.stores.base import Store
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +106,8 @@ def import_files(config: Config, clock: Clock, console: Console) -> int:
     _refuse_unwritable(config)
     config = replace(config, uses_redis=config.names_redis)
     run, found = _found(config, clock)
+    if not is_store_there(config, clock):
+        log.info("There is no store %s yet; import makes it", config.store.sqlite_path)
     stop = StopSignal(config.run.max_run_seconds)
     with (
         open_store(config, clock, stop) as opened,
@@ -114,10 +118,11 @@ def import_files(config: Config, clock: Clock, console: Console) -> int:
         importer = _importer(config, clock, ledger, progress, stop, writes=True)
         parts = SettlingParts(clock.now_ms(), lambda: stop.is_urgent, progress)
         try:
-            for report in importer.import_all(found.files):
-                run.reports.append(report)
-            if not stop.is_urgent:
-                run.outcomes |= settle_dependents(config, ledger, run.series, parts)
+            with _recorded(run, config, clock, opened.store, stop):
+                for report in importer.import_all(found.files):
+                    run.reports.append(report)
+                if not stop.is_urgent:
+                    run.outcomes |= settle_dependents(config, ledger, run.series, parts)
         except DependencyError as error:
             run.failure = error
     run.finished_ms = clock.now_ms()
@@ -128,6 +133,21 @@ def import_files(config: Config, clock: Clock, console: Console) -> int:
         with stop.named_in_errors():
             raise run.failure
     return SOME_TICKERS_FAILED if run.has_failed else 0
+
+
+@contextmanager
+def _recorded(
+    run: ImportRun, config: Config, clock: Clock, store: Store, stop: StopSignal
+) -> Iterator[None]:
+    """Keeps in the store what the run does within."""
+    with recorded("import", config, clock, store, stop) as record:
+        try:
+            yield
+        finally:
+            record.name_symbols(run.series)
+            record.candles = sum(report.new for report in run.reports)
+            record.outcomes = run.outcomes
+            record.has_failed = run.has_failed
 
 
 def plan_import(config: Config, clock: Clock, console: Console) -> int:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from candle_ingestor.commands.saying import say
 from candle_ingestor.completeness.figures import share_pct
+from candle_ingestor.completeness.runs import INGEST, command_of
 from candle_ingestor.completeness.status import SeriesStatus
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.series import Series
@@ -34,8 +35,8 @@ def print_statuses(
     console.print(_table(statuses))
     _say_gaps(statuses, console)
     _say_sizes(statuses, console)
-    if runs:
-        newest = runs[0]
+    newest = next((run for run in runs if command_of(run) == INGEST), None)
+    if newest is not None:
         say(console, f"Last run: {_run_words(newest, now_ms)}", _COLOURS.get(newest["status"], ""))
     if any(status.gaps for status in statuses):
         say(console, "The command gaps tells where they are, and what to do.")

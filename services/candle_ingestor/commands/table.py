@@ -146,7 +146,7 @@ _USED_BY_FLAG: Mapping[str, tuple[str, ...]] = {
     "prefer": ("import",),
     "run_mode": ("ingest", "import", "prune"),
     "max_run_seconds": _WORKING,
-    "format": (*LOOKING, "verify"),
+    "format": (*LOOKING, "verify", "prune"),
     "by_exchange": ("status", "gaps"),
     "newest": ("runs",),
     "output": ("report", "demo"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -12,8 +12,9 @@ from rich.console import Console
 
 from candle_ingestor.commands.parts import make_progress
 from candle_ingestor.commands.reading import nothing_stored, print_json, reading, shown_series
+from candle_ingestor.commands.recording import CommandRecord, recorded
 from candle_ingestor.commands.saying import say
-from candle_ingestor.commands.storage import open_store
+from candle_ingestor.commands.storage import is_store_there, open_store
 from candle_ingestor.commands.stored import SettlingParts, settle_dependents
 from candle_ingestor.commands.verify_exchanges import compare_with_exchanges
 from candle_ingestor.commands.verify_table import print_verification
@@ -26,6 +27,8 @@ from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.progress import Progress
 from candle_ingestor.operations.signals import stop_on_signals
 from candle_ingestor.operations.stopping import StopSignal
+from candle_ingestor.settle.outcome import TickerOutcome
+from candle_ingestor.settle.ticker import Ticker
 from candle_ingestor.stores.base import Store
 from candle_ingestor.verify.counts import (
     count_differences,
@@ -46,7 +49,8 @@ _SEEDS = 1 << 31
 def verify(config: Config, clock: Clock, console: Console) -> int:
     """Compares what is stored, and says what differs; with --repair it is replaced.
 
-    Without --repair nothing is written and no lock is taken: a job may run meanwhile.
+    Without --repair nothing is written and no lock is taken: a job may run meanwhile. With it the
+    store keeps a record of the repair.
 
     Returns:
         0 if all agrees, or does after the repair; 1 if something differs; 3 if an exchange could
@@ -70,7 +74,11 @@ def verify(config: Config, clock: Clock, console: Console) -> int:
             say(console, nothing_stored(store))
             return 0
         work = _Verification(config, clock, store, ledger, stop, progress)
-        report = work.execute()
+        if not config.verify.repairs or not ledger.records:
+            report = work.execute()
+        else:
+            with recorded("verify", config, clock, store, stop) as record:
+                report = work.execute(record)
     if stop.failure is not None:
         raise stop.failure
     if config.run.format == "json":
@@ -89,7 +97,7 @@ def exit_code_of(report: VerifyReport) -> int:
 
 @contextmanager
 def _opened(config: Config, clock: Clock, stop: StopSignal) -> Iterator[Store]:
-    if not config.verify.repairs:
+    if not config.verify.repairs or not is_store_there(config, clock):
         with reading(config, clock) as store, stop_on_signals(None, stop):
             yield store
         return
@@ -110,7 +118,8 @@ class _Verification:
     progress: Progress
     changed: set[Series] = field(default_factory=set)
 
-    def execute(self) -> VerifyReport:
+    def execute(self, record: CommandRecord | None = None) -> VerifyReport:
+        """Compares, repairs if that is wanted, and fills the record of it."""
         config, wanted = self.config, self.config.verify
         now_ms = self.clock.now_ms()
         start_ms = None if wanted.start is None else wanted.start.start_ms(now_ms)
@@ -141,11 +150,17 @@ class _Verification:
         if wanted.reads_partitions:
             folders = self._compare_partitions(chosen)
             report.folders = folders
+        outcomes: Mapping[Ticker, TickerOutcome] = {}
         if wanted.repairs:
-            self._settle(folders, report)
+            outcomes = self._settle(folders, report)
         self._note_partitions(folders, report)
         self._compare_counts(chosen, report)
         report.stop_reason = self.stop.reason
+        if record is not None:
+            record.name_symbols(self.changed | {ticker.merged for ticker in outcomes})
+            record.candles = report.candles_changed - _merged_candles(outcomes)
+            record.outcomes = outcomes
+            record.has_failed = report.status == "differs"
         return report
 
     def _chosen(self) -> list[Series]:
@@ -225,13 +240,15 @@ class _Verification:
         root = self.config.export.data_root
         return check_folder(ledger, root, series, self.within, closed_end_ms)
 
-    def _settle(self, folders: list[FolderChecked], report: VerifyReport) -> None:
+    def _settle(
+        self, folders: list[FolderChecked], report: VerifyReport
+    ) -> Mapping[Ticker, TickerOutcome]:
         differing = [folder for folder in folders if folder.differences]
         changed = set(self.changed)
         for folder in differing:
             changed.update(self.ledger.record(folder.series).sources or (folder.series,))
         if not changed:
-            return
+            return {}
         export = self.config.export
         export = replace(
             export,
@@ -254,6 +271,7 @@ class _Verification:
             report.candles_changed += outcome.merged.candles
             report.files_written += outcome.files_written
             report.errors += [f"{outcome.symbol}: {error}" for error in outcome.errors]
+        return settled
 
     def _note_partitions(self, folders: list[FolderChecked], report: VerifyReport) -> None:
         for folder in folders:
@@ -264,3 +282,7 @@ class _Verification:
             for difference in folder.differences:
                 is_left = (difference.kind, difference.month) in left
                 report.findings.add(difference, is_repaired=report.repairs and not is_left)
+
+
+def _merged_candles(outcomes: Mapping[Ticker, TickerOutcome]) -> int:
+    return sum(outcome.merged.candles for outcome in outcomes.values())

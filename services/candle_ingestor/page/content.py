@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from candle_ingestor.completeness.runs import INGEST
 from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.series import Series
 
@@ -70,6 +71,7 @@ class PageRun:
     merged_candles: int
     gap_candles: int
     error: str | None = None
+    command: str = INGEST
 
 
 @dataclass(frozen=True)

@@ -108,4 +108,5 @@ def _page_run(report: Mapping[str, Any]) -> PageRun:
         merged_candles=figures["merged_candles"],
         gap_candles=figures["gap_candles"],
         error=figures["error"] or figures["stop_reason"],
+        command=figures["command"],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from candle_ingestor.completeness.runs import INGEST
 from candle_ingestor.page.content import Page, PageHead
 from candle_ingestor.page.elements import (
     NOTHING,
@@ -34,7 +35,7 @@ def tiles(page: Page) -> Html:
     looked_at = [head.findings for head in page.heads if head.findings is not None]
     findings = f"{sum(map(len, looked_at)):,}" if looked_at else NOTHING
     marks = sum(head.chart.excluded + head.chart.disagreeing for head in page.heads)
-    last = page.runs[0] if page.runs else None
+    last = next((run for run in page.runs if run.command == INGEST), None)
     missing = f"{wanted - covered:,} of {wanted:,} missing"
     run_words = f"{last.candles:,} candles" if last else ""
     return joined(

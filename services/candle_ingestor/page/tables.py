@@ -164,6 +164,7 @@ def runs_table(runs: tuple[PageRun, ...]) -> Html:
     """The last runs, newest first."""
     columns = [
         Column("Started"),
+        Column("Command"),
         Column("Status"),
         Column("Took", is_number=True),
         Column("Requests", is_number=True),
@@ -176,6 +177,7 @@ def runs_table(runs: tuple[PageRun, ...]) -> Html:
     rows: list[list[Cell]] = [
         [
             minute(run.started_ms),
+            run.command,
             run.status,
             None if run.seconds is None else f"{run.seconds:,.1f} s",
             run.requests,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from candle_ingestor.model.intervals import IntervalSet
 from candle_ingestor.model.months import Month
 from candle_ingestor.partitions.files import (
     month_files,
@@ -12,7 +13,7 @@ from candle_ingestor.partitions.files import (
     remove_folder,
     remove_temporary_files,
 )
-from candle_ingestor.partitions.manifest import FILE_NAME, read_manifest, write_manifest
+from candle_ingestor.partitions.manifest import FILE_NAME, Manifest, read_manifest, write_manifest
 from candle_ingestor.partitions.unfinished import UnfinishedNote
 
 
@@ -25,14 +26,17 @@ def files_before(folder: Path, before_ms: int | None) -> list[Path]:
     found = month_files(folder)
     if before_ms is None:
         return found
-    return [path for path in found if Month.parse(path.stem).start_ms < before_ms]
+    end_ms = _removed_until_ms(read_manifest(folder), before_ms)
+    return [path for path in found if Month.parse(path.stem).start_ms < end_ms]
 
 
 def remove_months(folder: Path, before_ms: int | None) -> list[Path]:
     """Removes the months that begin before the time, also complete ones; None removes all.
 
-    The manifest is the first to lose them, so that no reader ever misses a file that it lists.
-    Without a time the manifest itself goes, and the folder with it where nothing else is in it.
+    The month in which the time lies stays where its manifest says that it has nothing from before.
+    The manifest is the first to lose the others, so that no reader ever misses a file that it
+    lists. Without a time the manifest itself goes, and the folder with it where nothing else is in
+    it.
 
     Returns:
         The files that were removed.
@@ -42,18 +46,13 @@ def remove_months(folder: Path, before_ms: int | None) -> list[Path]:
     """
     if not folder.is_dir():
         return []
+    removed = files_before(folder, before_ms)
     if before_ms is None:
         remove_file(folder / FILE_NAME)
         UnfinishedNote(folder).remove()
         remove_temporary_files(folder)
     else:
-        manifest = read_manifest(folder)
-        if manifest is not None:
-            kept = {m: entry for m, entry in manifest.months.items() if m.start_ms >= before_ms}
-            if len(kept) < len(manifest.months):
-                write_manifest(folder, replace(manifest, months=kept))
-        UnfinishedNote(folder).forget_before(before_ms)
-    removed = files_before(folder, before_ms)
+        _forget_months(folder, before_ms)
     for path in removed:
         remove_file(path)
     for year in {path.parent for path in removed}:
@@ -61,3 +60,24 @@ def remove_months(folder: Path, before_ms: int | None) -> list[Path]:
     if before_ms is None:
         remove_folder(folder)
     return removed
+
+
+def _forget_months(folder: Path, before_ms: int) -> None:
+    manifest = read_manifest(folder)
+    end_ms = _removed_until_ms(manifest, before_ms)
+    if manifest is not None:
+        kept = {m: entry for m, entry in manifest.months.items() if m.start_ms >= end_ms}
+        if len(kept) < len(manifest.months):
+            write_manifest(folder, replace(manifest, months=kept))
+    UnfinishedNote(folder).forget_before(end_ms)
+
+
+def _removed_until_ms(manifest: Manifest | None, before_ms: int) -> int:
+    """The months that begin before it go: the one in which `before_ms` lies may be right."""
+    month = Month.of(before_ms)
+    entry = None if manifest is None else manifest.months.get(month)
+    if manifest is None or entry is None:
+        return before_ms
+    cut = IntervalSet.of(manifest.series.timeframe.ceil_ms(month.start_ms), before_ms)
+    is_cut = not cut - IntervalSet(gap.interval for gap in entry.gaps)
+    return month.start_ms if is_cut else before_ms

@@ -17,6 +17,7 @@ from candle_ingestor.model.intervals import (
 )
 from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.series import Series
+from candle_ingestor.partitions.manifest import read_manifest
 from candle_ingestor.partitions.pruning import files_before
 from candle_ingestor.partitions.writer import PartitionWriter
 from candle_ingestor.settle.exporting import target_of
@@ -33,6 +34,7 @@ class SeriesCut:
         candles: how many are stored there.
         folder: where its partitions are.
         files: those that go, and their size.
+        rewritten: those of them that are written anew with what is left of their month.
     """
 
     series: Series
@@ -42,6 +44,7 @@ class SeriesCut:
     folder: Path
     files: tuple[Path, ...]
     size_bytes: int
+    rewritten: tuple[Path, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -61,11 +64,14 @@ class Loss:
     Attributes:
         lost: its candle lengths that cannot be made again from what is left.
         remade: those that are made again.
+        frozen: its complete months below the data root that had some of them. They stay as they
+            were exported (rule E3).
     """
 
     merged: Series
     lost: int
     remade: int
+    frozen: tuple[Month, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,11 +109,12 @@ def plan_prune(
     data_root: Path,
     *,
     keeps_serving: bool,
+    restates: bool = False,
 ) -> PrunePlan:
     """What goes of the chosen series: all, or what opens before a time.
 
     With `keeps_serving` an exchange's series stays that a merged series is made from which is not
-    chosen.
+    chosen. With `restates` complete months of what stays are exported again.
 
     Raises:
         StoreError: if the store cannot be read.
@@ -124,7 +131,7 @@ def plan_prune(
         before_ms,
         cuts,
         tuple(serving),
-        tuple(_losses(ledger, cuts)),
+        tuple(_losses(ledger, cuts, None if restates else data_root)),
         _state_keys(ledger, going) if before_ms is None else (),
         _imported_files(ledger, cuts),
         _other_targets(ledger, going, data_root),
@@ -163,7 +170,18 @@ def _cut(ledger: Ledger, series: Series, before_ms: int | None, data_root: Path)
     cut_ms = None if before_ms is None else until_ms
     files = files_before(folder, cut_ms)
     size_bytes = sum(path.stat().st_size for path in files)
-    return SeriesCut(series, cut_ms, tuple(months), candles, folder, tuple(files), size_bytes)
+    left = months_of(ledger.record(series).covered & IntervalSet.of(until_ms, END_OF_TIME_MS))
+    rewritten = [path for path in files if Month.parse(path.stem) in left]
+    return SeriesCut(
+        series,
+        cut_ms,
+        tuple(months),
+        candles,
+        folder,
+        tuple(files),
+        size_bytes,
+        tuple(rewritten),
+    )
 
 
 def _months(ledger: Ledger, series: Series, until_ms: int) -> list[Month]:
@@ -201,7 +219,7 @@ def _nothing_left(ledger: Ledger, going: Collection[Series], before_ms: int) -> 
     return found
 
 
-def _losses(ledger: Ledger, cuts: Iterable[SeriesCut]) -> list[Loss]:
+def _losses(ledger: Ledger, cuts: Iterable[SeriesCut], frozen_below: Path | None) -> list[Loss]:
     spans = {cut.series: cut.span for cut in cuts}
     losses = []
     for merged in sorted({each for one in spans for each in ledger.dependents(one)} - spans.keys()):
@@ -213,8 +231,31 @@ def _losses(ledger: Ledger, cuts: Iterable[SeriesCut]) -> list[Loss]:
                 touched = touched | (ledger.record(source).covered & span & known)
         lost = _lost(ledger, merged, spans)
         remade = touched - lost
-        losses.append(Loss(merged, lost.duration_ms // length_ms, remade.duration_ms // length_ms))
+        losses.append(
+            Loss(
+                merged,
+                lost.duration_ms // length_ms,
+                remade.duration_ms // length_ms,
+                _complete_months(frozen_below, merged, lost | touched),
+            )
+        )
     return losses
+
+
+def _complete_months(
+    data_root: Path | None, series: Series, span: IntervalSet
+) -> tuple[Month, ...]:
+    if data_root is None or not span:
+        return ()
+    manifest = read_manifest(PartitionWriter(data_root).folder_of(series))
+    if manifest is None or manifest.series != series:
+        return ()
+    touched = months_of(span)
+    return tuple(
+        month
+        for month, entry in sorted(manifest.months.items())
+        if entry.complete and month in touched
+    )
 
 
 def _lost(ledger: Ledger, merged: Series, spans: Mapping[Series, IntervalSet]) -> IntervalSet:

@@ -1,6 +1,7 @@
 """The command prune over what real runs stored, and the runs that follow."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from terminal import Terminal
 
 from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
 
+ROOT = Path(__file__).parents[2]
 EXCHANGES = ("coinbaseexchange", "bitstamp")
 NOW = "2024-05-02T02:00:10"
 START = "2024-04-30T12:00"
@@ -38,6 +40,12 @@ def job(new_job: Any, market: Any, ms_of: Any, fetching: dict[str, Any]) -> Any:
     job.use(market)
     job.run_well(**fetching)
     return job
+
+
+def documented(page: str, header: str) -> set[str]:
+    """The keys of the table of a page that begins with this header."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8").partition(f"| {header} |")[2]
+    return set(re.findall(r"^\| `([\w.]+)` \|", text, re.MULTILINE))
 
 
 def times_of_files(job: Any) -> dict[Path, int]:
@@ -92,6 +100,10 @@ def test_candles_before_a_date_go_and_no_run_brings_them_back_unasked(
         return {time: candle for time, candle in candles.items() if time >= ms_of(BEFORE)}
 
     assert done["status"] == "done"
+    parts = {"series": done["series"][0], "done": done["done"]}
+    keys = {f"{part}.{key}" for part, values in parts.items() for key in values}
+    described = documented("prune.md", "key")
+    assert {*done, *keys} == {key for key in described if not key.startswith("losses.")}
     assert done["done"]["candles_removed"] == sum(each["candles"] for each in done["series"])
     assert len(done["done"]["files_removed"]) == len(done["done"]["files_written"]) == 6
     (record,) = [run for run in job.stored.runs() if run["command"] == "prune"]
@@ -204,8 +216,13 @@ def test_complete_months_of_what_is_merged_stay_as_exported_and_the_plan_says_so
     files = times_of_files(job)
     assert job.stored.manifest("BTCUSD")["months"]["2023-02"]["complete"]
 
+    planned = json.loads(prune(job, exchanges="kraken", run_mode="dry", format="json").output)
     told = prune(job, "--yes", exchanges="kraken").output
 
+    (loss,) = planned["losses"]
+    assert (loss["lost"], loss["complete_months"]) == (40_320, ["2023-02"])
+    told_of = {f"losses.{key}" for key in loss} & documented("prune.md", "key")
+    assert len(told_of) == len(loss) - 3
     assert "aggregated BTC/USD 1m: 40,320 candle lengths can no longer be merged" in told
     assert "1 month of its CSV is complete and is left as exported: 2023-02." in told
     assert job.stored.merged("BTC/USD") == {}
@@ -219,6 +236,23 @@ def test_complete_months_of_what_is_merged_stay_as_exported_and_the_plan_says_so
     month = job.stored.manifest("BTCUSD")["months"]["2023-02"]
     assert (month["rows"], month["complete"]) == (0, False)
     job.run_well("verify", "--noverify_exchanges")
+
+    records = job.stored.runs()
+    commands = ["import", "merge", "export", "prune", "export"]
+    assert sorted(record["command"] for record in records) == sorted(commands)
+    assert {record["status"] for record in records} == {"ok"}
+    keys = {key for record in records for key in record}
+    keys |= {f"tickers.{key}" for key in records[0]["tickers"][0]}
+    assert keys == documented("looking.md", "record")
+    figures = json.loads(job.run_well("runs", format="json").output)["runs"]
+    (merge,) = [each for each in figures if each["command"] == "merge"]
+    (pruned,) = [each for each in figures if each["command"] == "prune"]
+    assert merge["merged_candles"] == pruned["candles_removed"] == 28 * 1440
+    assert (pruned["files_removed"], pruned["files_written"]) == (0, 0)
+    shown = job.run_well("runs", pruned["run_id"]).output
+    assert f"Run {pruned['run_id']}: prune" in shown
+    assert "Removed: 40,320 candles" in shown
+    assert re.search(r"prune +\S+ +ok +\S+ +-40,320", job.run_well("runs").output)
 
 
 def test_without_a_terminal_it_wants_a_yes_and_never_removes_everything(job: Any) -> None:

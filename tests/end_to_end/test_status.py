@@ -152,6 +152,13 @@ def test_an_empty_store_stays_so_and_is_told_of(new_job: Any, flags: dict[str, A
     assert json.loads(machine.output)["series"] == []
     assert list(job.folder.iterdir()) == []
 
+    empty = job.folder / "empty.sqlite"
+    empty.touch()
+    told = looking(job, "status", sqlite_path=empty)
+    assert (told.exit_code, empty.stat().st_size) == (0, 0)
+    assert "holds nothing yet: there is no such file, or it is empty" in told.output
+    assert list(job.folder.iterdir()) == [empty]
+
 
 def test_a_symbol_that_nothing_is_known_of_is_a_mistake(
     new_job: Any, market: Any, flags: dict[str, Any]

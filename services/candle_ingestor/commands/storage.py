@@ -137,8 +137,8 @@ def require_store(config: Config, clock: Clock) -> None:
         path = config.store.sqlite_path
         found = "is empty" if path.exists() else "is not there"
         raise ConfigurationError(
-            f"--sqlite_path: the file {path} {found}; name that of a store. The command ingest "
-            "makes one"
+            f"--sqlite_path: the store {path} {found}; name one that is, or run the command ingest "
+            "first"
         )
 
 

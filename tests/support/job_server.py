@@ -14,10 +14,11 @@ import subprocess
 import sys
 import tempfile
 import termios
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from terminal import Terminal
@@ -102,11 +103,13 @@ class JobServer:
         environment: Mapping[str, str],
         terminal: "Terminal | None" = None,
         is_output_shown: bool = False,
+        dies_at_write: int | None = None,
     ) -> JobProcess:
         """Starts what `python -m candle_ingestor` does with these arguments.
 
         On a terminal, its errors go there, its keys come from there, and with `is_output_shown`
-        what it prints goes there too.
+        what it prints goes there too. With `dies_at_write` it is killed before the end of its
+        transaction of that number, counted from 1, on the SQLite store.
         """
         output = tempfile.TemporaryFile("w+")  # noqa: SIM115  # Closed with the job's end.
         end, their_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -115,6 +118,7 @@ class JobServer:
             "arguments": list(arguments),
             "folder": str(folder),
             "environment": dict(environment),
+            "dies_at_write": dies_at_write,
         }
         with their_end:
             shown = output.fileno(), their_errors
@@ -138,6 +142,7 @@ class _Request:
     arguments: list[str]
     folder: str
     environment: dict[str, str]
+    dies_at_write: int | None
     handles: list[int]
 
 
@@ -195,6 +200,23 @@ def _become(request: _Request) -> None:
     sys.argv = ["candle-ingestor", *request.arguments]
 
 
+def _die_at_write(number: int) -> None:
+    file = importlib.import_module("candle_ingestor.stores.sqlite.file").SqliteFile
+    transaction = file.transaction
+    left = number
+
+    @contextmanager
+    def dying(self: Any) -> Iterator[Any]:
+        nonlocal left
+        with transaction(self) as connection:
+            yield connection
+            left -= 1
+            if not left:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    file.transaction = dying
+
+
 def _run(requests_handle: int) -> None:
     for name in LIBRARIES:
         importlib.import_module(name)
@@ -205,6 +227,8 @@ def _run(requests_handle: int) -> None:
     if request is None:
         return
     _become(request)
+    if request.dies_at_write is not None:
+        _die_at_write(request.dies_at_write)
     importlib.import_module("candle_ingestor.__main__").entry_point()
 
 

@@ -29,7 +29,7 @@ KEPT = (
     (300858, "a silent market that nothing else vouched for was never believed"),
     (
         600103,
-        "time after a candle that was found later stayed beyond a reach that nobody described",
+        "time after a candle that was found later stayed beyond reach",
     ),
     (301934, "that a market was listed was forgotten once its last candle left the reach"),
 )

@@ -8,7 +8,7 @@ import pytest
 from certificates import Certificates
 
 from candle_ingestor.config import Config, Origin, config_from_flags
-from candle_ingestor.config.from_flags import known_exchanges
+from candle_ingestor.config.exchange_flags import known_exchanges
 from candle_ingestor.config.origins import VARIABLES
 from candle_ingestor.config.showing import shown_settings
 from candle_ingestor.errors import ConfigurationError

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 from candle_ingestor.commands.clients import make_clients
 from candle_ingestor.config import Config
-from candle_ingestor.config.from_flags import known_exchanges
+from candle_ingestor.config.exchange_flags import known_exchanges
 from candle_ingestor.errors import DependencyError
 from candle_ingestor.exchanges.availability import learn_markets
 from candle_ingestor.exchanges.errors import words_without

@@ -18,6 +18,7 @@ from candle_ingestor.model.candles import (
     no_candles,
     schema_of,
 )
+from candle_ingestor.model.exports import Exports
 from candle_ingestor.model.gap_notes import GapNote, GapNotes
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.imported_file import FileStatus, ImportedFile
@@ -29,7 +30,6 @@ from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import (
     NOTHING_KNOWN,
     Coverage,
-    Exports,
     Listing,
     MergeBasis,
     Merging,

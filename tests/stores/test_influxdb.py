@@ -17,6 +17,7 @@ from storing import covering, keep, put, remove
 
 from candle_ingestor.model.candle_counts import CandleCounts
 from candle_ingestor.model.candles import EXCHANGE_CANDLES, MERGED_CANDLES
+from candle_ingestor.model.exports import Exports
 from candle_ingestor.model.gap_notes import GapNote, GapNotes
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import Interval, IntervalSet
@@ -26,7 +27,6 @@ from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import (
     NOTHING_KNOWN,
     Coverage,
-    Exports,
     MergeBasis,
     Merging,
     SeriesRecord,

@@ -20,11 +20,12 @@ import pytest
 from storing import covering, keep, put
 
 from candle_ingestor.model.candles import EXCHANGE_CANDLES, MERGED_CANDLES
+from candle_ingestor.model.exports import Exports
 from candle_ingestor.model.gap_notes import GapNote, GapNotes
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.series import Series
-from candle_ingestor.model.series_record import NOTHING_KNOWN, Exports, SeriesRecord
+from candle_ingestor.model.series_record import NOTHING_KNOWN, SeriesRecord
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.stores.base import StoreRefusedError, StoreUnavailableError

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from candle_ingestor.model.candle_counts import CandleCounts
+from candle_ingestor.model.exports import Exports
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, IntervalSet
 from candle_ingestor.model.months import Month
 from candle_ingestor.model.series import Series
-from candle_ingestor.model.series_record import Coverage, Exports, SeriesRecord
+from candle_ingestor.model.series_record import Coverage, SeriesRecord
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.stores.influxdb.lines import CANDLE_COVERAGE, point_line, tag_text

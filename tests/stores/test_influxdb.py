@@ -34,10 +34,11 @@ from candle_ingestor.model.series_record import (
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.stores.base import SeriesChange, StoreRefusedError
+from candle_ingestor.stores.influxdb.bucket import FAR_FUTURE_NS
 from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
 from candle_ingestor.stores.influxdb.parts import PART_LENGTH, TextInParts
 from candle_ingestor.stores.influxdb.patience import Patience
-from candle_ingestor.stores.influxdb.store import FAR_FUTURE_NS, InfluxDbStore
+from candle_ingestor.stores.influxdb.store import InfluxDbStore
 
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000

@@ -64,21 +64,6 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
     store.close()
 
 
-@pytest.fixture(scope="module")
-def open_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], SqliteStore]]:
-    """A store of its own for each call."""
-    folder = tmp_path_factory.mktemp("stores")
-    opened: list[SqliteStore] = []
-
-    def open_one() -> SqliteStore:
-        opened.append(SqliteStore(folder / f"{len(opened)}.sqlite"))
-        return opened[-1]
-
-    yield open_one
-    for each in opened:
-        each.close()
-
-
 def page(
     series: Series,
     prices: dict[int, float],

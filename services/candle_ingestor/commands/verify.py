@@ -16,7 +16,7 @@ from candle_ingestor.commands.recording import CommandRecord, recorded
 from candle_ingestor.commands.saying import say
 from candle_ingestor.commands.storage import is_store_there, open_store
 from candle_ingestor.commands.stored import SettlingParts, settle_dependents
-from candle_ingestor.commands.verify_exchanges import compare_with_exchanges
+from candle_ingestor.commands.verify_exchanges import VerifyParts, compare_with_exchanges
 from candle_ingestor.commands.verify_table import print_verification
 from candle_ingestor.config import Config
 from candle_ingestor.errors import SOME_TICKERS_FAILED, ConfigurationError, DependencyError
@@ -133,17 +133,10 @@ class _Verification:
         chosen = self._chosen()
         if wanted.asks_exchanges:
             series = [each for each in chosen if not each.is_merged]
-            self.changed |= compare_with_exchanges(
-                config,
-                self.clock,
-                self.store,
-                self.ledger,
-                self.stop,
-                self.progress,
-                series,
-                self.within,
-                report,
+            parts = VerifyParts(
+                config, self.clock, self.store, self.ledger, self.stop, self.progress
             )
+            self.changed |= compare_with_exchanges(parts, series, self.within, report)
         if wanted.remakes_merged:
             self._compare_merged([each for each in chosen if each.is_merged], report)
         folders: list[FolderChecked] = []

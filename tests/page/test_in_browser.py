@@ -99,9 +99,9 @@ def test_it_shows_what_is_stored_in_figures_and_tables(
     tiles = tab.locator(".tile").all_inner_texts()
     # 30 days of 1,440 minutes, of which two days and two hours are missing.
     assert [re.sub(r"\s+", " ", tile) for tile in tiles[:3]] == [
-        "Known 93.05 % 3,000 of 43,200 missing",
+        "Complete 93.05 % 3,000 of 43,200 missing",
         "Symbols 1 4 series",
-        "Open gaps 2 0 that nothing fills",
+        "Open gaps 4 of all series; 0 that nothing fills",
     ]
     gaps = tab.locator("#gaps tbody tr")
     assert gaps.count() == 4
@@ -245,14 +245,14 @@ def test_the_calendar_leads_to_a_day_by_click_and_by_key(
     assert "some" in (day.get_attribute("class") or "")
     day.click()
     expect(tab.locator("#day")).to_have_text(
-        "2024-01-10, aggregated: 91.66 % known, 1,320 candles, 0 without a trade, 120 missing "
+        "2024-01-10, aggregated: 91.66 % complete, 1,320 candles, 0 without a trade, 120 missing "
         "(fetch_failed)"
     )
     wait_for_start(tab, 1704844800)
     assert shown_range(tab) == (1_704_844_800, 1_704_931_200)
     tab.focus("#calendar")
     tab.keyboard.press("ArrowDown")
-    expect(tab.locator("#day")).to_contain_text("2024-01-11, aggregated: 100 % known")
+    expect(tab.locator("#day")).to_contain_text("2024-01-11, aggregated: 100 % complete")
     tab.keyboard.press("ArrowRight")
     expect(tab.locator("#day")).to_contain_text("2024-01-18")
     tab.keyboard.press("Enter")
@@ -265,7 +265,9 @@ def test_the_calendar_shows_each_exchange(market_page: Path, open_tab: Callable[
     cell = tab.locator("#calendar [data-day='20']")
     expect(cell).to_have_class(re.compile("full"))
     cell.hover()
-    expect(tab.locator("#day")).to_contain_text("bitstamp: 100 % known, 1,425 candles, 15 without")
+    expect(tab.locator("#day")).to_contain_text(
+        "bitstamp: 100 % complete, 1,425 candles, 15 without"
+    )
 
 
 def test_what_is_drawn_can_be_switched_off(

@@ -14,7 +14,6 @@ from candle_ingestor.page.content import (
     PageFile,
     PageFinding,
     PageGap,
-    PageMonth,
     PageRun,
     PageSeries,
 )
@@ -36,16 +35,7 @@ def page_series(ledger: Ledger, report: SeriesReport, closed_end_ms: int) -> Pag
         covered=figures.covered,
         candles=figures.candles,
         no_trade=figures.no_trade,
-        months=tuple(
-            PageMonth(
-                str(month.month),
-                month.figures.wanted,
-                month.figures.covered,
-                month.figures.candles,
-                month.figures.no_trade,
-            )
-            for month in report.months
-        ),
+        months=report.months,
         digits=standing.price_digits,
         tier=None if report.tier is None else str(report.tier),
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from candle_ingestor.model.texts import counted
+from candle_ingestor.completeness.figures import Figures
+from candle_ingestor.model.times import minutes_words
 from candle_ingestor.page.content import PageGap, PageHead, PageRun, PageSeries
 from candle_ingestor.page.elements import (
     Cell,
@@ -19,19 +20,18 @@ from candle_ingestor.page.elements import (
 
 MOST_GAPS = 300
 _MOST_FINDINGS = 300
-_MINUTES_PER_HOUR = 60
-_HOURS_PER_DAY = 24
+
+_FIGURES = tuple(
+    Column(heading, is_number=True)
+    for heading in ("Complete", "Wanted", "Covered", "Candles", "No trade", "Missing")
+)
 
 
 def series_table(heads: tuple[PageHead, ...]) -> Html:
     """Every head and what it is made from: completeness and freshness."""
     columns = [
         Column("Series"),
-        Column("Known", is_number=True),
-        Column("Expected", is_number=True),
-        Column("Present", is_number=True),
-        Column("No trade", is_number=True),
-        Column("Missing", is_number=True),
+        *_FIGURES,
         Column("First"),
         Column("Last"),
         Column("Behind", is_number=True),
@@ -47,21 +47,13 @@ def months_table(head: PageHead) -> Html:
     columns = [
         Column("Month"),
         Column("Series"),
-        Column("Known", is_number=True),
-        Column("Expected", is_number=True),
-        Column("Present", is_number=True),
-        Column("No trade", is_number=True),
-        Column("Missing", is_number=True),
+        *_FIGURES,
     ]
     rows: list[list[Cell]] = [
         [
-            month.name,
+            str(month.month),
             series.series.exchange,
-            percent_of(month.covered, month.wanted),
-            month.wanted,
-            month.present,
-            month.no_trade,
-            month.wanted - month.covered,
+            *_figures(month.figures),
         ]
         for series in (head.status, *head.sources)
         for month in series.months
@@ -79,7 +71,7 @@ def gaps_table(heads: tuple[PageHead, ...]) -> Html:
         Column("Candles", is_number=True),
         Column("Reason"),
         Column("Status"),
-        Column("Known since"),
+        Column("Since"),
         Column("What to do"),
     ]
     rows: list[list[Cell]] = [
@@ -191,15 +183,17 @@ def runs_table(runs: tuple[PageRun, ...]) -> Html:
 
 
 def behind_words(minutes: int | None) -> str | None:
-    """How far a series is behind: `up to date`, `3 minutes`, `2 h`, `5 days`."""
+    """How far a series is behind: `up to date`, `3 min`, `2 h`, `5 d`; None stays None."""
     if minutes is None:
         return None
-    if minutes <= 0:
-        return "up to date"
-    if minutes < 2 * _MINUTES_PER_HOUR:
-        return counted(minutes, "minute")
-    hours = minutes // _MINUTES_PER_HOUR
-    return f"{hours} h" if hours < 2 * _HOURS_PER_DAY else counted(hours // _HOURS_PER_DAY, "day")
+    return minutes_words(minutes) if minutes > 0 else "up to date"
+
+
+def _figures(of: PageSeries | Figures) -> list[Cell]:
+    """The cells of the columns `_FIGURES`."""
+    missing = of.wanted - of.covered
+    complete = percent_of(of.covered, of.wanted)
+    return [complete, of.wanted, of.covered, of.candles, of.no_trade, missing]
 
 
 def _series_row(head: PageHead, series: PageSeries) -> list[Cell]:
@@ -209,11 +203,7 @@ def _series_row(head: PageHead, series: PageSeries) -> list[Cell]:
         name = joined([text(head.name), Html(" "), element("small", series.tier)])
     return [
         name,
-        percent_of(series.covered, series.wanted),
-        series.wanted,
-        series.candles,
-        series.no_trade,
-        series.wanted - series.covered,
+        *_figures(series),
         minute(series.first_ms),
         minute(series.last_ms),
         behind_words(series.minutes_behind),

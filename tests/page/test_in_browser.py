@@ -84,11 +84,11 @@ def wait_for_another_range(tab: Page, before: tuple[int, int]) -> tuple[int, int
     return shown_range(tab)
 
 
-def hover(tab: Page, share: float) -> None:
-    """Moves the pointer over the chart, at a share of its candles' width."""
+def hover(tab: Page, share: float, down: float = 0.4) -> None:
+    """Moves the pointer over the chart, at a share of its candles' width, and so far down."""
     canvas = tab.locator("#chart canvas").first.bounding_box()
     assert canvas is not None
-    place = canvas["x"] + canvas["width"] * share, canvas["y"] + canvas["height"] * 0.4
+    place = canvas["x"] + canvas["width"] * share, canvas["y"] + canvas["height"] * down
     tab.mouse.move(*place, steps=5)
 
 
@@ -210,6 +210,14 @@ def test_a_gap_tells_its_reason_and_what_to_do_under_the_pointer(
     expect(tip).to_contain_text("fetch_failed: the exchange did not answer")
     expect(tip).to_contain_text("candle-ingestor --exchanges=coinbaseexchange,bitstamp,kraken")
     expect(tab.locator("#readout")).to_contain_text("no candle")
+    # Where there is no room beside the pointer or below it, the tip stays in the window.
+    tab.locator("#chart").evaluate("chart => chart.scrollIntoView({block: 'end'})")
+    hover(tab, 0.82, down=0.97)
+    expect(tip).to_be_visible()
+    box = tip.bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= 1280
+    assert box["y"] + box["height"] <= 900
     hover(tab, 0.02)
     expect(tip).to_be_hidden()
 
@@ -289,6 +297,10 @@ def test_a_narrow_screen_needs_no_sideways_scrolling(
     market_page: Path, open_tab: Callable[..., Page]
 ) -> None:
     tab = open_tab(market_page, width=390, height=844, has_touch=True, is_mobile=True)
+    # Wide tables scroll in their own boxes, also those that are opened, and not the page with them.
+    tab.evaluate("document.querySelectorAll('details').forEach((each) => (each.open = true))")
+    boxes = tab.locator("#gaps .wide").evaluate("box => [box.scrollWidth, box.clientWidth]")
+    assert boxes[0] > boxes[1]
     assert tab.evaluate("document.documentElement.scrollWidth") == 390
     chart = tab.locator("#chart").bounding_box()
     assert chart is not None

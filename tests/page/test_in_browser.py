@@ -92,6 +92,14 @@ def hover(tab: Page, share: float, down: float = 0.4) -> None:
     tab.mouse.move(*place, steps=5)
 
 
+def go_to(tab: Page, words: str) -> None:
+    """Chooses a place worth looking at, and waits for its minutes."""
+    place = tab.locator("#place option", has_text=words).get_attribute("value")
+    tab.select_option("#place", place)
+    wait_for_length(tab, MINUTE)
+    tab.locator("#chart").scroll_into_view_if_needed()
+
+
 def test_it_shows_what_is_stored_in_figures_and_tables(
     market_page: Path, open_tab: Callable[..., Page]
 ) -> None:
@@ -200,10 +208,7 @@ def test_a_gap_tells_its_reason_and_what_to_do_under_the_pointer(
     market_page: Path, open_tab: Callable[..., Page]
 ) -> None:
     tab = open_tab(market_page)
-    place = tab.locator("#place option", has_text="gap: fetch_failed").get_attribute("value")
-    tab.select_option("#place", place)
-    wait_for_length(tab, MINUTE)
-    tab.locator("#chart").scroll_into_view_if_needed()
+    go_to(tab, "gap: fetch_failed")
     hover(tab, 0.5)
     tip = tab.locator("#tip")
     expect(tip).to_contain_text("Gap 2024-01-10 03:00 to 2024-01-10 05:00, open")
@@ -226,10 +231,7 @@ def test_an_excluded_minute_is_marked_and_told(
     market_page: Path, open_tab: Callable[..., Page]
 ) -> None:
     tab = open_tab(market_page)
-    place = tab.locator("#place option", has_text="excluded: kraken").get_attribute("value")
-    tab.select_option("#place", place)
-    wait_for_length(tab, MINUTE)
-    tab.locator("#chart").scroll_into_view_if_needed()
+    go_to(tab, "excluded: kraken")
     tip, found = tab.locator("#tip"), ""
     for step in range(45, 56):
         hover(tab, step / 100)

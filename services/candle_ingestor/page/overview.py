@@ -6,8 +6,8 @@ from candle_ingestor.page.content import Page, PageHead
 from candle_ingestor.page.elements import (
     NOTHING,
     Cell,
-    Column,
     Html,
+    columns_of,
     element,
     joined,
     percent_of,
@@ -60,14 +60,15 @@ def tiles(page: Page) -> Html:
 
 def overview(page: Page) -> Html:
     """A line a symbol: a button that shows it, its months, and what is missing."""
-    columns = [
-        Column("Symbol"),
-        Column("Complete", is_number=True),
-        Column("Months"),
-        Column("Missing", is_number=True),
-        Column("Gaps", is_number=True),
-        Column("Behind", is_number=True),
-    ]
+    columns = columns_of(
+        "Symbol",
+        "Complete",
+        "Months",
+        "Missing",
+        "Gaps",
+        "Behind",
+        numbers=("Complete", "Missing", "Gaps", "Behind"),
+    )
     rows: list[list[Cell]] = [
         [
             element("button", head.name, type="button", data_show=str(index)),

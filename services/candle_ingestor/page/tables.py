@@ -7,8 +7,8 @@ from candle_ingestor.model.times import minutes_words
 from candle_ingestor.page.content import PageGap, PageHead, PageRun, PageSeries
 from candle_ingestor.page.elements import (
     Cell,
-    Column,
     Html,
+    columns_of,
     element,
     joined,
     link,
@@ -21,21 +21,14 @@ from candle_ingestor.page.elements import (
 MOST_GAPS = 300
 _MOST_FINDINGS = 300
 
-_FIGURES = tuple(
-    Column(heading, is_number=True)
-    for heading in ("Complete", "Wanted", "Covered", "Candles", "No trade", "Missing")
-)
+_FIGURES = ("Complete", "Wanted", "Covered", "Candles", "No trade", "Missing")
 
 
 def series_table(heads: tuple[PageHead, ...]) -> Html:
     """Every head and what it is made from: completeness and freshness."""
-    columns = [
-        Column("Series"),
-        *_FIGURES,
-        Column("First"),
-        Column("Last"),
-        Column("Behind", is_number=True),
-    ]
+    columns = columns_of(
+        "Series", *_FIGURES, "First", "Last", "Behind", numbers=(*_FIGURES, "Behind")
+    )
     rows = [_series_row(head, series) for head in heads for series in (head.status, *head.sources)]
     return table(
         "Completeness and freshness of every series", columns, rows, empty="Nothing is stored yet."
@@ -44,17 +37,9 @@ def series_table(heads: tuple[PageHead, ...]) -> Html:
 
 def months_table(head: PageHead) -> Html:
     """The months of a head and its sources."""
-    columns = [
-        Column("Month"),
-        Column("Series"),
-        *_FIGURES,
-    ]
+    columns = columns_of("Month", "Series", *_FIGURES, numbers=_FIGURES)
     rows: list[list[Cell]] = [
-        [
-            str(month.month),
-            series.series.exchange,
-            *_figures(month.figures),
-        ]
+        [str(month.month), series.series.exchange, *_figures(month.figures)]
         for series in (head.status, *head.sources)
         for month in series.months
     ]
@@ -64,16 +49,17 @@ def months_table(head: PageHead) -> Html:
 def gaps_table(heads: tuple[PageHead, ...]) -> Html:
     """The gaps of all heads, each with what to do."""
     gaps = [gap for head in heads for gap in head.gaps]
-    columns = [
-        Column("Series"),
-        Column("From"),
-        Column("Until"),
-        Column("Candles", is_number=True),
-        Column("Reason"),
-        Column("Status"),
-        Column("Since"),
-        Column("What to do"),
-    ]
+    columns = columns_of(
+        "Series",
+        "From",
+        "Until",
+        "Candles",
+        "Reason",
+        "Status",
+        "Since",
+        "What to do",
+        numbers=["Candles"],
+    )
     rows: list[list[Cell]] = [
         [
             f"{gap.series.symbol} {gap.series.exchange}",
@@ -100,16 +86,17 @@ def gaps_table(heads: tuple[PageHead, ...]) -> Html:
 
 def findings_table(heads: tuple[PageHead, ...]) -> Html:
     """The findings of the quality watch."""
-    columns = [
-        Column("Symbol"),
-        Column("Exchange"),
-        Column("From"),
-        Column("Until"),
-        Column("Rule"),
-        Column("What was found"),
-        Column("Figures"),
-        Column("Threshold", is_number=True),
-    ]
+    columns = columns_of(
+        "Symbol",
+        "Exchange",
+        "From",
+        "Until",
+        "Rule",
+        "What was found",
+        "Figures",
+        "Threshold",
+        numbers=["Threshold"],
+    )
     if heads and all(head.findings is None for head in heads):
         return element("p", "The quality watch has not looked at these series.", class_="empty")
     found = [(head, finding) for head in heads for finding in head.findings or ()]
@@ -133,13 +120,7 @@ def findings_table(heads: tuple[PageHead, ...]) -> Html:
 
 def marks_table(head: PageHead) -> Html:
     """The minutes at which exchanges differ too much."""
-    columns = [
-        Column("Minute"),
-        Column("Kind"),
-        Column("Exchange"),
-        Column("Off", is_number=True),
-        Column("What happened"),
-    ]
+    columns = columns_of("Minute", "Kind", "Exchange", "Off", "What happened", numbers=["Off"])
     rows: list[list[Cell]] = [
         [minute(each.open_time_ms), each.kind, each.exchange, f"{each.size_pct:.2f} %", each.words]
         for each in head.chart.marks
@@ -154,17 +135,18 @@ def marks_table(head: PageHead) -> Html:
 
 def runs_table(runs: tuple[PageRun, ...]) -> Html:
     """The last runs, newest first."""
-    columns = [
-        Column("Started"),
-        Column("Status"),
-        Column("Took", is_number=True),
-        Column("Requests", is_number=True),
-        Column("Candles", is_number=True),
-        Column("Merged", is_number=True),
-        Column("Left missing", is_number=True),
-        Column("Run"),
-        Column("Error"),
-    ]
+    columns = columns_of(
+        "Started",
+        "Status",
+        "Took",
+        "Requests",
+        "Candles",
+        "Merged",
+        "Left missing",
+        "Run",
+        "Error",
+        numbers=("Took", "Requests", "Candles", "Merged", "Left missing"),
+    )
     rows: list[list[Cell]] = [
         [
             minute(run.started_ms),

@@ -66,7 +66,7 @@ def test_it_tells_of_both_stores_what_they_hold(
     ]
     for (exchange, _), each in by_name.items():
         assert each["wanted"] == each["covered"] == 26 * 60
-        assert each["known_pct"] == 100
+        assert each["completeness_pct"] == 100
         assert each["candles"] > 26 * 60 * 0.8
         assert each["candles"] + each["no_trade"] == 26 * 60
         assert each["first"] == "2024-05-02T00:00:00Z"

@@ -198,7 +198,7 @@ def _status_violations(world: World, content: StoreContent, told: Values) -> Ite
         yield f"status {series}: {told['candles']} candles against {stored}"
     if sum(told["gap_candles"].values()) != right["wanted"] - right["covered"]:
         yield f"status {series}: gaps {told['gap_candles']} of {right}"
-    pct = told["known_pct"]
+    pct = told["completeness_pct"]
     if right["wanted"] and not _is_pct(pct, right["covered"], right["wanted"]):
         yield f"status {series}: {pct} % of {right}"
 

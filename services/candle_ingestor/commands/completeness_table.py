@@ -58,7 +58,7 @@ def _print_totals(what: str, totals: Sequence[Total], console: Console, has_leng
         return
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     table.add_column(what, no_wrap=True)
-    for name in ("expected", "present", "no trade", "complete"):
+    for name in ("wanted", "candles", "no trade", "complete"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("missing", overflow="fold")
     shown = totals[:_MOST_ROWS] if what != "month" else totals

@@ -158,7 +158,7 @@ _USED_BY_FLAG: Mapping[str, tuple[str, ...]] = {
     "download_list_path": (*_FETCHING, "report"),
     "report": (*_FETCHING, "import"),
     "run_report_path": (*_FETCHING, "import"),
-    "progress": _WORKING,
+    "progress": (*_WORKING, "quality", "report"),
     "dry_run_limit": ("ingest",),
     "now": _STORED,
     "redis_key_crypto_symbols": ("ingest",),

@@ -14,6 +14,7 @@ from candle_ingestor.model.gaps import FINAL_REASONS, Gap, GapReason
 from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.series import Series
+from candle_ingestor.model.series_record import SeriesRecord
 from candle_ingestor.settle.accounting import gaps_of, wanted_of
 
 
@@ -83,26 +84,41 @@ def series_gaps(
     for series in shown:
         record = ledger.record(series)
         wanted = wanted_of(record, series.timeframe.closed_end_ms(now_ms, settle_seconds))
-        listed = []
         gaps = gaps_of(ledger, series, wanted)
         remedies = Remedies(ledger, series, place)
-        for gap, past in zip(gaps, pasts_of(gaps, record.gap_notes), strict=True):
-            remedy = remedies.of(gap)
-            listed.append(ListedGap(series, gap, _status(gap, remedy, is_running), past, remedy))
-        listed += [
-            ListedGap(series, gap, GapStatus.FILLED, past, NO_REMEDY)
-            for gap, past in filled_gaps(record.gap_notes, record.covered)
-        ]
+        remedied = [(gap, remedies.of(gap)) for gap in gaps]
+        listed = listed_gaps(series, record, remedied, is_running=is_running)
         found.append(SeriesGaps(series, listed, month_shares(series, wanted, record.covered, gaps)))
     return found
 
 
+def listed_gaps(
+    series: Series,
+    record: SeriesRecord,
+    remedied: Sequence[tuple[Gap, Remedy]],
+    *,
+    is_running: bool,
+) -> list[ListedGap]:
+    """The gaps of a series, which ascend, each with its remedy, and then its former ones."""
+    gaps = [gap for gap, _ in remedied]
+    listed = [
+        ListedGap(series, gap, _status(gap, remedy, is_running), past, remedy)
+        for (gap, remedy), past in zip(remedied, pasts_of(gaps, record.gap_notes), strict=True)
+    ]
+    return listed + [
+        ListedGap(series, gap, GapStatus.FILLED, past, NO_REMEDY)
+        for gap, past in filled_gaps(record.gap_notes, record.covered)
+    ]
+
+
 def worst_first(all_gaps: Collection[SeriesGaps]) -> list[ListedGap]:
     """All gaps: open ones first, and of each status the longest first; else in their order."""
-    return sorted(
-        (listed for each in all_gaps for listed in each.gaps),
-        key=lambda one: (_RANK[one.status], -one.candles),
-    )
+    return sorted((listed for each in all_gaps for listed in each.gaps), key=urgency)
+
+
+def urgency(listed: ListedGap) -> tuple[int, int]:
+    """What gaps are sorted by, the worst first: their status, and of each status the length."""
+    return _RANK[listed.status], -listed.candles
 
 
 def month_shares(

@@ -107,7 +107,7 @@ class CompletenessReport:
 def make_report(parts: ReportParts, shown: Sequence[Series]) -> CompletenessReport:
     """The report of these series, in their order.
 
-    Expected is what the last run wanted of each, up to the newest closed candle.
+    Wanted is what the last run wanted of each, up to the newest closed candle.
 
     Raises:
         StoreError: if the store cannot be read.

@@ -74,7 +74,7 @@ def report_series(
     """How complete a series is.
 
     Args:
-        wanted: what is expected of it.
+        wanted: what the last run wanted of it.
         candles: how many candles it has there, by month; what is too many counts as none.
         closed_end_ms: where its newest closed candle ends.
         place: the flags that name the store in the commands of remedies.

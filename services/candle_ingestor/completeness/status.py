@@ -69,7 +69,7 @@ class SeriesStatus:
     last_run: LastRun | None
 
     @property
-    def known_pct(self) -> float | None:
+    def completeness_pct(self) -> float | None:
         """What is covered of what is wanted, in percent; None where nothing is wanted.
 
         Rounded down to four decimals, so that only all of it is 100.

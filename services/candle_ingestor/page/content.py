@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from candle_ingestor.completeness.runs import INGEST
+from candle_ingestor.completeness.series_report import MonthReport
 from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.series import Series
 
@@ -75,20 +76,6 @@ class PageRun:
 
 
 @dataclass(frozen=True)
-class PageMonth:
-    """A month of a series, in candle lengths.
-
-    `present` and `no_trade` are what `covered` consists of.
-    """
-
-    name: str
-    wanted: int
-    covered: int
-    present: int
-    no_trade: int
-
-
-@dataclass(frozen=True)
 class PageSeries:
     """How one series stands, in candle lengths.
 
@@ -107,7 +94,7 @@ class PageSeries:
     covered: int
     candles: int
     no_trade: int
-    months: tuple[PageMonth, ...] = ()
+    months: tuple[MonthReport, ...] = ()
     digits: int | None = None
     tier: str | None = None
 

@@ -11,6 +11,7 @@ from absl import flags
 from rich.console import Console
 
 from candle_ingestor.commands.demo_events import MarketEvents, events_of
+from candle_ingestor.commands.demo_settings import SETTINGS
 from candle_ingestor.commands.ingest import ingest
 from candle_ingestor.commands.report import write_page
 from candle_ingestor.commands.saying import say
@@ -22,22 +23,6 @@ from candle_ingestor.model.times import minute_text
 from candle_ingestor.operations.clock import SystemClock
 from exchange_simulator.config import SimulatorConfig
 from exchange_simulator.simulator import running_simulator
-
-FOLDER = Path("data/demo")
-
-SETTINGS: Mapping[str, Any] = {
-    "symbols": "BTC/USD,ETH/USD,SOL/USD",
-    "exchanges": ["coinbaseexchange", "bitstamp", "binanceus"],
-    "backfill_start_date": "2_days_ago",
-    "catch_up_initial_days": 1.0,
-    "sqlite_path": str(FOLDER / "candles.sqlite"),
-    "data_root": str(FOLDER / "csv"),
-    "run_report_path": str(FOLDER / "run_report.json"),
-    "output": str(FOLDER / "page.html"),
-    # Each demo's exchanges have an address of their own.
-    "markets_cache_hours": 0.0,
-}
-"""What the demo sets of the job's flags, where the user does not."""
 
 
 class DemoFlags:

@@ -187,7 +187,9 @@ def _unasked_series(
     None where the store may have taken no notes.
     """
     ran = outcome.report
-    if ran is None or step.command != "ingest" or step.breakdown or not ran.unavailable_exchanges:
+    if ran is None or not ran.unavailable_exchanges:
+        return set()
+    if not outcome.is_carried_through and step.breakdown is not None:
         return set()
     undecided = {ticker.symbol for ticker in ran.tickers if not ticker.sources}
     if isinstance(outcome.failure, DependencyError):

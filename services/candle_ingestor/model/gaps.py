@@ -51,6 +51,16 @@ def explain(missing: IntervalSet, reasons: Reasons) -> list[Gap]:
     )
 
 
+def joined(gaps: Iterable[Gap]) -> list[Gap]:
+    """The fewest gaps of these ones, which are ascending and disjoint."""
+    found: list[Gap] = []
+    for gap in gaps:
+        if found and (found[-1].interval.end_ms, found[-1].reason) == (gap[0].start_ms, gap[1]):
+            gap = Gap(Interval(found.pop().interval.start_ms, gap.interval.end_ms), gap.reason)
+        found.append(gap)
+    return found
+
+
 def candles_by_reason(gaps: Iterable[Gap], length_ms: int) -> dict[GapReason, int]:
     """How many candle lengths of so many milliseconds each reason leaves open."""
     totals: dict[GapReason, int] = {}

@@ -11,6 +11,7 @@ from candle_ingestor.commands.coverage_strip import print_strip
 from candle_ingestor.commands.saying import say, say_to_copy
 from candle_ingestor.completeness.gap_list import GapStatus, ListedGap, SeriesGaps, worst_first
 from candle_ingestor.completeness.remedies import Remedy
+from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.texts import counted, shortened, some_of
 from candle_ingestor.model.times import minute_text
 
@@ -59,9 +60,9 @@ def _words(one: ListedGap) -> str:
 
 def _by_reason(missing: Sequence[ListedGap]) -> str:
     """How many candle lengths each reason leaves open, the most first."""
-    totals: Counter[str] = Counter()
+    totals: Counter[GapReason] = Counter()
     for one in missing:
-        totals[one.gap.reason.value] += one.candles
+        totals[one.gap.reason] += one.candles
     parts = [f"{candles:,} {reason}" for reason, candles in totals.most_common()]
     return f"{', '.join(parts)} candles"
 

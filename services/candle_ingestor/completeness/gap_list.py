@@ -38,10 +38,7 @@ class ListedGap(NamedTuple):
     status: GapStatus
     past: GapPast
     remedy: Remedy
-
-    @property
-    def candles(self) -> int:
-        return self.gap.interval.duration_ms // self.series.timeframe.duration_ms
+    candles: int
 
 
 @dataclass(frozen=True)
@@ -82,15 +79,21 @@ def series_gaps(
     found = []
     for series in shown:
         record = ledger.record(series)
+        length_ms = series.timeframe.duration_ms
         wanted = wanted_of(record, series.timeframe.closed_end_ms(now_ms, settle_seconds))
         listed = []
         gaps = gaps_of(ledger, series, wanted)
         remedies = Remedies(ledger, series, place)
         for gap, past in zip(gaps, pasts_of(gaps, record.gap_notes), strict=True):
             remedy = remedies.of(gap)
-            listed.append(ListedGap(series, gap, _status(gap, remedy, is_running), past, remedy))
+            status = _status(gap, remedy, is_running)
+            candles = gap.interval.duration_ms // length_ms
+            listed.append(ListedGap(series, gap, status, past, remedy, candles))
         listed += [
-            ListedGap(series, gap, GapStatus.FILLED, past, NO_REMEDY)
+            ListedGap(
+                *(series, gap, GapStatus.FILLED, past, NO_REMEDY),
+                gap.interval.duration_ms // length_ms,
+            )
             for gap, past in filled_gaps(record.gap_notes, record.covered)
         ]
         found.append(SeriesGaps(series, listed, month_shares(series, wanted, record.covered, gaps)))

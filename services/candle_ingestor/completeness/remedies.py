@@ -9,7 +9,7 @@ from candle_ingestor.archives.publications import Publication, publications_of
 from candle_ingestor.exchanges.trade_habits import TRADE_HABITS
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.gaps import Gap, GapReason
-from candle_ingestor.model.intervals import EMPTY, IntervalSet
+from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
 from candle_ingestor.model.merge_rules import HighLow
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import MergeBasis
@@ -71,19 +71,22 @@ class Remedies:
             return NO_REMEDY
         if gap.reason not in (GapReason.BEYOND_REACH, GapReason.BELOW_MINIMUM):
             return self._run_again
-        span = IntervalSet((gap.interval,))
-        files = tuple(
-            file
-            for source, part in self._published.items()
-            for file in publications_of(source, part & span)
-        )
+        files = self._files(gap.interval)
         if files:
             symbols = dict.fromkeys(str(file.series.symbol) for file in files)
             command = f"candle-ingestor import FOLDER --symbols={','.join(symbols)}"
             return Remedy(command, files).with_flags(self._flags)
-        if self._traded & span:
+        if self._traded.meets(gap.interval):
             return self._from_trades
         return self._by_fewer if gap.reason is GapReason.BELOW_MINIMUM else NO_REMEDY
+
+    def _files(self, interval: Interval) -> tuple[Publication, ...]:
+        return tuple(
+            file
+            for source, part in self._published.items()
+            if part.meets(interval)
+            for file in publications_of(source, part & IntervalSet((interval,)))
+        )
 
 
 def _run_again(ledger: Ledger, series: Series, basis: MergeBasis | None) -> str:

@@ -58,8 +58,9 @@ class Remedies:
         self._from_trades = Remedy(f"{again} --build_from_trades").with_flags(flags)
         self._by_fewer = _merge_by_fewer(series, basis).with_flags(flags)
         beyond = {source: _beyond(ledger, source) for source in sources}
-        # Few exchanges publish files, and of many gaps each would be asked about.
-        self._published = {s: part for s, part in beyond.items() if publications_of(s, part)}
+        # All files are named once: of many gaps each would be asked about.
+        found = [(part, publications_of(source, part)) for source, part in beyond.items()]
+        self._published = [(part, files) for part, files in found if files]
         self._traded = EMPTY
         for source, part in beyond.items():
             if source.exchange in TRADE_HABITS:
@@ -82,10 +83,11 @@ class Remedies:
 
     def _files(self, interval: Interval) -> tuple[Publication, ...]:
         return tuple(
-            file
-            for source, part in self._published.items()
+            replace(file, missing=file.missing & IntervalSet((interval,)))
+            for part, files in self._published
             if part.meets(interval)
-            for file in publications_of(source, part & IntervalSet((interval,)))
+            for file in files
+            if file.missing.meets(interval)
         )
 
 

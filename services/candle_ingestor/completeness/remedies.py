@@ -32,6 +32,15 @@ class Remedy:
     def exists(self) -> bool:
         return self.command is not None or bool(self.files)
 
+    def can_be_done(self, now_ms: int) -> bool:
+        """Whether there is anything to do by now: files that are all awaited yet are nothing."""
+        return self.exists and self.awaited_ms(now_ms) is None
+
+    def awaited_ms(self, now_ms: int) -> int | None:
+        """When the first of its files is published, where none is by now; None where one is."""
+        first_ms = min((each.published_from_ms for each in self.files), default=now_ms)
+        return first_ms if first_ms > now_ms else None
+
     def with_flags(self, flags: Sequence[str]) -> Remedy:
         """The remedy with more flags at the end of its command, if it has one."""
         if self.command is None or not flags:

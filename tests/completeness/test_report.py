@@ -389,7 +389,8 @@ def test_what_only_a_file_has_that_is_not_published_yet_waits_and_needs_no_atten
 def test_what_nobody_can_mend_needs_no_attention(told: Told) -> None:
     found = told({of("bitvavo"): record({GapReason.BEYOND_REACH: span(0, 1)})})
 
-    assert found.attention == found.next_steps == ()
+    assert found.attention == ()
+    assert found.next_steps == ()
     assert found.below(100) == list(found.series)
 
 

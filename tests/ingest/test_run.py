@@ -485,8 +485,13 @@ async def test_only_what_a_run_wanted_was_asked_for_in_vain(setting: Setting) ->
     await setting.run("BTC/USD", ["kraken"])
     setting.simulator.clock.advance(10 * MINUTE_MS)
 
-    bounded = {"start": "2024-03-04", "backfill_end_date": "2024-03-05"}
-    await setting.run("BTC/USD", ["kraken"], down="kraken", **bounded)
+    await setting.run(
+        "BTC/USD",
+        ["kraken"],
+        down="kraken",
+        start="2024-03-04",
+        backfill_end_date="2024-03-05",
+    )
 
     for gap in setting.gaps():
         assert (gap["candles"], gap["attempts"], gap["last_error"]) == (10, 0, None)

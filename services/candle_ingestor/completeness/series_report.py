@@ -15,6 +15,7 @@ from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.series import Series
 from candle_ingestor.settle.accounting import gaps_of
 
+
 @dataclass(frozen=True)
 class ReportedGap:
     """One gap, and what fills it.

@@ -66,9 +66,7 @@ def _attempts(
     ]
 
 
-def _unasked(
-    ledger: Ledger, series: Series, window: Window, report: RunReport
-) -> list[Attempt]:
+def _unasked(ledger: Ledger, series: Series, window: Window, report: RunReport) -> list[Attempt]:
     """What the run wanted of a series whose exchange could not even say what it lists."""
     error = report.unavailable_exchanges.get(series.exchange)
     if error is None:

@@ -54,10 +54,12 @@ def explain(missing: IntervalSet, reasons: Reasons) -> list[Gap]:
 def joined(gaps: Iterable[Gap]) -> list[Gap]:
     """The fewest gaps of these ones, which are ascending and disjoint."""
     found: list[Gap] = []
-    for gap in gaps:
-        if found and (found[-1].interval.end_ms, found[-1].reason) == (gap[0].start_ms, gap[1]):
-            gap = Gap(Interval(found.pop().interval.start_ms, gap.interval.end_ms), gap.reason)
-        found.append(gap)
+    for interval, reason in gaps:
+        if found and (found[-1].interval.end_ms, found[-1].reason) == (interval.start_ms, reason):
+            start_ms = found.pop().interval.start_ms
+            found.append(Gap(Interval(start_ms, interval.end_ms), reason))
+        else:
+            found.append(Gap(interval, reason))
     return found
 
 

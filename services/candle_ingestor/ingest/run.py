@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from candle_ingestor.config import Config
 from candle_ingestor.errors import CandleIngestorError, DependencyError
+from candle_ingestor.exchanges.availability import MarketChoice
 from candle_ingestor.exchanges.client import CandleClient
 from candle_ingestor.exchanges.errors import words_without
 from candle_ingestor.exchanges.markets import Markets, MarketsCache
@@ -20,6 +21,7 @@ from candle_ingestor.ingest.choosing import (
     choose_markets,
     learn_all_markets,
     refuse_unoffered_timeframe,
+    undecided_choices,
 )
 from candle_ingestor.ingest.failures import can_do_without, fail_what_is_missing
 from candle_ingestor.ingest.fetching import Fetcher
@@ -143,12 +145,16 @@ class _Run:
         on_store = self.store_thread.run
         await on_store(self.parts.store.write_run, running_json(self.report))
         self.parts.progress.begin("Asking the exchanges which markets they have")
-        markets = await learn_all_markets(
-            self.config, self.sessions, self.parts.markets_cache, self.report
-        )
-        if self.parts.stop.is_set():
-            return
-        choices = choose_markets(self.config, self.symbols, markets, self.report)
+        try:
+            markets = await learn_all_markets(
+                self.config, self.sessions, self.parts.markets_cache, self.report
+            )
+            if self.parts.stop.is_set():
+                return
+            choices = choose_markets(self.config, self.symbols, markets, self.report)
+        except DependencyError:
+            await on_store(self._note_unasked)
+            raise
         if not choices:
             return
         for exchange, sources in self.sources.items():
@@ -191,14 +197,7 @@ class _Run:
             raise
         finally:
             await on_store(self._report_source_gaps)
-        await on_store(
-            note_open_gaps,
-            self.ledger,
-            self.tickers,
-            self.works,
-            self.report,
-            self.config.candles.settle_seconds,
-        )
+        await on_store(self._note_open_gaps, choices)
         await on_store(
             fail_what_is_missing,
             self.ledger,
@@ -319,6 +318,26 @@ class _Run:
             work.series, self.tickers, self.report.troubles
         ):
             self.parts.stop.request("--fail_fast")
+
+    def _note_unasked(self) -> None:
+        try:
+            self.ledger = Ledger(self.parts.store)
+            self._note_open_gaps(())
+        except CandleIngestorError as error:
+            log.error("That nothing could be asked could not be noted in the store: %s", error)
+
+    def _note_open_gaps(self, choices: Sequence[MarketChoice]) -> None:
+        undecided = undecided_choices(self.symbols, choices, self.report)
+        unasked = make_tickers(
+            self.config, self.symbols, undecided, self.ledger.records, self.started_ms
+        )
+        note_open_gaps(
+            self.ledger,
+            [*self.tickers, *unasked],
+            self.works,
+            self.report,
+            self.config.candles.settle_seconds,
+        )
 
     def _report_source_gaps(self) -> None:
         for series, work in self.works.items():

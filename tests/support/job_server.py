@@ -1,7 +1,7 @@
 """Starts jobs as processes of their own without waiting for their libraries to load.
 
-A server loads the libraries and the modules of every command once, and forks a process for each job.
-That process is like one that `python -m candle_ingestor` started: with its own arguments,
+A server loads the libraries and the modules of every command once, and forks a process for each
+job. That process is like one that `python -m candle_ingestor` started: with its own arguments,
 environment, folder, signals and end. What a start loads, and when, is for tests that start Python.
 """
 
@@ -37,8 +37,8 @@ _LOADED_LATE = (
     "candle_ingestor.stores.sqlite.store",
     "candle_ingestor.symbols.redis_source",
 )
-# A fork takes no thread along, so the libraries may have started none. Polars makes its threads when
-# it first computes, which is in the job, but reads how many here: as many as the job asks for itself.
+# A fork takes no thread along, so no library may have started one. Polars starts its own when it
+# first computes, which is in the job, but reads here how many: as many as the job asks for itself.
 _SETTINGS = {
     "OPENBLAS_NUM_THREADS": "1",
     "POLARS_MAX_THREADS": "1",
@@ -148,6 +148,14 @@ class JobServer:
             terminal.close_job_end()
         pid = int(end.recv(_NUMBER_BYTES))
         return JobProcess(pid, end, output, os.fdopen(errors))
+
+    def run(
+        self, arguments: Sequence[str], *, folder: Path, environment: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        """The end of such a job."""
+        process = self.start(arguments, folder=folder, environment=environment)
+        output, errors = process.communicate()
+        return subprocess.CompletedProcess(arguments, process.wait(), output, errors)
 
     def close(self) -> None:
         self._requests.close()

@@ -5,6 +5,7 @@ job. That process is like one that `python -m candle_ingestor` started: with its
 environment, folder, signals and end. What a start loads, and when, is for tests that start Python.
 """
 
+import atexit
 import fcntl
 import gc
 import importlib
@@ -16,10 +17,11 @@ import subprocess
 import sys
 import tempfile
 import termios
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from terminal import Terminal
@@ -238,6 +240,20 @@ def _load() -> None:
     gc.enable()
 
 
+def _end(code: int) -> NoReturn:
+    """Ends the process as Python ends those that its multiprocessing forks.
+
+    To take apart all that was loaded would cost more than most jobs. What the job itself left
+    behind is still looked for, and complains where it was not closed.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    gc.collect()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 def _run(requests_handle: int) -> None:
     _load()
     with socket.socket(fileno=requests_handle) as requests:
@@ -245,7 +261,12 @@ def _run(requests_handle: int) -> None:
     if request is None:
         return
     _become(request)
-    importlib.import_module("candle_ingestor.__main__").entry_point()
+    try:
+        importlib.import_module("candle_ingestor.__main__").entry_point()
+    except SystemExit as ended:
+        if not isinstance(ended.code, int):
+            raise
+        _end(ended.code)
 
 
 if __name__ == "__main__":

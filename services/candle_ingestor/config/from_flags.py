@@ -7,6 +7,7 @@ import math
 import pkgutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from candle_ingestor.config.archive_flags import archives_from_flags
@@ -158,6 +159,7 @@ def config_from_flags(
     )
 
 
+@cache
 def known_exchanges() -> tuple[str, ...]:
     """The ids that ccxt has, and those of exchanges with a client of their own, sorted.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -21,6 +22,7 @@ from candle_ingestor.commands.gaps import gaps
 from candle_ingestor.commands.report import report
 from candle_ingestor.commands.runs import runs
 from candle_ingestor.commands.status import status
+from candle_ingestor.config import Config
 from candle_ingestor.errors import DependencyError
 from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.months import Month, months_of
@@ -56,7 +58,8 @@ class Looks:
         """What is said that is not so, after a step."""
         unasked = _unasked_series(world, content, step, outcome)
         self._follow(world, content, outcome, unasked)
-        told = {name: _told(world, command) for name, command in _COMMANDS.items()}
+        config = world.looking_config()
+        told = {name: _told(world, config, command) for name, command in _COMMANDS.items()}
         statuses = {run["run_id"]: run["status"] for run in told["runs"]["runs"]}
         if "running" in statuses.values():
             yield "a run is called running, and none is"
@@ -129,9 +132,9 @@ class Looks:
                         yield f"gaps {series}: filled twice: {gap}"
                     told[time_ms] = gap["filled"] and _ms(gap["filled"])
         right: dict[int, int | None] = {
-            t: ms // 1000 * 1000 for t, ms in filled.items() if _has(record, t)
+            t: filled[t] // 1000 * 1000 for t in _covered(record, filled)
         }
-        right |= {t: None for t in since if _has(record, t)}
+        right |= dict.fromkeys(_covered(record, since))
         if told != right:
             wrong = sorted(dict(told.items() ^ right.items()))[:5]
             yield f"gaps {series}: filled {[(t, told.get(t), right.get(t)) for t in wrong]}"
@@ -169,9 +172,9 @@ class Looks:
         closed_ms = world.timeframe.closed_end_ms(started_ms, SETTLE_MS / 1000)
         if record.wanted is None:
             return
-        for time_ms in [t for t in filled if not _has(record, t)]:
+        for time_ms in filled.keys() - _covered(record, filled):
             del filled[time_ms]
-        for time_ms in [t for t in since if _has(record, t)]:
+        for time_ms in _covered(record, since):
             del since[time_ms]
             filled[time_ms] = started_ms
         for start_ms, end_ms in IntervalSet((record.wanted.interval(closed_ms),)) - record.covered:
@@ -304,9 +307,9 @@ def _is_pct(told: float | None, part: int, whole: int) -> bool:
     return told == 100 * 10_000 * part // whole / 10_000
 
 
-def _told(world: World, command: Callable[..., int]) -> Values:
+def _told(world: World, config: Config, command: Callable[..., int]) -> Values:
     text = io.StringIO()
-    command(world.looking_config(), world.clock, Console(file=text))
+    command(config, world.clock, Console(file=text))
     values: Values = json.loads(text.getvalue())
     return values
 
@@ -337,8 +340,14 @@ def _by_time(series: Series, notes: Any, name: str) -> dict[int, int]:
     }
 
 
-def _has(record: SeriesRecord, time_ms: int) -> bool:
-    return record.covered.contains(time_ms)
+def _covered(record: SeriesRecord, times_ms: Iterable[int]) -> set[int]:
+    """Those of the times that the record covers."""
+    ascending = sorted(times_ms)
+    found: set[int] = set()
+    for start_ms, end_ms in record.covered:
+        first, end = bisect_left(ascending, start_ms), bisect_left(ascending, end_ms)
+        found.update(ascending[first:end])
+    return found
 
 
 def _series(told: Values) -> Series:

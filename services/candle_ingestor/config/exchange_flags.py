@@ -6,6 +6,7 @@ import importlib.util
 import pkgutil
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from candle_ingestor.config.given import FlagValues, path_of
@@ -21,6 +22,7 @@ from candle_ingestor.exchanges.settings import (
 from candle_ingestor.exchanges.unusable import refuse_unusable
 
 
+@cache
 def known_exchanges() -> tuple[str, ...]:
     """The ids that ccxt has, and those of exchanges with a client of their own, sorted.
 

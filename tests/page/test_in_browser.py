@@ -117,7 +117,7 @@ def test_it_shows_what_is_stored_in_figures_and_tables(
     assert "2024-01-20 00:00\t2024-01-22 00:00\t2,880\tbelow_minimum" in worst
     assert "kraken" in tab.locator("#gaps").inner_text()
     runs = tab.get_by_role("region", name="The last runs, the newest first")
-    assert "degraded\t4.2 s\t17\t1,234" in runs.inner_text()
+    assert "ingest\tdegraded\t4.2 s\t17\t1,234" in runs.inner_text()
     assert "kraken answered <b>503</b>" in runs.inner_text()
     months = tab.get_by_role("region", name="Months of BTC/USD", include_hidden=True)
     assert "2024-01" in (months.text_content() or "")

@@ -140,6 +140,7 @@ def test_a_dashboard_finds_a_runs_figures(
         "failed_pages": "4",
         "merged_candles": "580",
         "gap_candles": "18",
+        "command": "ingest",
     }
 
 

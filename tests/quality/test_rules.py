@@ -187,6 +187,27 @@ def test_volumes_in_another_unit_are_told_and_a_busy_day_of_all_is_not(
     assert found_in(busy) == []
 
 
+def test_volumes_twenty_times_as_large_are_told_and_a_lull_of_large_trades_is_not(
+    market: Frames,
+) -> None:
+    wrong = span(12)
+    frame = times(market[KRAKEN], wrong, 20.0, "volume")
+    typical = float(market[KRAKEN]["volume"].median())  # type: ignore[arg-type]
+    # Small trades in most minutes, and now and then one of the usual size.
+    small = market[KRAKEN].with_columns(
+        pl.when(within(wrong) & (pl.col("open_time_ms") // MINUTE_MS % 3 > 0))
+        .then(typical / 1e4)
+        .otherwise("volume")
+        .alias("volume")
+    )
+
+    assert found_in(market | {KRAKEN: small}) == []
+    found = found_in(market | {KRAKEN: frame})
+    assert {(one.rule, one.series) for one in found} == {(QualityRule.VOLUME_SHARE, KRAKEN)}
+    assert all(7 <= one.value <= 60 for one in found)
+    assert all(wrong.start_ms <= one.interval.start_ms < wrong.end_ms for one in found)
+
+
 def test_a_unit_that_changes_for_good_is_told_once() -> None:
     market = invented_market(60, seed=2)
     change_ms = START_MS + 31 * DAY_MS
@@ -249,7 +270,8 @@ def test_a_day_with_few_trades_breaks_the_week_and_a_quiet_day_of_every_week_doe
 
     assert (one.rule, one.series) == (QualityRule.WEEKLY_PATTERN, KRAKEN)
     assert one.interval.start_ms >= quiet.start_ms - 6 * HOUR_MS
-    assert one.value < -50
+    assert -20 < one.value < -4
+    assert "times less often than at this time of other weeks" in words_of(one)
     assert found_in(market | {KRAKEN: every_week}) == []
 
 

@@ -19,6 +19,8 @@ from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.quality_rules import UNITS, QualityRule
 from candle_ingestor.model.timeframe import DAY_MS, HOUR_MS, MINUTE_MS, Timeframe
 from candle_ingestor.quality.findings import Found
+from candle_ingestor.quality.moves_apart import moves_apart
+from candle_ingestor.quality.panel import make_panel
 from candle_ingestor.quality.tuning import Tuning
 from candle_ingestor.quality.words import words_of
 
@@ -251,6 +253,29 @@ def test_hours_that_are_shifted_are_told_with_how_far(market: Frames, hours_late
     assert {one.figures["hours_late"] for one in found} == {hours_late}
     told = IntervalSet(one.interval for one in found)
     assert (told & IntervalSet((day,))).duration_ms > day.duration_ms / 2
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.01])
+def test_a_shift_in_a_calm_market_is_told_by_how_prices_move_and_an_offset_is_none(
+    market: Frames, factor: float
+) -> None:
+    """Prices of three hours earlier, which are near the present ones; or all off by one factor."""
+    day = span(24)
+    kraken = market[KRAKEN]
+    frame = times(kraken, day, factor, *PRICE_COLUMNS)
+    if factor == 1.0:
+        source = Interval(day.start_ms - 3 * HOUR_MS, day.end_ms - 3 * HOUR_MS)
+        moved = kraken.filter(within(source)).with_columns(pl.col("open_time_ms") + 3 * HOUR_MS)
+        frame = pl.concat([without(kraken, day), moved]).sort("open_time_ms")
+    frames = market | {KRAKEN: frame}
+    known = dict.fromkeys(frames, IntervalSet((everything(market),)))
+    panel = make_panel(Timeframe(1), everything(market), START_MS, frames, known)
+
+    found = list(moves_apart(panel, Tuning()))
+
+    assert {one.series for one in found} == ({KRAKEN} if factor == 1.0 else set())
+    assert {one.figures["hours_late"] for one in found} <= {3.0}
+    assert all("wavers" in words_of(one) for one in found)
 
 
 def test_a_day_with_few_trades_breaks_the_week_and_a_quiet_day_of_every_week_does_not(

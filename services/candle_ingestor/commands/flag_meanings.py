@@ -42,9 +42,13 @@ def _choosing(without: str) -> dict[str, Meaning]:
 
 def _span(verb: str, without: str) -> dict[str, Meaning]:
     return {
-        "backfill_start_date": Meaning(f"The time from which candles are {verb}, {_DATES}", without),
+        "backfill_start_date": Meaning(
+            f"The time from which candles are {verb}, {_DATES}", without
+        ),
         "days": Meaning(f"Short for the newest so many days: only these are {verb}.", without),
-        "backfill_end_date": Meaning(f"The first time that is not {verb}, in the same forms.", "now"),
+        "backfill_end_date": Meaning(
+            f"The first time that is not {verb}, in the same forms.", "now"
+        ),
     }
 
 
@@ -146,10 +150,7 @@ _BY_COMMAND: Mapping[str, Mapping[str, Meaning]] = {
             "Of exchanges' own series tell only of those of these exchanges.", _STORED
         ),
     },
-    "demo": {
-        name: Meaning(default=f"`{_text_of(value)}`")
-        for name, value in SETTINGS.items()
-    },
+    "demo": {name: Meaning(default=f"`{_text_of(value)}`") for name, value in SETTINGS.items()},
 }
 
 

@@ -34,7 +34,7 @@ def help_text() -> str:
 
 
 def command_help(name: str) -> str:
-    """What --help prints after a command: what the flags that it uses mean for it, and an example."""
+    """What --help prints after a command: what its flags mean for it, and an example."""
     command = COMMANDS[name]
     arguments = f" {command.arguments}" if command.arguments else ""
     lines = [

@@ -42,7 +42,8 @@ class Hours:
             how many candle lengths are so; `deviation`, the median of how far its closes are above
             the reference in bps, and `distance`, the same without sign, null where fewer than
             three were `compared`; `log_small`, `log_volume` and `log_large`, the quartiles of the
-            logarithms of the volumes that are not 0; `jump`, the longest way in bps from one close to the next.
+            logarithms of the volumes that are not 0; `jump`, the longest way in bps from one close
+            to the next.
     """
 
     length_ms: int

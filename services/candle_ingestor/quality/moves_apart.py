@@ -16,16 +16,20 @@ from candle_ingestor.quality.tuning import Tuning
 
 HOURS_AWAY = tuple(hours for hours in range(-14, 15) if hours)
 """As far as time zones lie from UTC."""
+WAVERS = "wavers_then_bps"
+"""The figure that only findings of this module have."""
 _PIECE_MS = 10 * MINUTE_MS
-_LEAST_CANDLES = 3
+_CANDLES_A_PIECE = 3
+_LEAST_CANDLES = 2
 _TOGETHER = 12
-_LEAST_TOGETHER = 8
+_LEAST_TOGETHER = 7
+_LEAST_STEPS = 4
 _LEAST_SPANS = 2
 _LEAST_BPS = 6.0
 _TIMES_USUAL = 3.0
 _TIMES_STEADIER = 2.5
 _MOST_TIMES_USUAL_THEN = 2.5
-_TIMES_SMALLER_STEPS = 1.5
+_TIMES_SMALLER_STEPS = 1.2
 
 
 def moves_apart(panel: Panel, tuning: Tuning) -> Iterator[Found]:
@@ -37,7 +41,7 @@ def moves_apart(panel: Panel, tuning: Tuning) -> Iterator[Found]:
     than it usually is, and far less than the prices themselves move: what stands still goes with
     everything. Candles have to be so short that three of them make a piece.
     """
-    if panel.timeframe.duration_ms * _LEAST_CANDLES > _PIECE_MS:
+    if panel.timeframe.duration_ms * _CANDLES_A_PIECE > _PIECE_MS:
         return
     for series, side in panel.sides.items():
         pieces = _by_piece(side, side["reference"])
@@ -77,7 +81,7 @@ def moves_apart(panel: Panel, tuning: Tuning) -> Iterator[Found]:
                     threshold,
                     {
                         "hours_late": float(hours_late),
-                        "wavers_then_bps": median_of(then[first:last]),
+                        WAVERS: median_of(then[first:last]),
                         "usually_wavers_bps": usual,
                         "jump_bps": largest_at_ends(
                             pieces["jump"], start, last, HOUR_MS // _PIECE_MS
@@ -112,4 +116,4 @@ def _wavers(values: pl.Series) -> pl.Series:
 
 
 def _steps(values: pl.Series) -> pl.Series:
-    return values.diff().abs().rolling_median(_TOGETHER - 1, min_samples=_LEAST_TOGETHER - 1)
+    return values.diff().abs().rolling_median(_TOGETHER - 1, min_samples=_LEAST_STEPS)

@@ -29,8 +29,9 @@ class _Least(NamedTuple):
     hours: int
 
 
-_BESIDE_WEEKS_BEFORE = _Least(20.0, 3.5, 3)
+_BESIDE_WEEKS_BEFORE = _Least(20.0, 4.0, 2)
 _BESIDE_DAYS_AROUND = _Least(7.0, 4.0, 3)
+
 
 def volume_shares(hours: Hours, tuning: Tuning) -> Iterator[Found]:
     """Hours in a row with another typical volume, beside its own usual one and that of the others.

@@ -1,4 +1,4 @@
-"""An exchange that trades in far fewer or more minutes than it does at this time of other weeks."""
+"""An exchange that trades far more or less often than it does at this time of other weeks."""
 
 from __future__ import annotations
 
@@ -28,11 +28,13 @@ APART_MS = DAY_MS
 
 
 def weekly_patterns(hours: Hours, tuning: Tuning) -> Iterator[Found]:
-    """Six hours and more whose share of candle lengths with a trade is not what the week has then.
+    """Six hours and more in which it does not trade as often as the week has it then.
 
-    The value is in points: how many more of a hundred candle lengths, negative for fewer, had a
-    trade than at this time of the four weeks before and after. What changes with the others, or not
-    beside the days around, is no break. Hours without any trade are left out.
+    The value is how many times more often, and negative how many times less often, it trades than
+    at this time of the four weeks before and after. What changes with the others, or not beside the
+    days around, is no break. The others are taken out of the change beside the weeks or beside the
+    days, whichever leaves more: where there are few weeks, one that was like no other is among
+    them. Hours without any trade are left out.
     """
     if hours.a_day != 24:
         return

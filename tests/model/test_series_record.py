@@ -87,6 +87,20 @@ def test_a_replaced_span_is_as_told_and_the_rest_as_before(
     assert not (told - after.covered) - explained
 
 
+@given(SPANS, SPANS, st.sampled_from(Origin), SPANS)
+def test_what_the_candle_endpoint_answers_shows_that_nothing_later_is_beyond_its_reach(
+    covered: IntervalSet, beyond: IntervalSet, origin: Origin, answered: IntervalSet
+) -> None:
+    before = Coverage(covered).with_reasons({GapReason.BEYOND_REACH: beyond})
+
+    after = before.replaced(answered, answered, origin=origin)
+
+    left = beyond - covered - answered
+    if origin is Origin.ENDPOINT and answered:
+        left = left & IntervalSet.of(0, answered.start_ms)
+    assert after.reasons.get(GapReason.BEYOND_REACH, EMPTY) == left
+
+
 @given(SPANS, REASONS, SPANS)
 def test_a_gap_is_fillable_unless_it_is_known_to_be_final(
     covered: IntervalSet, reasons: dict[GapReason, IntervalSet], asked: IntervalSet

@@ -27,6 +27,10 @@ KEPT = (
     (40617, "a month that became complete in a step that then crashed was thought to be open"),
     (201670, "a merged candle outlived a crash after which its source was out of reach"),
     (300858, "a silent market that nothing else vouched for was never believed"),
+    (
+        600103,
+        "time after a candle that was found later stayed beyond reach",
+    ),
     (301934, "that a market was listed was forgotten once its last candle left the reach"),
 )
 """Seeds that once failed, and at what."""

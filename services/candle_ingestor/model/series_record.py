@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from candle_ingestor.model.candle_counts import CandleCounts
 from candle_ingestor.model.gap_notes import NO_NOTES, GapNotes
-from candle_ingestor.model.gaps import FINAL_REASONS, Reasons, with_reason, without
+from candle_ingestor.model.gaps import FINAL_REASONS, GapReason, Reasons, with_reason, without
 from candle_ingestor.model.intervals import EMPTY, END_OF_TIME_MS, Interval, IntervalSet
 from candle_ingestor.model.merge_rules import MergeRules
 from candle_ingestor.model.months import Month, months_of
@@ -41,13 +41,14 @@ class Coverage:
     ) -> Coverage:
         """The coverage that is `covered` and `provisional` inside `span` and as before outside.
 
-        What leaves `covered` has no reason until it is given one. `origin` is of `covered`.
+        What leaves `covered` has no reason until it is given one. `origin` is of `covered`: what
+        the candle endpoint answered shows that nothing later is beyond its reach.
         """
         # Reasons lie outside what was covered before, so that only the news can contradict them.
         return Coverage(
             (self.covered - span) | covered,
             (self.provisional - span) | provisional,
-            without(self.reasons, covered),
+            _not_contradicted(self.reasons, origin, covered),
             with_origin(self.origins, origin, span, covered),
         )
 
@@ -72,6 +73,16 @@ class Coverage:
         for reason in FINAL_REASONS:
             missing = missing - self.reasons.get(reason, EMPTY)
         return missing
+
+
+def _not_contradicted(
+    reasons: Reasons, origin: Origin, covered: IntervalSet
+) -> dict[GapReason, IntervalSet]:
+    left = without(reasons, covered)
+    beyond = left.pop(GapReason.BEYOND_REACH, EMPTY)
+    if covered and origin is Origin.ENDPOINT:
+        beyond = beyond & IntervalSet.of(0, covered.start_ms)
+    return {**left, GapReason.BEYOND_REACH: beyond} if beyond else left
 
 
 @dataclass(frozen=True)

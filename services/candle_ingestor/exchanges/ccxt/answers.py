@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-import ccxt.async_support as ccxt_async
+from ccxt.base import errors as ccxt_errors
 
+from candle_ingestor.exchanges.ccxt.lean_import import exchange_class
 from candle_ingestor.exchanges.ccxt.rows import read_rows, rows_of_columns
 from candle_ingestor.exchanges.ccxt.trade_rows import read_trades
 from candle_ingestor.exchanges.errors import (
@@ -49,7 +50,7 @@ def number_texts() -> Iterator[None]:
 
 def strict_class(exchange: str) -> type[Any]:
     """ccxt's class of the exchange, made strict: see this module."""
-    parent: Any = getattr(ccxt_async, exchange)
+    parent: Any = exchange_class(exchange)
     habits = habits_of(exchange, None)
     layout, volume_by_layout = habits.row_layout, habits.volume_unit is not VolumeUnit.BASE
 
@@ -128,7 +129,7 @@ def checked_answer(
         fault = error
     try:
         answer = by_its_words()
-    except ccxt_async.RateLimitExceeded as error:
+    except ccxt_errors.RateLimitExceeded as error:
         said = f"{exchange} answered {code}: {shown_text(body)}"
         raise RateLimitedError(said, retry_after_seconds(headers)) from error
     except Exception as error:
@@ -165,16 +166,16 @@ def as_exchange_error(
         return NetworkFaultError(f"{exchange}: {cause}")
     words = str(error).removeprefix(f"{exchange} ") or type(error).__name__
     said = shown_text(f"{exchange}: {words}")
-    if isinstance(error, ccxt_async.RequestTimeout):
+    if isinstance(error, ccxt_errors.RequestTimeout):
         return NetworkFaultError(said)
-    if isinstance(error, ccxt_async.DDoSProtection | ccxt_async.RateLimitExceeded):
+    if isinstance(error, ccxt_errors.DDoSProtection | ccxt_errors.RateLimitExceeded):
         return RateLimitedError(said, None)
-    if isinstance(error, ccxt_async.AuthenticationError):
+    if isinstance(error, ccxt_errors.AuthenticationError):
         return ExchangeRefusedError(said)
-    if isinstance(error, ccxt_async.BadResponse):
+    if isinstance(error, ccxt_errors.BadResponse):
         return MalformedAnswerError(said)
-    if isinstance(error, ccxt_async.OperationFailed):
+    if isinstance(error, ccxt_errors.OperationFailed):
         return ServerFaultError(said)
-    if isinstance(error, ccxt_async.BaseError):
+    if isinstance(error, ccxt_errors.BaseError):
         return RequestRejectedError(said)
     return MalformedAnswerError(f"{exchange}: the answer cannot be read: {shown_text(repr(error))}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-import ccxt.async_support as ccxt_async
+from ccxt.base.decimal_to_precision import TICK_SIZE
 
 from candle_ingestor.exchanges.ccxt.answers import (
     as_exchange_error,
@@ -195,6 +195,6 @@ def _reduced(market: Mapping[str, Any], precision_mode: int) -> dict[str, Any]:
     A precision that is no step, as where significant digits are counted, is left out as well.
     """
     reduced = {**market, "info": {}}
-    if precision_mode != ccxt_async.TICK_SIZE:
+    if precision_mode != TICK_SIZE:
         reduced["precision"] = {}
     return reduced

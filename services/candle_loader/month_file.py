@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+from pathlib import Path
 
 import polars as pl
 
@@ -10,6 +10,7 @@ from candle_loader.candles import COLUMNS
 from candle_loader.errors import LoaderError
 from candle_loader.manifest import Month
 from candle_loader.times import to_text
+from candle_loader.verified import read_with_sha256
 
 _HEADER = "Timestamp,Open,High,Low,Close,Volume"
 _TIMESTAMP_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
@@ -31,12 +32,12 @@ def read_month(month: Month, verify: bool) -> pl.DataFrame:
         LoaderError: if it cannot be read or is malformed.
     """
     try:
-        content = month.path.read_bytes()
+        content, sha256 = _read(month.path, verify)
     except FileNotFoundError as error:
         raise MismatchError(f"{month.path} is missing; {_REMEDY}") from error
     except OSError as error:
         raise LoaderError(f"cannot read {month.path}: {error.strerror or error}") from error
-    if verify and hashlib.sha256(content).hexdigest() != month.sha256:
+    if sha256 not in (None, month.sha256):
         raise MismatchError(
             f"{month.path} does not have the sha256 that its manifest states; {_REMEDY}"
         )
@@ -46,6 +47,10 @@ def read_month(month: Month, verify: bool) -> pl.DataFrame:
             f"{month.path} has {frame.height} rows and its manifest states {month.rows}; {_REMEDY}"
         )
     return frame
+
+
+def _read(path: Path, verify: bool) -> tuple[bytes, str | None]:
+    return read_with_sha256(path) if verify else (path.read_bytes(), None)
 
 
 def _parsed(month: Month, content: bytes) -> pl.DataFrame:

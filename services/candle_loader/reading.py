@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 from typing import TypeVar
@@ -14,11 +14,12 @@ import polars as pl
 
 from candle_loader.candles import COLUMNS, Candles
 from candle_loader.gap import incomplete
-from candle_loader.manifest import Manifest
+from candle_loader.manifest import Manifest, Month
 from candle_loader.month_file import MismatchError, read_month
 
 _Read = TypeVar("_Read")
 _RETRY_PAUSE_SECONDS = 0.05
+_EMPTY = pl.DataFrame(schema=dict.fromkeys(COLUMNS, pl.Int64))
 
 
 def read_patiently(
@@ -60,27 +61,28 @@ def candles_within(
     if require_complete and gaps:
         raise incomplete(manifest.series, start_ms, end_ms, gaps)
     months = [m for m in manifest.months if m.start_ms < end_ms and start_ms < m.end_ms]
-    if len(months) > 1:
-        with ThreadPoolExecutor(min(len(months), os.cpu_count() or 1)) as pool:
-            frames = list(pool.map(read_month, months, repeat(verify)))
-    else:
+    return Candles(manifest.series, _read(months, start_ms, end_ms, verify), start_ms, end_ms, gaps)
+
+
+def _read(months: Sequence[Month], start_ms: int, end_ms: int, verify: bool) -> pl.DataFrame:
+    if len(months) <= 1:
         frames = [read_month(month, verify) for month in months]
-    parts = [_within(frame, start_ms, end_ms) for frame in frames]
-    del frames
-    return Candles(manifest.series, _one_frame(parts), start_ms, end_ms, gaps)
+        return _within(frames[0] if frames else _EMPTY, start_ms, end_ms)
+    # Made in its full size at once: to join the months would have them in memory twice.
+    columns = [pl.zeros(sum(month.rows for month in months), pl.Int64, eager=True) for _ in COLUMNS]
+    rows = 0
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for frame in pool.map(read_month, months, repeat(verify)):
+            inside = _within(frame, start_ms, end_ms)
+            places = pl.int_range(rows, rows + inside.height, dtype=pl.UInt32, eager=True)
+            for column, values in zip(columns, inside, strict=True):
+                column.scatter(places, values)
+            rows += inside.height
+    named = (column.alias(name) for name, column in zip(COLUMNS, columns, strict=True))
+    return pl.DataFrame(named).head(rows)
 
 
 def _within(frame: pl.DataFrame, start_ms: int, end_ms: int) -> pl.DataFrame:
     times = frame["timestamp_ms"]
     first = bisect_left(times, start_ms)
     return frame.slice(first, bisect_left(times, end_ms) - first)
-
-
-def _one_frame(parts: list[pl.DataFrame]) -> pl.DataFrame:
-    """The parts as one, emptied on the way: never is more than one column there twice."""
-    columns: dict[str, pl.Series] = {}
-    for name in COLUMNS:
-        pieces = [part.drop_in_place(name) for part in parts]
-        columns[name] = pl.concat([pl.Series(name, [], pl.Int64), *pieces], rechunk=True)
-        del pieces
-    return pl.DataFrame(columns)

@@ -5,34 +5,42 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from typing import NamedTuple
 
-_Look = tuple[int, ...]
+Look = tuple[int, ...]
+"""What a file looks like from outside. It differs once the file is written to or replaced."""
 
-_seen: dict[Path, tuple[_Look, str]] = {}
-"""By file how it looked when it was hashed, and its digest. Of this process: what another one
-found is another one's to trust."""
+_seen: dict[Path, tuple[Look, str]] = {}
+"""By file what it looked like when this process hashed it, and its digest."""
 
 
-def read_with_sha256(path: Path) -> tuple[bytes, str]:
-    """The file's bytes and their sha256, as remembered where the file still looks the same.
+class ReadFile(NamedTuple):
+    """A file's bytes, their sha256, and its look; None if that changed while it was read."""
+
+    content: bytes
+    sha256: str
+    look: Look | None
+
+
+def read_with_sha256(path: Path) -> ReadFile:
+    """The file and its digest, remembered where the file still looks the same.
 
     Raises:
         OSError: if it cannot be read.
     """
     with path.open("rb", buffering=0) as file:
-        before = _look(os.fstat(file.fileno()))
+        before = look_of(os.fstat(file.fileno()))
         content = file.readall()
-        after = _look(os.fstat(file.fileno()))
+        is_still = before == look_of(os.fstat(file.fileno()))
     key = path.absolute()
-    remembered = _seen.get(key)
-    if remembered is not None and remembered[0] == before == after:
-        return content, remembered[1]
-    sha256 = hashlib.sha256(content).hexdigest()
-    if before == after:
-        _seen[key] = after, sha256
-    return content, sha256
+    look, sha256 = _seen.get(key, (None, ""))
+    if not is_still or look != before:
+        sha256 = hashlib.sha256(content).hexdigest()
+    if is_still:
+        _seen[key] = before, sha256
+    return ReadFile(content, sha256, before if is_still else None)
 
 
-def _look(status: os.stat_result) -> _Look:
-    """What changes with a file's content: a file that is replaced has another number."""
+def look_of(status: os.stat_result) -> Look:
+    """The look of a file. A file that takes the place of another has another number."""
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)

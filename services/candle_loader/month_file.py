@@ -32,7 +32,7 @@ def read_month(month: Month, verify: bool) -> pl.DataFrame:
         MismatchError: if the file is not the one that the manifest describes.
         LoaderError: if it cannot be read or is malformed.
     """
-    kept = kept_columns(month.path, month.sha256) if month.is_complete else None
+    kept = kept_columns(month.path, month.sha256, COLUMNS) if month.is_complete else None
     if kept is not None and kept.height == month.rows:
         return kept
     try:

@@ -13,6 +13,7 @@ from typing import TypeVar
 import polars as pl
 
 from candle_loader.candles import COLUMNS, Candles
+from candle_loader.filling import Filling
 from candle_loader.gap import incomplete
 from candle_loader.manifest import Manifest, Month
 from candle_loader.month_file import MismatchError, read_month
@@ -68,18 +69,11 @@ def _read(months: Sequence[Month], start_ms: int, end_ms: int, verify: bool) -> 
     if len(months) <= 1:
         frames = [read_month(month, verify) for month in months]
         return _within(frames[0] if frames else _EMPTY, start_ms, end_ms)
-    # Made in its full size at once: to join the months would have them in memory twice.
-    columns = [pl.zeros(sum(month.rows for month in months), pl.Int64, eager=True) for _ in COLUMNS]
-    rows = 0
+    filling = Filling(COLUMNS, sum(month.rows for month in months))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for frame in pool.map(read_month, months, repeat(verify)):
-            inside = _within(frame, start_ms, end_ms)
-            places = pl.int_range(rows, rows + inside.height, dtype=pl.UInt32, eager=True)
-            for column, values in zip(columns, inside, strict=True):
-                column.scatter(places, values)
-            rows += inside.height
-    named = (column.alias(name) for name, column in zip(COLUMNS, columns, strict=True))
-    return pl.DataFrame(named).head(rows)
+            filling.add(_within(frame, start_ms, end_ms))
+    return filling.frame()
 
 
 def _within(frame: pl.DataFrame, start_ms: int, end_ms: int) -> pl.DataFrame:

@@ -44,3 +44,8 @@ def read_with_sha256(path: Path) -> ReadFile:
 def look_of(status: os.stat_result) -> Look:
     """The look of a file. A file that takes the place of another has another number."""
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def forget() -> None:
+    """Hashes every file anew from here on."""
+    _seen.clear()

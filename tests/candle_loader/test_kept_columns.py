@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -91,7 +92,7 @@ def test_a_restated_month_takes_the_place_of_what_was_kept(
     assert not set(kept(cache)) & set(before)
 
 
-@pytest.mark.parametrize("damage", [b"", b"ARROW1", bytes(2000), None])
+@pytest.mark.parametrize("damage", [b"", b"half a column", bytes(48), None])
 def test_damaged_columns_are_not_taken(
     cache: Path, parsed: list[str], tmp_path: Path, damage: bytes | None
 ) -> None:
@@ -118,6 +119,18 @@ def test_a_cache_that_cannot_be_written_costs_nothing_but_time(
     for _ in range(2):
         assert load_at_once(tmp_path / "csv").frame.height == 60 * 24
     assert len(parsed) == 4
+
+
+def test_without_numpy_nothing_is_kept_and_the_same_is_loaded(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export(tmp_path / "csv")
+    with monkeypatch.context() as without_numpy:
+        without_numpy.setitem(sys.modules, "numpy", None)
+        first = load_at_once(tmp_path / "csv")
+        assert kept(cache) == []
+    assert load_at_once(tmp_path / "csv").frame.equals(first.frame)
+    assert len(kept(cache)) == 2
 
 
 def test_nothing_is_kept_of_what_was_not_verified_or_where_it_is_off(

@@ -37,10 +37,12 @@ MOST_TIMES_ITS_ARRAYS = 1.5
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         root, cache = Path(folder) / "csv", Path(folder) / "cache"
-        files = export_years(root)
-        rows = load_anew(root, cache).frame.height
-        # Before pandas is loaded: what a child takes at most is never less than this process took.
-        times_its_arrays = memory_of_load(root, rows)
+        # By a child, since what a child takes at most is never less than this process took before.
+        cost_of_child([sys.executable, "-P", __file__, str(root)])
+        files = sorted(root.rglob("*.csv"))
+        peak_mb = memory_of_load(root)
+        arrays = load_anew(root, cache).frame
+        rows, times_its_arrays = arrays.height, peak_mb * 1024**2 / arrays.estimated_size()
         calls: list[Callable[[], object]] = [
             lambda: with_pandas(files),
             lambda: with_polars(files, None),
@@ -78,17 +80,16 @@ def times(slower: Cost, faster: Cost) -> float:
     return slower.cpu_seconds / faster.cpu_seconds
 
 
-def export_years(root: Path) -> list[Path]:
+def export_years(root: Path) -> None:
     months = [Month(year, month) for year in YEARS for month in range(1, 13)]
     start_ms, end_ms = months[0].start_ms, months[-1].interval.end_ms
-    exported = PartitionWriter(root).export(
+    PartitionWriter(root).export(
         minutes_of("kraken"),
         Digits(price=2, volume=8),
         dict.fromkeys(months),
         lambda interval: candles_of(interval.start_ms, interval.end_ms),
         *(IntervalSet.of(start_ms, end_ms), {}, end_ms, EMPTY),
     )
-    return sorted(exported.folder.glob("*/*.csv"))
 
 
 def load_anew(root: Path, cache: Path | None) -> Candles:
@@ -98,7 +99,7 @@ def load_anew(root: Path, cache: Path | None) -> Candles:
     return load(root, "kraken", "BTC/USD", require_complete=True)
 
 
-# pandas is loaded where it is used, see above.
+# pandas is loaded where it is used, so that this process is small while children are measured.
 def with_pandas(files: list[Path]) -> object:
     import pandas as pd  # noqa: PLC0415
 
@@ -110,16 +111,19 @@ def with_polars(files: list[Path], time_format: str | None) -> object:
     return rows.with_columns(pl.col("Timestamp").str.to_datetime(time_format, time_zone="UTC"))
 
 
-def memory_of_load(root: Path, rows: int) -> float:
-    """The most that parsing five years takes beyond parsing a month, in sizes of its arrays."""
+def memory_of_load(root: Path) -> float:
+    """The MB that parsing five years takes at most, beyond what parsing a month takes."""
 
     def peak_mb(end: str) -> float:
-        code = f"from candle_loader import load; load({str(root)!r}, 'kraken', 'BTC/USD', 2019, {end!r})"
-        environment = {"CANDLE_LOADER_CACHE": "off", "PYTHONPATH": os.environ["PYTHONPATH"]}
-        return cost_of_child([sys.executable, "-c", code], environment).peak_mb
+        arguments = f"{str(root)!r}, 'kraken', 'BTC/USD', 2019, {end!r}"
+        code = f"from candle_loader import load; load({arguments})"
+        return cost_of_child([sys.executable, "-c", code], {"CANDLE_LOADER_CACHE": "off"}).peak_mb
 
-    return (peak_mb("2023") - peak_mb("2019-01")) / (rows * 6 * 8 / 1024**2)
+    return peak_mb("2023") - peak_mb("2019-01")
 
 
 if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        export_years(Path(sys.argv[1]))
+        sys.exit()
     sys.exit(main())

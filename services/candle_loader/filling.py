@@ -38,11 +38,12 @@ class Filling:
     def add(self, frame: pl.DataFrame) -> None:
         """Takes the rows of a frame of these columns, after those that it has."""
         end = self._rows + frame.height
-        places = pl.int_range(self._rows, end, dtype=pl.UInt32, eager=True)
-        for column, values in zip(self._columns, frame, strict=True):
-            if self._has_arrays:
+        if self._has_arrays:
+            for column, values in zip(self._columns, frame, strict=True):
                 column[self._rows : end] = values.to_numpy()
-            else:
+        else:
+            places = pl.int_range(self._rows, end, dtype=pl.UInt32, eager=True)
+            for column, values in zip(self._columns, frame, strict=True):
                 column.scatter(places, values)
         self._rows = end
 

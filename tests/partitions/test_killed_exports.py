@@ -244,7 +244,7 @@ def test_whatever_changes_in_one_month_reaches_the_flat_bars_of_the_next(
     """Though only the month that changed is named."""
     root = tmp_path_factory.mktemp("data")
     of_kind = replace(EXPORT, file_format=file_format, fill=Fill.FLAT, restate=True)
-    former = (hourly, hourly)
+    former: tuple[Callable[[Interval], pl.DataFrame], ...] = (hourly, hourly)
     replace(of_kind, read=joined(*former)).to(root)
     for january, february, number in steps:
         changed = {

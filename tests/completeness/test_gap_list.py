@@ -54,7 +54,7 @@ def listed(tmp_path: Path) -> ListGaps:
     def list_gaps(records: dict[Series, SeriesRecord]) -> list[SeriesGaps]:
         with closing(SqliteStore(tmp_path / "candles.sqlite")) as store:
             keep(store, records)
-            return series_gaps(Ledger(store), list(records), NOW_MS, 5, is_running=False)
+            return series_gaps(Ledger(store), list(records), NOW_MS, 5, filling=())
 
     return list_gaps
 
@@ -270,7 +270,7 @@ def test_gaps_and_coverage_are_what_is_wanted_and_months_sum_up(
         record=lambda series: records.get(series, NOTHING_KNOWN), dependents=lambda _: (MERGED,)
     )
 
-    found = series_gaps(ledger, list(records), NOW_MS, 5, is_running=False)
+    found = series_gaps(ledger, list(records), NOW_MS, 5, filling=())
 
     assert [each.series for each in found] == list(records)
     for each in found:

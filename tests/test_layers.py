@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "stores": ("errors", "model", "operations"),
     "partitions": ("model", "operations"),
     "ledger": ("model", "stores"),
+    "flags": ("model",),
     "config": ("archives", "errors", "exchanges", "model", "operations", "stores", "symbols"),
     "settle": ("config", "errors", "ledger", "merge", "model", "operations", "partitions"),
     "completeness": ("archives", "exchanges", "ledger", "model", "settle", "stores"),

@@ -42,7 +42,7 @@ def main() -> int:
         # By a child, since what a child takes at most is never less than this process took before.
         cost_of_child([sys.executable, "-P", __file__, str(root)])
         files = sorted(root.rglob("*.csv"))
-        peak_mb = memory_of_load(root)
+        peak_mb = max(memory_of_load(root, file_format) for file_format in FORMATS)
         arrays = load_anew(root, cache).frame
         rows, times_its_arrays = arrays.height, peak_mb * 1024**2 / arrays.estimated_size()
         calls: list[Callable[[], object]] = [
@@ -117,12 +117,12 @@ def with_polars(files: list[Path], time_format: str | None) -> object:
     return rows.with_columns(pl.col("Timestamp").str.to_datetime(time_format, time_zone="UTC"))
 
 
-def memory_of_load(root: Path) -> float:
-    """The MB that parsing five years takes at most, beyond what parsing a month takes."""
+def memory_of_load(root: Path, file_format: str) -> float:
+    """The MB that reading five years takes at most, beyond what reading a month takes."""
 
     def peak_mb(end: str) -> float:
         arguments = f"{str(root)!r}, 'kraken', 'BTC/USD', 2019, {end!r}"
-        code = f"from candle_loader import load; load({arguments}, file_format='csv')"
+        code = f"from candle_loader import load; load({arguments}, file_format={file_format!r})"
         return cost_of_child([sys.executable, "-c", code], {"CANDLE_LOADER_CACHE": "off"}).peak_mb
 
     return peak_mb("2023") - peak_mb("2019-01")

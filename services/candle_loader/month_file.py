@@ -7,7 +7,7 @@ import polars as pl
 from candle_loader.candles import COLUMNS
 from candle_loader.csv_text import parse_csv
 from candle_loader.errors import LoaderError
-from candle_loader.kept import keep_columns, kept_columns
+from candle_loader.kept import are_kept, keep_columns, kept_columns
 from candle_loader.manifest import Month
 from candle_loader.parquet_table import parse_parquet
 from candle_loader.times import to_text
@@ -18,6 +18,11 @@ _REMEDY = "restore the file or let the job export it again"
 
 class MismatchError(LoaderError):
     """A file that is not the one its manifest describes: damaged, or replaced a moment ago."""
+
+
+def is_quick(month: Month) -> bool:
+    """Whether the month's columns are kept, so that reading it takes no time worth a thread."""
+    return _may_keep(month) and are_kept(month.path, month.sha256)
 
 
 def read_month(month: Month, verify: bool) -> pl.DataFrame:
@@ -32,7 +37,7 @@ def read_month(month: Month, verify: bool) -> pl.DataFrame:
         MismatchError: if the file is not the one that the manifest describes.
         LoaderError: if it cannot be read or is malformed.
     """
-    may_keep = month.is_complete and _is_text(month)
+    may_keep = _may_keep(month)
     kept = kept_columns(month.path, month.sha256, COLUMNS) if may_keep else None
     if kept is not None and kept.height == month.rows:
         return kept
@@ -67,6 +72,10 @@ def _parsed(month: Month, content: bytes) -> pl.DataFrame:
         raise LoaderError(f"{month.path} is malformed: {cause}; {_REMEDY}") from error
     _check(month, frame)
     return frame
+
+
+def _may_keep(month: Month) -> bool:
+    return month.is_complete and _is_text(month)
 
 
 def _is_text(month: Month) -> bool:

@@ -122,7 +122,9 @@ def memory_of_load(root: Path, file_format: str) -> float:
 
     def peak_mb(end: str) -> float:
         arguments = f"{str(root)!r}, 'kraken', 'BTC/USD', 2019, {end!r}"
-        code = f"from candle_loader import load; load({arguments}, file_format={file_format!r})"
+        code = (
+            f"from candle_loader import load; load({arguments}, file_format={str(file_format)!r})"
+        )
         return cost_of_child([sys.executable, "-c", code], {"CANDLE_LOADER_CACHE": "off"}).peak_mb
 
     return peak_mb("2023") - peak_mb("2019-01")

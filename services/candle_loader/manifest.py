@@ -58,6 +58,7 @@ class Month:
     Attributes:
         start_ms, end_ms: the calendar month in UTC.
         known_end_ms: up to where the manifest tells of it; a later minute is unknown.
+        content_bytes: how many leading bytes of its file are told of; None for all.
     """
 
     start_ms: int
@@ -67,6 +68,7 @@ class Month:
     rows: int
     sha256: str
     gaps: tuple[Gap, ...]
+    content_bytes: int | None
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,16 @@ def _month(folder: Path, name: str, values: Mapping[str, Any], candle_ms: int) -
         rows=_of_type(values, "rows", int),
         sha256=_of_type(values, "sha256", str),
         gaps=gaps,
+        content_bytes=_content_bytes(values),
     )
+
+
+def _content_bytes(values: Mapping[str, Any]) -> int | None:
+    """A month that is not complete grows at its end, before its manifest tells of it."""
+    if "bytes" not in values or _of_type(values, "complete", bool):
+        return None
+    told: int = _of_type(values, "bytes", int)
+    return told
 
 
 def _known_end_ms(

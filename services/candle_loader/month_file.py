@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import polars as pl
 
@@ -31,7 +32,19 @@ def read_month(month: Month, verify: bool) -> pl.DataFrame:
         LoaderError: if it cannot be read or is malformed.
     """
     try:
-        content = month.path.read_bytes()
+        return _read(month, month.path, verify)
+    except MismatchError as error:
+        # While a month is replaced, its former file is there until the manifest tells of the other.
+        try:
+            former = month.path.with_name(f".{month.path.name}.former")
+            return _read(month, former, verify=True)
+        except MismatchError:
+            raise error from None
+
+
+def _read(month: Month, path: Path, verify: bool) -> pl.DataFrame:
+    try:
+        content = path.read_bytes()[: month.content_bytes]
     except FileNotFoundError as error:
         raise MismatchError(f"{month.path} is missing; {_REMEDY}") from error
     except OSError as error:

@@ -24,6 +24,7 @@ from candle_ingestor.model.series import Series
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.partitions.manifest import Digits
+from candle_ingestor.partitions.replacing import Overwriting
 from candle_ingestor.partitions.writer import PartitionWriter
 from candle_loader import Candles, Gap, LoaderError, list_series, load
 
@@ -57,7 +58,15 @@ def export(
     months = {Month(2024, 1): None, Month(2024, 2): None}
     digits = Digits(price=2, volume=8)
     return writer.export(
-        series, digits, months, read, covered, reasons, closed_end_ms, EMPTY, restate=restate
+        series,
+        digits,
+        months,
+        read,
+        covered,
+        reasons,
+        closed_end_ms,
+        EMPTY,
+        overwriting=Overwriting(restates=restate),
     ).folder
 
 

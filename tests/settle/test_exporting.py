@@ -40,9 +40,11 @@ def export(
     restate: bool = False,
     exchange_candles: bool = False,
     everything: bool = False,
+    mends: bool = False,
     is_killed: bool = False,
 ) -> TickerOutcome:
     wanted = config(root, restate=restate, exchange_candles=exchange_candles)
+    wanted = replace(wanted, mends=mends)
     exporter = Exporter(wanted, ledger, ms(NOW))
     outcome = TickerOutcome("BTC/USD")
     exporter.export(ticker, outcome, everything=everything)
@@ -272,9 +274,13 @@ def test_everything_is_compared_where_that_is_asked_for(ledger: Ledger, tmp_path
     whole = path.read_bytes()
     path.write_bytes(whole[:-5])
 
-    assert export(ledger, only, tmp_path).files_written == []
-    export(ledger, only, tmp_path, everything=True)
+    left_alone = export(ledger, only, tmp_path)
+    assert (left_alone.files_written, left_alone.errors) == ([], [])
+    named = export(ledger, only, tmp_path, everything=True)
+    assert f"{path} is not the file that its manifest tells of" in named.errors[0]
+    assert path.read_bytes() == whole[:-5]
 
+    export(ledger, only, tmp_path, everything=True, mends=True)
     assert path.read_bytes() == whole
 
 

@@ -19,12 +19,14 @@ from candle_ingestor.model.series import Series
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.partitions.manifest import Digits
-from candle_ingestor.partitions.writer import ExportResult, PartitionWriter
+from candle_ingestor.partitions.replacing import ExportResult, Overwriting
+from candle_ingestor.partitions.writer import PartitionWriter
 
 HOUR_MS = 3_600_000
 JANUARY, FEBRUARY, MARCH = Month(2024, 1), Month(2024, 2), Month(2024, 3)
 BOTH_MONTHS = IntervalSet.of(JANUARY.start_ms, MARCH.start_ms)
 YEAR_END_MS = Month(2025, 1).start_ms
+RESTATED_AT_MS = YEAR_END_MS + HOUR_MS
 SERIES = Series.merged(Symbol("BTC", "USDT"), Timeframe.parse("1h"))
 DIGITS = Digits(price=2, volume=8)
 
@@ -63,9 +65,18 @@ class Export:
     closed_end_ms: int = YEAR_END_MS
     unsettled: IntervalSet = EMPTY
     restate: bool = False
+    mends: bool = False
+    reason: str | None = None
 
     def to(self, data_root: Path) -> ExportResult:
-        return PartitionWriter(data_root).export(**vars(self))
+        values = dict(vars(self))
+        overwriting = Overwriting(
+            restates=values.pop("restate"),
+            mends=values.pop("mends"),
+            at_ms=RESTATED_AT_MS,
+            reason=values.pop("reason"),
+        )
+        return PartitionWriter(data_root).export(**values, overwriting=overwriting)
 
     def mended_in(self, data_root: Path) -> list[Month]:
         """The months that are brought in line without being named."""

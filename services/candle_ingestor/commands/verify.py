@@ -246,6 +246,7 @@ class _Verification:
         export = replace(
             export,
             csv=export.csv and export.data_root.is_dir(),
+            mends=True,
             exchange_candles=export.exchange_candles
             or any(not folder.series.is_merged for folder in differing),
         )

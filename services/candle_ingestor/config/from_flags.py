@@ -98,6 +98,7 @@ def config_from_flags(
             price_decimal_digits=values.price_decimal_digits,
             volume_decimal_digits=values.volume_decimal_digits,
             restate=values.restate,
+            restate_reason=values.restate_reason,
         ),
         archives=archives_from_flags(values, known, paths),
         verify=verify_from_flags(values, origins),

@@ -160,6 +160,8 @@ class ExportConfig:
         price_decimal_digits: None is the markets' own.
         volume_decimal_digits: None is the markets' own.
         restate: whether complete months may be written again (rule E3).
+        restate_reason: why, for the history in the manifest; None for what differs.
+        mends: whether files that are not as their manifest says are written anew.
     """
 
     csv: bool
@@ -168,6 +170,8 @@ class ExportConfig:
     price_decimal_digits: int | None
     volume_decimal_digits: int | None
     restate: bool
+    restate_reason: str | None = None
+    mends: bool = False
 
 
 @dataclass(frozen=True)

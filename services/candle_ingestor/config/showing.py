@@ -103,6 +103,7 @@ def _by_flag(config: Config, now_ms: int) -> Mapping[str, object]:
         "price_decimal_digits": export.price_decimal_digits,
         "volume_decimal_digits": export.volume_decimal_digits,
         "restate": export.restate,
+        "restate_reason": export.restate_reason,
     }
 
 

@@ -15,7 +15,7 @@ from candle_ingestor.model.selection import candles_within
 from candle_ingestor.model.series import Series
 from candle_ingestor.partitions.csv_content import HEADER, csv_rows, position_of
 from candle_ingestor.partitions.files import read_file
-from candle_ingestor.partitions.manifest import Digits, MonthEntry
+from candle_ingestor.partitions.manifest import Digits, MonthEntry, told_bytes_of
 from candle_ingestor.partitions.month_facts import MonthFacts
 from candle_ingestor.partitions.timestamps import parse_timestamp
 
@@ -31,12 +31,29 @@ class MonthContent:
 
     Attributes:
         entry: what the manifest is to say of it.
-        is_on_disk: whether the file holds exactly this.
+        on_disk: what the file holds; None where there is none.
+        told_bytes: how many leading bytes of it are what the manifest tells of; None where it is
+            not the file that the manifest tells of, or the manifest tells of none.
     """
 
     entry: MonthEntry
     content: bytes
-    is_on_disk: bool
+    on_disk: bytes | None
+    told_bytes: int | None
+
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether the file holds exactly this."""
+        return self.content == self.on_disk
+
+    @property
+    def kept_bytes(self) -> int:
+        """How many leading bytes stay where only the end of the file changes; 0 where more does."""
+        if self.on_disk is None or not self.told_bytes:
+            return 0
+        told = memoryview(self.on_disk)[: self.told_bytes]
+        is_longer = len(self.content) >= len(told)
+        return len(told) if is_longer and memoryview(self.content)[: len(told)] == told else 0
 
 
 class _Head(NamedTuple):
@@ -74,24 +91,28 @@ class MonthMaker:
             ValueError: if candles do not ascend.
         """
         on_disk = read_file(path)
+        told_bytes = None
         if on_disk is not None and before is not None:
+            told_bytes = told_bytes_of(before, on_disk)
+            told = on_disk[:told_bytes]
             start_ms = facts.rows_hold_until_ms(before, changed_from_ms)
-            if start_ms > facts.span.start_ms:
-                position = position_of(on_disk, start_ms)
-                kept = memoryview(on_disk)[:position]
-                digest = hashlib.sha256(kept)
-                whole = digest.copy()
-                whole.update(memoryview(on_disk)[position:])
-                if whole.hexdigest() == before.sha256:
-                    lost_rows = on_disk.count(b"\n", position)
-                    head = _Head(kept, before.rows - lost_rows, digest)
-                    return self._made(facts, head, start_ms, on_disk)
+            position = position_of(told, start_ms)
+            kept = memoryview(told)[:position]
+            digest = hashlib.sha256(kept)
+            whole = digest.copy()
+            whole.update(memoryview(told)[position:])
+            if whole.hexdigest() != before.sha256:
+                told_bytes = None
+            elif start_ms > facts.span.start_ms:
+                lost_rows = told.count(b"\n", position)
+                head = _Head(kept, before.rows - lost_rows, digest)
+                content, entry = self._made(facts, head, start_ms)
+                return MonthContent(entry, content, on_disk, told_bytes)
         head = _Head(HEADER, 0, hashlib.sha256(HEADER))
-        return self._made(facts, head, facts.span.start_ms, on_disk)
+        content, entry = self._made(facts, head, facts.span.start_ms)
+        return MonthContent(entry, content, on_disk, told_bytes)
 
-    def _made(
-        self, facts: MonthFacts, head: _Head, start_ms: int, on_disk: bytes | None
-    ) -> MonthContent:
+    def _made(self, facts: MonthFacts, head: _Head, start_ms: int) -> tuple[bytes, MonthEntry]:
         candles = self._candles(Interval(start_ms, facts.span.end_ms))
         tail = b"" if candles is None else csv_rows(self._series, self._digits, candles)
         content = b"".join((head.content, tail))
@@ -105,8 +126,9 @@ class MonthMaker:
             complete=facts.complete,
             known_until_ms=facts.known_until_ms,
             gaps=facts.gaps,
+            content_bytes=len(content),
         )
-        return MonthContent(entry, content, is_on_disk=content == on_disk)
+        return content, entry
 
     def _candles(self, interval: Interval) -> pl.DataFrame | None:
         known = self._coverage & IntervalSet((interval,))

@@ -8,10 +8,11 @@ from pathlib import Path
 from candle_ingestor.model.intervals import IntervalSet
 from candle_ingestor.model.months import Month
 from candle_ingestor.partitions.files import (
+    former_path,
     month_files,
     remove_file,
     remove_folder,
-    remove_temporary_files,
+    remove_leftovers,
 )
 from candle_ingestor.partitions.manifest import FILE_NAME, Manifest, read_manifest, write_manifest
 from candle_ingestor.partitions.unfinished import UnfinishedNote
@@ -47,14 +48,21 @@ def remove_months(folder: Path, before_ms: int | None) -> list[Path]:
     if not folder.is_dir():
         return []
     removed = files_before(folder, before_ms)
+    note = UnfinishedNote(folder)
+    # Else an export after a killed removal would take them for foreign files.
+    note.announce_removal(Month.parse(path.stem) for path in removed)
     if before_ms is None:
         remove_file(folder / FILE_NAME)
-        UnfinishedNote(folder).remove()
-        remove_temporary_files(folder)
     else:
         _forget_months(folder, before_ms)
     for path in removed:
         remove_file(path)
+        remove_file(former_path(path))
+    if before_ms is None:
+        remove_leftovers(folder)
+        note.remove()
+    else:
+        note.forget_before(_removed_until_ms(read_manifest(folder), before_ms))
     for year in {path.parent for path in removed}:
         remove_folder(year)
     if before_ms is None:
@@ -69,7 +77,6 @@ def _forget_months(folder: Path, before_ms: int) -> None:
         kept = {m: entry for m, entry in manifest.months.items() if m.start_ms >= end_ms}
         if len(kept) < len(manifest.months):
             write_manifest(folder, replace(manifest, months=kept))
-    UnfinishedNote(folder).forget_before(end_ms)
 
 
 def _removed_until_ms(manifest: Manifest | None, before_ms: int) -> int:

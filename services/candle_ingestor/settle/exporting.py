@@ -18,7 +18,8 @@ from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import SeriesRecord
 from candle_ingestor.partitions.errors import PartitionError
 from candle_ingestor.partitions.manifest import Digits
-from candle_ingestor.partitions.writer import ExportResult, PartitionWriter
+from candle_ingestor.partitions.replacing import ExportResult, Overwriting
+from candle_ingestor.partitions.writer import PartitionWriter
 from candle_ingestor.settle.accounting import merged_reasons, unsettled
 from candle_ingestor.settle.digits import learnt_digits, own_digits
 from candle_ingestor.settle.outcome import TickerOutcome
@@ -38,7 +39,8 @@ def target_of(data_root: Path) -> str:
 class Exporter:
     """Writes tickers' series as partitions, and keeps in the ledger what is left to do.
 
-    `on_months` hears of the months of `months_of` that were looked at.
+    `on_months` hears of the months of `months_of` that were looked at. `now_ms` is when a month is
+    said to be restated, by default the end of the newest closed candle.
     """
 
     def __init__(
@@ -47,11 +49,13 @@ class Exporter:
         ledger: Ledger,
         closed_end_ms: int,
         on_months: Callable[[int], object] = lambda months: None,
+        now_ms: int | None = None,
     ) -> None:
         self._config = config
         self._target = target_of(config.data_root)
         self._ledger = ledger
         self._closed_end_ms = closed_end_ms
+        self._now_ms = closed_end_ms if now_ms is None else now_ms
         self._writer = PartitionWriter(config.data_root)
         self._exported: dict[Series, SeriesRecord] = {}
         self._on_months = on_months
@@ -118,7 +122,12 @@ class Exporter:
             reasons,
             self._closed_end_ms,
             open_minutes,
-            restate=self._config.restate,
+            overwriting=Overwriting(
+                restates=self._config.restate,
+                mends=self._config.mends,
+                at_ms=self._now_ms,
+                reason=self._config.restate_reason,
+            ),
             left_until_ms=record.pruned_until_ms or 0,
         )
         self._on_months(left)
@@ -170,6 +179,14 @@ class Exporter:
             outcome.files_written.append(f"{result.folder}/{month.year:04}/{month}.csv")
         for month in result.restated:
             log.warning("%s: the complete month %s was restated (--restate)", series, month)
+        for path in result.foreign:
+            words = (
+                f"{path} is not the file that its manifest tells of, and was left as it is: it was "
+                "damaged, or something else wrote it; move it away, or have it written anew by the "
+                "command verify with --repair"
+            )
+            outcome.fail(words)
+            log.error("%s: %s", series, words)
         for month in result.refused:
             log.warning(
                 "%s: the month %s is marked complete and was left as it is, though the store now "

@@ -89,4 +89,4 @@ def _changes(name: str, arguments: tuple[Any, ...]) -> bool:
 
 
 def _path_of(target: Any) -> Path:
-    return Path(os.readlink(f"/proc/self/fd/{target}") if isinstance(target, int) else target)
+    return Path(f"/proc/self/fd/{target}").readlink() if isinstance(target, int) else Path(target)

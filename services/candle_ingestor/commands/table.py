@@ -172,7 +172,8 @@ _USED_BY_FLAG: Mapping[str, tuple[str, ...]] = {
     ),
     "markets_cache_hours": (*_FETCHING, "verify"),
     **dict.fromkeys(
-        ("backfill_start_date", "days", "backfill_end_date"), (*_FETCHING, "verify", "quality")
+        ("backfill_start_date", "days", "backfill_end_date"),
+        (*_FETCHING, "export", "verify", "quality"),
     ),
     "exchanges": (
         "ingest",

@@ -10,6 +10,7 @@ from candle_ingestor.archives.recognising import Naming
 from candle_ingestor.config.origins import Origin, Origins
 from candle_ingestor.exchanges.proxies import Proxies
 from candle_ingestor.exchanges.settings import ExchangeSettings
+from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.merge_rules import MergeRules
 from candle_ingestor.model.quality_rules import QualityRule
 from candle_ingestor.model.timeframe import Timeframe
@@ -162,6 +163,9 @@ class ExportConfig:
         restate: whether complete months may be written again (rule E3).
         restate_reason: why, for the history in the manifest; None for what differs.
         mends: whether files that are not as their manifest says are written anew.
+        exchanges: whose own candles are exported in place of a merged series that is made from
+            others; None for no choice.
+        span: only months that touch it are exported; None for all.
     """
 
     csv: bool
@@ -172,6 +176,8 @@ class ExportConfig:
     restate: bool
     restate_reason: str | None = None
     mends: bool = False
+    exchanges: tuple[str, ...] | None = None
+    span: Interval | None = None
 
 
 @dataclass(frozen=True)

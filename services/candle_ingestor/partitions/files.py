@@ -53,7 +53,7 @@ def make_read_only(path: Path) -> None:
 
 
 def former_path(path: Path) -> Path:
-    """Where the former file of a month is, from before it is replaced until the manifest follows."""
+    """Where a month's former file is, from before it is replaced until the manifest follows."""
     return path.with_name(f".{path.name}{_FORMER_SUFFIX}")
 
 

@@ -1,4 +1,4 @@
-"""Replacement of a series' files, one after another, so that a crash leaves what was or what is to be.
+"""Replacement of a series' files such that a crash leaves what was or what is to be.
 
 A month that only grows keeps its file: the manifest says how many bytes of it count. The former
 file of any other month keeps a second name until the manifest tells of its successor.

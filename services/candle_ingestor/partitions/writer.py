@@ -8,7 +8,7 @@ from pathlib import Path
 
 from candle_ingestor.model.decimals import MOST_DIGITS
 from candle_ingestor.model.gaps import Reasons
-from candle_ingestor.model.intervals import IntervalSet
+from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.months import Month
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.timeframe import Timeframe
@@ -74,14 +74,15 @@ class PartitionWriter:
         *,
         overwriting: Overwriting = NOTHING_OVERWRITTEN,
         left_until_ms: int = 0,
+        span: Interval | None = None,
     ) -> ExportResult:
         """Makes the files of these months and of the stale ones, and the manifest, tell what is
         known of the series.
 
         Stale are months that have coverage and no entry in the manifest, those whose entry has
         other gaps, completeness or end than coverage has, and those of an export that was killed.
-        A complete month is stale by its gaps only, unless it may be restated. Revised candles leave no trace
-        here; who revises them names their month.
+        A complete month is stale by its gaps only, unless it may be restated. Revised candles leave
+        no trace here; who revises them names their month.
 
         A file that is right already is not touched. A complete month that would differ, in rows or
         gaps, is left alone unless it may be restated; a restatement that was killed is finished. A
@@ -102,6 +103,7 @@ class PartitionWriter:
             closed_end_ms: the end of the newest closed candle; no gap is wanted from there on, and
                 months that begin there are left for later.
             left_until_ms: months that end until then and have no coverage stay as they are.
+            span: months that do not touch it stay as they are; None for none.
             unsettled: minutes that keep a month from being complete (rule E3): provisional ones in
                 the series or in what it is made from, and gaps of its sources that a later run
                 could fill.
@@ -121,6 +123,8 @@ class PartitionWriter:
         unfinished = noted | _grown_without_word(folder, manifest)
         told = tellable_months(manifest, coverage, closed_end_ms)
         left = {month for month in told if _is_left(month, left_until_ms, coverage)}
+        if span is not None:
+            left |= {month for month in told if not month.touches(span)}
         tellable = {*told, *unfinished} - (left - unfinished)
         facts = facts_of(tellable, series, coverage, reasons, closed_end_ms, unsettled)
         maker = MonthMaker(series, digits, read, coverage)

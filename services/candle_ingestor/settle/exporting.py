@@ -63,14 +63,20 @@ class Exporter:
     def months_of(self, ticker: Ticker, *, everything: bool = False) -> int:
         """How many months of its series there are to bring in line."""
         records = (self._ledger.record(series) for series in self._series_of(ticker))
-        return sum(len(self._months(record, everything)) for record in records)
+        return sum(len(self._months(record, everything)[0]) for record in records)
 
     def export(self, ticker: Ticker, outcome: TickerOutcome, *, everything: bool = False) -> None:
         """Exports the months with news, or with `everything` all that there are.
 
         What cannot be exported fails the ticker; the other series go on.
         """
-        for each in self._series_of(ticker):
+        chosen = self._series_of(ticker)
+        if not chosen:
+            names = ", ".join(self._config.exchanges or ())
+            outcome.fail(f"the store holds no {ticker.merged.timeframe} candles of it on {names}")
+        for each in chosen:
+            if self._has_nothing_in_span(each):
+                outcome.fail(f"the store knows nothing of {each} in the span that is asked for")
             try:
                 result = self._export_series(ticker, each, everything)
             except PartitionError as error:
@@ -86,8 +92,25 @@ class Exporter:
         self._ledger.update(exported)
 
     def _series_of(self, ticker: Ticker) -> tuple[Series, ...]:
+        asked = self._config.exchanges
+        if asked is not None and set(asked) != set(ticker.basis.rules.exchanges):
+            return self._own_series(ticker, asked)
         sources = ticker.sources if self._config.exchange_candles else ()
         return (ticker.merged, *sources)
+
+    def _own_series(self, ticker: Ticker, exchanges: Iterable[str]) -> tuple[Series, ...]:
+        """What is stored of these exchanges; what is merged goes before what has its name."""
+        merged = {source.exchange: source for source in ticker.sources}
+        own = (
+            merged.get(name, Series(name, ticker.symbol, ticker.merged.timeframe))
+            for name in exchanges
+        )
+        return tuple(series for series in own if series in self._ledger.records)
+
+    def _has_nothing_in_span(self, series: Series) -> bool:
+        span = self._config.span
+        covered = self._ledger.record(series).covered
+        return span is not None and not covered & IntervalSet((span,))
 
     def _export_series(
         self, ticker: Ticker, series: Series, everything: bool
@@ -102,7 +125,7 @@ class Exporter:
             reasons = merged_reasons(self._ledger, ticker, whole - record.covered)
         open_minutes = unsettled(self._ledger, series, whole, self._closed_end_ms)
         digits = self._digits(ticker, series, record, sources)
-        months = self._months(record, everything)
+        months, others = self._months(record, everything)
         left = len(months)
 
         def read(interval: Interval) -> pl.DataFrame:
@@ -129,9 +152,11 @@ class Exporter:
                 reason=self._config.restate_reason,
             ),
             left_until_ms=record.pruned_until_ms or 0,
+            span=self._config.span,
         )
         self._on_months(left)
-        exports = record.exports.with_exported(self._target, digits, result.undone)
+        undone = {**others, **result.undone}
+        exports = record.exports.with_exported(self._target, digits, undone)
         if exports != record.exports:
             self._exported[series] = replace(record, exports=exports)
         return result
@@ -142,13 +167,27 @@ class Exporter:
         closed = IntervalSet.of(0, self._closed_end_ms)
         return IntervalSet(month.interval for month in months) & closed
 
-    def _months(self, record: SeriesRecord, everything: bool) -> dict[Month, int | None]:
-        """The months to bring in line, each with its first change, None where it is not known."""
+    def _months(
+        self, record: SeriesRecord, everything: bool
+    ) -> tuple[dict[Month, int | None], dict[Month, int]]:
+        """The months to bring in line, each with its first change, None where it is not known.
+
+        And those that the target lacks outside the span that is asked for.
+        """
+        # The writer finds by itself what has lost all its coverage.
+        stored = months_of(record.covered)
         backlog: Mapping[Month, int] | None = record.exports.backlog.get(self._target)
+        lacking = {month: month.start_ms for month in stored} if backlog is None else backlog
+        months: dict[Month, int | None] = dict(lacking)
         if backlog is None or everything:
-            # The writer finds by itself what has lost all its coverage.
-            return dict.fromkeys(months_of(record.covered))
-        return dict(backlog)
+            months = dict.fromkeys(stored)
+        span = self._config.span
+        if span is None:
+            return months, {}
+        return (
+            {month: first_ms for month, first_ms in months.items() if month.touches(span)},
+            {month: first_ms for month, first_ms in lacking.items() if not month.touches(span)},
+        )
 
     def _digits(
         self, ticker: Ticker, series: Series, record: SeriesRecord, sources: tuple[Series, ...]

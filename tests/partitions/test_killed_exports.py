@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +32,9 @@ from partition_exports import (
 
 from candle_ingestor.model.export_forms import ExportFormat, Fill
 from candle_ingestor.model.intervals import Interval, IntervalSet
+from candle_ingestor.model.months import Month
+
+Read = Callable[[Interval], pl.DataFrame]
 
 SUPPORT = Path(__file__).parent.parent / "support"
 
@@ -229,45 +232,37 @@ def test_any_order_of_exports_kills_and_changes_ends_in_the_same_bytes(
 
 @pytest.mark.parametrize("file_format", list(ExportFormat))
 @settings(max_examples=20)
-@given(steps=st.lists(st.tuples(reads, reads, st.integers(0, 25)), min_size=1, max_size=4))
+@given(
+    february=reads,
+    steps=st.lists(
+        st.tuples(st.sampled_from([JANUARY, FEBRUARY]), reads, st.integers(0, 25)), max_size=4
+    ),
+)
 def test_whatever_changes_in_one_month_reaches_the_flat_bars_of_the_next(
     tmp_path_factory: pytest.TempPathFactory,
     file_format: ExportFormat,
-    steps: list[
-        tuple[
-            Callable[[Interval], pl.DataFrame],
-            Callable[[Interval], pl.DataFrame],
-            int,
-        ]
-    ],
+    february: Read,
+    steps: list[tuple[Month, Read, int]],
 ) -> None:
     """Though only the month that changed is named."""
     root = tmp_path_factory.mktemp("data")
     of_kind = replace(EXPORT, file_format=file_format, fill=Fill.FLAT, restate=True)
-    former = (hourly, hourly)
-    replace(of_kind, read=joined(*former)).to(root)
-    for january, february, number in steps:
-        changed = {
-            month: None
-            for month, read, before in zip(
-                (JANUARY, FEBRUARY), (january, february), former, strict=True
-            )
-            if read is not before
-        }
-        export = replace(of_kind, read=joined(january, february), months=changed)
+    parts: dict[Month, Read] = {JANUARY: hourly, FEBRUARY: february}
+    replace(of_kind, read=joined(parts)).to(root)
+    for month, read, number in steps:
+        parts[month] = read
+        export = replace(of_kind, read=joined(parts), months={month: None})
         kill(export, root, number)
         export.to(root)
-        former = (january, february)
     fresh = tmp_path_factory.mktemp("fresh")
-    replace(of_kind, read=joined(*former)).to(fresh)
+    replace(of_kind, read=joined(parts)).to(fresh)
     assert contents(root) == contents(fresh)
 
 
-def joined(
-    january: Callable[[Interval], pl.DataFrame], february: Callable[[Interval], pl.DataFrame]
-) -> Callable[[Interval], pl.DataFrame]:
-    """The candles of one until February, of the other from there on."""
+def joined(parts: Mapping[Month, Read]) -> Read:
+    """The candles of January and those of February."""
     is_early = pl.col("open_time_ms") < FEBRUARY.start_ms
+    january, february = parts[JANUARY], parts[FEBRUARY]
 
     def read(interval: Interval) -> pl.DataFrame:
         return pl.concat([january(interval).filter(is_early), february(interval).filter(~is_early)])

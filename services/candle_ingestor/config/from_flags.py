@@ -26,6 +26,7 @@ from candle_ingestor.config.store_flags import store_flags_passed_over, store_fr
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.exchanges.minimum import resolve_minimum
 from candle_ingestor.exchanges.trade_habits import TRADE_HABITS
+from candle_ingestor.model.export_forms import ExportFormat, Fill
 from candle_ingestor.model.merge_rules import HighLow, MergeRules
 from candle_ingestor.model.texts import quoted
 
@@ -99,6 +100,8 @@ def config_from_flags(
             volume_decimal_digits=values.volume_decimal_digits,
             restate=values.restate,
             restate_reason=values.restate_reason,
+            formats=_formats(values.export_format),
+            fill=None if values.fill is None else Fill(values.fill),
         ),
         archives=archives_from_flags(values, known, paths),
         verify=verify_from_flags(values, origins),
@@ -109,6 +112,10 @@ def config_from_flags(
         warnings=(*renamed, *_passed_over(values, origins), *_without_trades(values, exchanges)),
         ignored_secrets=(values.tiingo_api_key,) if values.tiingo_api_key else (),
     )
+
+
+def _formats(text: str) -> tuple[ExportFormat, ...]:
+    return tuple(ExportFormat) if text == "both" else (ExportFormat(text),)
 
 
 def _symbols(values: FlagValues, environment: Mapping[str, str]) -> SymbolsConfig:

@@ -10,6 +10,7 @@ from candle_ingestor.archives.recognising import Naming
 from candle_ingestor.config.origins import Origin, Origins
 from candle_ingestor.exchanges.proxies import Proxies
 from candle_ingestor.exchanges.settings import ExchangeSettings
+from candle_ingestor.model.export_forms import ExportFormat, Fill
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.merge_rules import MergeRules
 from candle_ingestor.model.quality_rules import QualityRule
@@ -156,11 +157,13 @@ class ExportConfig:
     """What is written for backtests.
 
     Attributes:
-        csv: whether a run exports at its end.
+        csv: whether a run exports at its end, in whatever format.
         exchange_candles: whether each exchange's own candles are exported, too.
         price_decimal_digits: None is the markets' own.
         volume_decimal_digits: None is the markets' own.
         restate: whether complete months may be written again (rule E3).
+        formats: each in which the months are written.
+        fill: what stands for covered minutes without trade; None is as the folder was written.
         restate_reason: why, for the history in the manifest; None for what differs.
         mends: whether files that are not as their manifest says are written anew.
         exchanges: whose own candles are exported in place of a merged series that is made from
@@ -174,6 +177,8 @@ class ExportConfig:
     price_decimal_digits: int | None
     volume_decimal_digits: int | None
     restate: bool
+    formats: tuple[ExportFormat, ...] = (ExportFormat.CSV,)
+    fill: Fill | None = None
     restate_reason: str | None = None
     mends: bool = False
     exchanges: tuple[str, ...] | None = None

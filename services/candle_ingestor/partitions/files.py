@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-import re
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from candle_ingestor.model.months import Month
 from candle_ingestor.operations import atomic_file
 from candle_ingestor.partitions.errors import cannot_read, cannot_write
+from candle_ingestor.partitions.formats.layout import Layout
 
-_MONTH_FILE = re.compile(r"([0-9]{4})/\1-(0[1-9]|1[0-2])\.csv")
 _FORMER_SUFFIX = ".former"
 _NO_SECOND_NAMES = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
@@ -130,45 +130,48 @@ def read_file(path: Path) -> bytes | None:
         raise cannot_read(path, error) from error
 
 
-def remove_leftovers(folder: Path, kept: Collection[str] = ()) -> None:
-    """Removes what a killed writer left in a series' folder and the years in it.
+def remove_leftovers(folder: Path, replaced: Collection[Path] = ()) -> None:
+    """Removes what a killed writer left in a series' folder and below.
 
     Args:
-        kept: the names of the months, such as `2024-01.csv`, of which the former file stays.
+        replaced: the months' files of which the former one stays.
 
     Raises:
         PartitionError: if the operating system refuses.
     """
-    former = {former_path(Path(name)).name for name in kept}
-    for path in (folder, *_entries(folder, lambda entry: entry.is_dir())):
-        for left in _entries(path, _is_leftover):
-            if left.name not in former:
-                remove_file(left)
+    former = {former_path(path) for path in replaced}
+    suffixes = (atomic_file.TEMPORARY_SUFFIX, _FORMER_SUFFIX)
+    for path in _files_below(folder):
+        if path.name.startswith(".") and path.name.endswith(suffixes) and path not in former:
+            remove_file(path)
 
 
-def month_files(folder: Path) -> list[Path]:
+def month_files(folder: Path, layout: Layout) -> dict[Month, Path]:
     """Every file of a month that is in a series' folder, listed or not, ascending.
 
     Raises:
         PartitionError: if the operating system refuses.
     """
-    years = _entries(folder, lambda entry: entry.is_dir())
-    files = (path for year in years for path in _entries(year, lambda entry: entry.is_file()))
-    return sorted(
-        path for path in files if _MONTH_FILE.fullmatch(f"{path.parent.name}/{path.name}")
-    )
+    found = {}
+    for path in _files_below(folder):
+        month = layout.month_of(path.relative_to(folder).as_posix())
+        if month is not None:
+            found[month] = path
+    return dict(sorted(found.items()))
 
 
-def _entries(folder: Path, wanted: Callable[[os.DirEntry[str]], bool]) -> list[Path]:
+def _files_below(folder: Path) -> Iterator[Path]:
     try:
         with os.scandir(folder) as entries:
-            return [folder / entry.name for entry in entries if wanted(entry)]
+            found = [
+                (folder / entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries
+            ]
     except FileNotFoundError:
-        return []
+        return
     except OSError as error:
         raise cannot_read(folder, error) from error
-
-
-def _is_leftover(entry: os.DirEntry[str]) -> bool:
-    suffixes = (atomic_file.TEMPORARY_SUFFIX, _FORMER_SUFFIX)
-    return entry.name.startswith(".") and entry.name.endswith(suffixes)
+    for path, is_folder in found:
+        if is_folder:
+            yield from _files_below(path)
+        else:
+            yield path

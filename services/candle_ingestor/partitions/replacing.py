@@ -19,11 +19,11 @@ from candle_ingestor.partitions.files import (
     remove_file,
     replace_file,
 )
+from candle_ingestor.partitions.formats.layout import Layout
 from candle_ingestor.partitions.manifest import (
     Manifest,
     MonthEntry,
     Restatement,
-    month_file,
     write_manifest,
 )
 from candle_ingestor.partitions.month_content import MonthContent
@@ -80,9 +80,15 @@ class Replacing:
     """One export to one folder: which months it replaced so far, and why others stayed."""
 
     def __init__(
-        self, folder: Path, manifest: Manifest, note: UnfinishedNote, overwriting: Overwriting
+        self,
+        folder: Path,
+        layout: Layout,
+        manifest: Manifest,
+        note: UnfinishedNote,
+        overwriting: Overwriting,
     ) -> None:
         self._folder = folder
+        self._layout = layout
         self._manifest = manifest
         self._note = note
         self._overwriting = overwriting
@@ -95,8 +101,11 @@ class Replacing:
 
     def take(self, month: Month, made: MonthContent, *, is_unfinished: bool) -> None:
         """Brings a month's file in line; what an export left that was killed is this one's own."""
-        path = self._folder / month_file(month)
+        path = self._folder / self._layout.month_file(month)
         before = self._manifest.months.get(month)
+        if is_unfinished:
+            # Its former file may be there, whether or not it is replaced again.
+            self._replaced.append(path)
         restates = self._overwriting.restates or is_unfinished
         is_foreign = made.on_disk is not None and made.told_bytes is None and not made.is_on_disk
         if is_foreign and not (restates or self._overwriting.mends):
@@ -137,7 +146,8 @@ class Replacing:
             if entry.complete:
                 make_read_only(path)
             return
-        if before is not None and not before.complete and made.kept_bytes:
+        grows = before is not None and not before.complete and before.content_bytes is not None
+        if grows and made.kept_bytes:
             tail = made.content[made.kept_bytes :]
             extend_file(path, made.kept_bytes, tail, read_only=entry.complete)
             return
@@ -152,7 +162,7 @@ class Replacing:
 
     def write_manifest(self) -> None:
         if self._entries:
-            write_manifest(self._folder, self._manifest.with_months(self._entries))
+            write_manifest(self._folder, self._layout, self._manifest.with_months(self._entries))
 
     def finish(self, undone: Mapping[Month, int]) -> ExportResult:
         self.write_manifest()

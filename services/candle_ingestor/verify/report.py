@@ -109,10 +109,11 @@ def verify_json(report: VerifyReport, store: str, now_ms: int) -> dict[str, Any]
         "partitions": [
             {
                 **each.series.fields,
+                "format": each.file_format.value,
                 "folder": str(each.folder),
                 "months": each.months,
                 "pending": each.pending,
-                "differing": findings.by_series[Check.PARTITION, each.series],
+                "differing": len(each.differences),
             }
             for each in report.folders
         ],

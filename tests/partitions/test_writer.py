@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ from partition_exports import (
 from candle_ingestor.model.candles import MERGED_CANDLES
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
+from candle_ingestor.model.months import Month
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.partitions.errors import PartitionError
@@ -501,3 +503,29 @@ def test_a_full_disk_leaves_what_was_there_before(tmp_path: Path) -> None:
     assert contents(tmp_path) == before
     assert EXPORT.to(tmp_path).written == (JANUARY, FEBRUARY)
     assert_manifest_describes_its_files(folder)
+
+
+def test_many_months_are_made_side_by_side_and_have_the_bytes_of_one_after_the_other(
+    tmp_path: Path,
+) -> None:
+    threads: set[str] = set()
+
+    def read(interval: Interval) -> pl.DataFrame:
+        threads.add(threading.current_thread().name)
+        return hourly(interval).with_columns(open=100.0 + pl.col("open_time_ms") % 7_000_000 / 1e6)
+
+    year = [Month(2024, number) for number in range(1, 13)]
+    export = replace(
+        EXPORT,
+        read=read,
+        months=dict.fromkeys(year),
+        coverage=IntervalSet.of(JANUARY.start_ms, YEAR_END_MS),
+    )
+    assert export.to(tmp_path / "at once").written == tuple(year)
+    assert threads == {threading.current_thread().name}
+    for number in range(12):
+        until_ms = year[number].interval.end_ms
+        known = IntervalSet.of(JANUARY.start_ms, until_ms)
+        months = {year[number]: None}
+        replace(export, months=months, coverage=known, closed_end_ms=until_ms).to(tmp_path / "each")
+    assert contents(tmp_path / "at once") == contents(tmp_path / "each")

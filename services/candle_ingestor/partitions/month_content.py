@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,6 +85,19 @@ class MonthMaker:
     ) -> MonthContent:
         """The content of the month's file.
 
+        Args as `prepare`.
+
+        Raises:
+            PartitionError: if the file cannot be read, or a value does not fit int64.
+            ValueError: if candles do not ascend.
+        """
+        return self.prepare(path, facts, before, changed_from_ms)()
+
+    def prepare(
+        self, path: Path, facts: MonthFacts, before: MonthEntry | None, changed_from_ms: int | None
+    ) -> Callable[[], MonthContent]:
+        """Reads what is needed, and leaves the making of the content to a call on any thread.
+
         Args:
             path: the file.
             before: what the manifest says of it.
@@ -91,7 +105,8 @@ class MonthMaker:
                 anywhere. A file that is not as described is made anew.
 
         Raises:
-            PartitionError: if the file cannot be read, or a value does not fit int64.
+            PartitionError: if the file cannot be read; from the call, if a value does not fit
+                int64.
             ValueError: if candles do not ascend.
         """
         on_disk = read_file(path)
@@ -102,27 +117,38 @@ class MonthMaker:
             start_ms = facts.rows_hold_until_ms(before, changed_from_ms)
             head = self._format.head(self._subject, told, before, start_ms)
             if head is not None:
-                content, entry = self._made(facts, head, start_ms)
-                return MonthContent(entry, content, on_disk, told_bytes)
+                return self._making(facts, head, start_ms, on_disk, told_bytes)
             if hashlib.sha256(told).hexdigest() != before.sha256:
                 told_bytes = None
         head = self._format.no_rows(self._subject)
-        content, entry = self._made(facts, head, facts.span.start_ms)
-        return MonthContent(entry, content, on_disk, told_bytes)
+        return self._making(facts, head, facts.span.start_ms, on_disk, told_bytes)
 
-    def _made(self, facts: MonthFacts, head: MonthHead, start_ms: int) -> tuple[bytes, MonthEntry]:
-        made = head.followed_by(self._rows(Interval(start_ms, facts.span.end_ms)))
-        entry = MonthEntry(
-            rows=made.rows,
-            first_open_ms=made.first_open_ms,
-            last_open_ms=made.last_open_ms,
-            sha256=made.sha256,
-            complete=facts.complete and not self._begins_unsettled(facts.span.start_ms),
-            known_until_ms=facts.known_until_ms,
-            gaps=facts.gaps,
-            content_bytes=len(made.content) if self._format.grows else None,
-        )
-        return made.content, entry
+    def _making(
+        self,
+        facts: MonthFacts,
+        head: MonthHead,
+        start_ms: int,
+        on_disk: bytes | None,
+        told_bytes: int | None,
+    ) -> Callable[[], MonthContent]:
+        rows = self._rows(Interval(start_ms, facts.span.end_ms))
+        complete = facts.complete and not self._begins_unsettled(facts.span.start_ms)
+
+        def make() -> MonthContent:
+            made = head.followed_by(rows)
+            entry = MonthEntry(
+                rows=made.rows,
+                first_open_ms=made.first_open_ms,
+                last_open_ms=made.last_open_ms,
+                sha256=made.sha256,
+                complete=complete,
+                known_until_ms=facts.known_until_ms,
+                gaps=facts.gaps,
+                content_bytes=len(made.content) if self._format.grows else None,
+            )
+            return MonthContent(entry, made.content, on_disk, told_bytes)
+
+        return make
 
     def _rows(self, interval: Interval) -> pl.DataFrame:
         known = self._coverage & IntervalSet((interval,))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +13,7 @@ from candle_ingestor.model.gaps import Reasons
 from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.months import Month
 from candle_ingestor.model.series import Series
+from candle_ingestor.operations.side_by_side import one_by_one, side_by_side
 from candle_ingestor.partitions.errors import PartitionError
 from candle_ingestor.partitions.files import remove_file, remove_leftovers, size_of
 from candle_ingestor.partitions.filling import ReadCandles
@@ -24,7 +25,7 @@ from candle_ingestor.partitions.manifest import (
     MonthEntry,
     read_manifest,
 )
-from candle_ingestor.partitions.month_content import MonthMaker
+from candle_ingestor.partitions.month_content import MonthContent, MonthMaker
 from candle_ingestor.partitions.month_facts import (
     facts_of,
     is_stale,
@@ -37,6 +38,8 @@ from candle_ingestor.partitions.replacing import (
     Replacing,
 )
 from candle_ingestor.partitions.unfinished import UnfinishedNote
+
+_MONTHS_WORTH_THREADS = 4
 
 
 class PartitionWriter:
@@ -150,15 +153,20 @@ class PartitionWriter:
                 or is_stale(manifest.months.get(month), facts[month], restate=overwriting.restates)
             }
             followers = set() if fill is Fill.NONE else _followers(wrong, tellable, read)
-            for month in sorted(wrong | followers):
-                before = manifest.months.get(month)
-                must_mend = month in unfinished
-                changed_from_ms = None
-                if not must_mend and month not in followers:
-                    changed_from_ms = _changed_from_ms(month, months, before)
-                path = folder / self._format.month_file(month)
-                content = maker.make(path, facts[month], before, changed_from_ms)
-                replacing.take(month, content, is_unfinished=must_mend)
+            in_turn = sorted(wrong | followers)
+
+            def prepared() -> Iterator[Callable[[], MonthContent]]:
+                for month in in_turn:
+                    before = manifest.months.get(month)
+                    changed_from_ms = None
+                    if month not in unfinished and month not in followers:
+                        changed_from_ms = _changed_from_ms(month, months, before)
+                    path = self.file_of(series, month)
+                    yield maker.prepare(path, facts[month], before, changed_from_ms)
+
+            made = side_by_side if len(in_turn) >= _MONTHS_WORTH_THREADS else one_by_one
+            for month, content in zip(in_turn, made(prepared()), strict=True):
+                replacing.take(month, content, is_unfinished=month in unfinished)
         except BaseException:
             with suppress(PartitionError):
                 replacing.write_manifest()

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from partition_exports import (
     MARCH,
     Export,
     assert_manifest_describes_its_files,
+    changing_export,
     contents,
     hourly,
     manifest_of,
@@ -282,6 +284,45 @@ def test_random_kills_leave_what_was_or_what_was_to_be(tmp_path: Path, seed: int
     folder = EXPORT.to(root).folder
     assert_manifest_describes_its_files(folder)
     assert not [name for name in contents(folder) if "/." in f"/{name}"]
+
+
+@pytest.mark.parametrize("seed", range(max(1, RANDOM_KILLS // 20)))
+def test_a_process_that_is_killed_leaves_what_was_or_what_was_to_be(
+    tmp_path: Path, seed: int
+) -> None:
+    chance = random.Random(seed)
+    root, whole = tmp_path / "data", tmp_path / "whole"
+    with subprocess.Popen(
+        [sys.executable, "-c", EXPORTING.format(support=str(SUPPORT)), str(root)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as exporting:
+        assert exporting.stdout is not None
+        begun = chance.randint(1, 15)
+        for line in exporting.stdout:
+            if int(line) == begun:
+                break
+        with suppress(subprocess.TimeoutExpired):
+            exporting.wait(chance.uniform(0, 0.02))
+        exporting.kill()
+        begun = int([str(begun), *exporting.stdout.read().splitlines()][-1])
+    states = []
+    for number in range(begun + 1):
+        changing_export(number).to(whole)
+        states.append(load_all(whole))
+    index_of(load_all(root), states[-2:])
+
+
+EXPORTING = """
+import itertools, sys
+from pathlib import Path
+sys.path.insert(0, {support!r})
+import partition_exports as t
+for number in itertools.count():
+    print(number, flush=True)
+    t.changing_export(number).to(Path(sys.argv[1]))
+"""
 
 
 @pytest.mark.parametrize("file_format", list(ExportFormat))

@@ -93,6 +93,18 @@ class Export:
 EXPORT = Export()
 
 
+def changing_export(number: int) -> Export:
+    """One of the exports of a store that grows, and that revises all it has every third time."""
+    end_ms = JANUARY.start_ms + (700 + 10 * number) * HOUR_MS
+    return replace(
+        EXPORT,
+        read=revised if number // 3 % 2 else hourly,
+        coverage=IntervalSet.of(JANUARY.start_ms, end_ms),
+        closed_end_ms=end_ms,
+        restate=True,
+    )
+
+
 def manifest_of(folder: Path) -> dict[str, Any]:
     (path,) = folder.glob("*manifest.json")
     values: dict[str, Any] = json.loads(path.read_text())

@@ -51,9 +51,8 @@ class MonthContent:
         """How many leading bytes stay where only the end of the file changes; 0 where more does."""
         if self.on_disk is None or not self.told_bytes:
             return 0
-        told = memoryview(self.on_disk)[: self.told_bytes]
-        is_longer = len(self.content) >= len(told)
-        return len(told) if is_longer and memoryview(self.content)[: len(told)] == told else 0
+        told = self.on_disk[: self.told_bytes]
+        return len(told) if self.content.startswith(told) else 0
 
 
 class MonthMaker:

@@ -134,7 +134,7 @@ def test_each_format_of_a_root_is_brought_in_line_by_the_next_export_in_it(
     both = replace(config(tmp_path), formats=tuple(ExportFormat))
     parquet = replace(config(tmp_path), formats=(ExportFormat.PARQUET,))
     table = tmp_path / "parquet/exchange=aggregated/symbol=BTCUSD/timeframe=1m"
-    february = table / "year=2024/month=2/candles.parquet"
+    february = table / "year=2024/month=02/candles.parquet"
 
     first = export_as(both, ledger, only)
     keep_flat(ledger, KRAKEN, -1, 0, 12.0)

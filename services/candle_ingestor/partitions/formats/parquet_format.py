@@ -31,7 +31,7 @@ _ROWS_A_GROUP = 10 * 1440
 """Ten days of minutes; whole days of every longer candle, too."""
 
 _ZSTD_LEVEL = 3
-_MONTH_FILE = re.compile(r"year=([0-9]{4})/month=([1-9]|1[0-2])/candles\.parquet")
+_MONTH_FILE = re.compile(r"year=([0-9]{4})/month=(0[1-9]|1[0-2])/candles\.parquet")
 
 
 class ParquetFormat:
@@ -55,11 +55,11 @@ class ParquetFormat:
         )
 
     def month_file(self, month: Month) -> str:
-        """Such as `year=2024/month=1/candles.parquet`: numbers, which `01` is not to DuckDB."""
-        return f"year={month.year:04}/month={month.month}/candles.parquet"
+        """Such as `year=2024/month=01/candles.parquet`, which sorts by time as text does."""
+        return f"year={month.year:04}/month={month.month:02}/candles.parquet"
 
     def month_of(self, file: str) -> Month | None:
-        """The month of `year=2024/month=1/candles.parquet`; None for other files."""
+        """The month of `year=2024/month=01/candles.parquet`; None for other files."""
         match = _MONTH_FILE.fullmatch(file)
         return None if match is None else Month(int(match[1]), int(match[2]))
 

@@ -104,5 +104,6 @@ def test_groups_of_rows_are_ten_days_with_their_least_and_greatest(workplace: Pa
             assert column.compression == "ZSTD"
             assert column.statistics.has_min_max
     assert groups[1].column(4).statistics.min == 10_000 + 14_400
-    assert file.metadata.metadata[b"symbol"] == b"BTC/USD"
-    assert file.metadata.metadata[b"price_decimal_digits"] == b"2"
+    metadata = file.schema_arrow.metadata
+    assert metadata == {key: file.metadata.metadata[key] for key in metadata}
+    assert (metadata[b"symbol"], metadata[b"price_decimal_digits"]) == (b"BTC/USD", b"2")

@@ -14,6 +14,7 @@ from candle_ingestor.model.candles import VALUE_COLUMNS
 from candle_ingestor.model.export_forms import ExportFormat
 from candle_ingestor.model.months import Month
 from candle_ingestor.model.series import Series
+from candle_ingestor.partitions.formats.arrow_schema import SchemaWithMetadata
 from candle_ingestor.partitions.formats.base import FileSubject, MonthFile
 from candle_ingestor.partitions.manifest import FORMAT_VERSION, MonthEntry
 from candle_ingestor.partitions.scaled import scaled_columns
@@ -124,7 +125,7 @@ def _rows(subject: FileSubject, candles: pl.DataFrame) -> pl.DataFrame:
 
 
 def _encoded(subject: FileSubject, rows: pl.DataFrame) -> bytes:
-    series = subject.series
+    metadata = _metadata_of(subject)
     buffer = io.BytesIO()
     rows.rechunk().write_parquet(
         buffer,
@@ -132,16 +133,22 @@ def _encoded(subject: FileSubject, rows: pl.DataFrame) -> bytes:
         compression_level=_ZSTD_LEVEL,
         statistics=True,
         row_group_size=_ROWS_A_GROUP,
-        metadata={
-            "format_version": str(FORMAT_VERSION),
-            "exchange": series.exchange,
-            "symbol": str(series.symbol),
-            "timeframe": str(series.timeframe),
-            "price_decimal_digits": str(subject.digits.price),
-            "volume_decimal_digits": str(subject.digits.volume),
-            "fill": subject.fill.value,
-            # Gaps are told there, and whether this is the whole file.
-            "manifest": "../../_manifest.json",
-        },
+        metadata=metadata,
+        arrow_schema=SchemaWithMetadata(rows.schema, metadata),
     )
     return buffer.getvalue()
+
+
+def _metadata_of(subject: FileSubject) -> dict[str, str]:
+    series = subject.series
+    return {
+        "format_version": str(FORMAT_VERSION),
+        "exchange": series.exchange,
+        "symbol": str(series.symbol),
+        "timeframe": str(series.timeframe),
+        "price_decimal_digits": str(subject.digits.price),
+        "volume_decimal_digits": str(subject.digits.volume),
+        "fill": subject.fill.value,
+        # Gaps are told there, and whether this is the whole file.
+        "manifest": f"../../{ParquetFormat.manifest_name}",
+    }

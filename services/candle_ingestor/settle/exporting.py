@@ -77,8 +77,10 @@ class Exporter:
         for series in self._series_of(ticker):
             record = self._ledger.record(series)
             for name in self._writers:
-                target = self._target(name, self._config.fill or Fill.NONE)
-                months += len(self._months(record, target, everything))
+                fills = Fill if self._config.fill is None else (self._config.fill,)
+                targets = [self._target(name, fill) for fill in fills]
+                known = [target for target in targets if target in record.exports.backlog]
+                months += len(self._months(record, (known or targets)[0], everything))
         return months
 
     def export(self, ticker: Ticker, outcome: TickerOutcome, *, everything: bool = False) -> None:
@@ -148,7 +150,9 @@ class Exporter:
             left_until_ms=record.pruned_until_ms or 0,
         )
         self._on_months(left)
-        exports = record.exports.with_exported(target, digits, result.undone)
+        # A folder has one fill: what was exported there with another is no more.
+        former = {self._target(name, each) for each in Fill if each is not fill}
+        exports = record.exports.without(former).with_exported(target, digits, result.undone)
         if exports != record.exports:
             self._exported[series] = replace(record, exports=exports)
         return result

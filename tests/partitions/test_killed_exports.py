@@ -182,7 +182,7 @@ steps = st.tuples(reads, ends, st.integers(0, 25), st.booleans())
 
 @pytest.mark.parametrize("file_format", list(ExportFormat))
 @pytest.mark.parametrize("fill", list(Fill))
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(steps=st.lists(steps, min_size=1, max_size=5), last=steps)
 def test_any_order_of_exports_kills_and_changes_ends_in_the_same_bytes(
     tmp_path_factory: pytest.TempPathFactory,
@@ -231,7 +231,7 @@ def test_any_order_of_exports_kills_and_changes_ends_in_the_same_bytes(
 
 
 @pytest.mark.parametrize("file_format", list(ExportFormat))
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(
     february=reads,
     steps=st.lists(

@@ -71,7 +71,7 @@ def _read(month: Month, path: Path, verify: bool) -> pl.DataFrame:
         raise MismatchError(
             f"{month.path} has {frame.height} rows and its manifest states {month.rows}; {_REMEDY}"
         )
-    if may_keep and file is not None and file.look is not None:
+    if _may_keep(month) and path == month.path and file is not None and file.look is not None:
         keep_columns(month.path, file.look, file.sha256, frame)
     return frame
 

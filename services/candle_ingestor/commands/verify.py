@@ -26,6 +26,7 @@ from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.progress import Progress
 from candle_ingestor.operations.signals import stop_on_signals
 from candle_ingestor.operations.stopping import StopSignal
+from candle_ingestor.settle.derived import is_derived
 from candle_ingestor.stores.base import Store
 from candle_ingestor.verify.counts import (
     count_differences,
@@ -123,7 +124,9 @@ class _Verification:
         self.within = IntervalSet.of(start_ms or 0, END_OF_TIME_MS if end_ms is None else end_ms)
         chosen = self._chosen()
         if wanted.asks_exchanges:
-            series = [each for each in chosen if not each.is_merged]
+            series = [
+                each for each in chosen if not each.is_merged and not is_derived(self.ledger, each)
+            ]
             self.changed |= compare_with_exchanges(
                 config,
                 self.clock,

@@ -70,7 +70,7 @@ def _to_count(
     record, whole = ledger.record(series), IntervalSet((month.interval,))
     part = IntervalSet((span,)) & whole
     covered = record.covered & whole
-    if record.merging is not None and record.merging.stale & whole:
+    if record.stale & whole:
         # Outside of what is covered lie candles that are true no longer.
         return (part & covered).intervals
     has_every_candle = stored * series.timeframe.duration_ms >= covered.duration_ms

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from candle_ingestor.config.archive_flags import archives_from_flags
+from candle_ingestor.config.derived_flags import derived_from_flags
 from candle_ingestor.config.given import FlagValues, ca_file_of, needed_path, path_of, text_of
 from candle_ingestor.config.groups import (
     CandlesConfig,
@@ -69,6 +70,7 @@ _REAL_NUMBERS = (
     "settle_seconds",
     "quality_sensitivity",
     "fail_below",
+    "derived_min_coverage_pct",
 )
 
 
@@ -148,6 +150,7 @@ def config_from_flags(
             restate=values.restate,
         ),
         archives=archives_from_flags(values, known, paths),
+        derived=derived_from_flags(values),
         verify=_verify(values, origins),
         prune=PruneConfig(_before(values.before), values.yes),
         quality=quality_from_flags(values),

@@ -233,6 +233,7 @@ class _Run:
             self.closed_end_ms,
             self.config.store.service_identifier,
             exports=export if export.csv else None,
+            derived=self.config.derived,
         )
         return Settling(
             self.ledger,

@@ -217,9 +217,9 @@ class Ledger:
 
 def _without_doubtful_counts(record: SeriesRecord) -> SeriesRecord:
     """Where candles are stale, a run that died may have written some that it did not count."""
-    if record.merging is None or not record.merging.stale:
+    if not record.stale:
         return record
-    return replace(record, counts=record.counts.without(months_of(record.merging.stale)))
+    return replace(record, counts=record.counts.without(months_of(record.stale)))
 
 
 def _to_read(span: IntervalSet) -> tuple[Interval, ...]:

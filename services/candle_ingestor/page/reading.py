@@ -16,6 +16,7 @@ from candle_ingestor.page.days import day_facts
 from candle_ingestor.page.differing import Differing, differing_minutes
 from candle_ingestor.page.levels import levels_of
 from candle_ingestor.settle.accounting import wanted_of
+from candle_ingestor.settle.derived import made_of
 
 
 def read_chart(
@@ -37,7 +38,7 @@ def read_chart(
     Raises:
         StoreError: if the store cannot be read.
     """
-    sources = ledger.record(head).sources
+    sources = made_of(ledger, head)
     series = (head, *sources)
     wanted = {
         each: IntervalSet(

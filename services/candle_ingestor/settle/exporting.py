@@ -19,7 +19,8 @@ from candle_ingestor.model.series_record import SeriesRecord
 from candle_ingestor.partitions.errors import PartitionError
 from candle_ingestor.partitions.manifest import Digits
 from candle_ingestor.partitions.writer import ExportResult, PartitionWriter
-from candle_ingestor.settle.accounting import merged_reasons, unsettled
+from candle_ingestor.settle.accounting import merged_reasons, reasons_of, unsettled
+from candle_ingestor.settle.derived import derived_from, root_of
 from candle_ingestor.settle.digits import learnt_digits, own_digits
 from candle_ingestor.settle.outcome import TickerOutcome
 from candle_ingestor.settle.ticker import Ticker
@@ -82,8 +83,13 @@ class Exporter:
         self._ledger.update(exported)
 
     def _series_of(self, ticker: Ticker) -> tuple[Series, ...]:
+        """The ticker's series, each followed by what is derived from it."""
         sources = ticker.sources if self._config.exchange_candles else ()
-        return (ticker.merged, *sources)
+        return tuple(
+            each
+            for root in (ticker.merged, *sources)
+            for each in (root, *derived_from(self._ledger, root))
+        )
 
     def _export_series(
         self, ticker: Ticker, series: Series, everything: bool
@@ -91,11 +97,14 @@ class Exporter:
         record = self._ledger.record(series)
         if not record.covered and self._writer.fixed_digits(series) is None:
             return None
-        sources = ticker.sources if series.is_merged else (series,)
+        sources = ticker.sources if series.is_merged else (root_of(self._ledger, series),)
         whole = self._whole_months((series, *sources))
-        reasons: Reasons = record.coverage.reasons
-        if series.is_merged:
+        closed_end_ms = series.timeframe.floor_ms(self._closed_end_ms)
+        reasons: Reasons
+        if series == ticker.merged:
             reasons = merged_reasons(self._ledger, ticker, whole - record.covered)
+        else:
+            reasons = reasons_of(self._ledger, series, whole - record.covered)
         open_minutes = unsettled(self._ledger, series, whole, self._closed_end_ms)
         digits = self._digits(ticker, series, record, sources)
         months = self._months(record, everything)
@@ -114,9 +123,9 @@ class Exporter:
             months,
             read,
             # What closed by other rules than the present ones is for a later export.
-            record.covered & IntervalSet.of(0, self._closed_end_ms),
+            record.covered & IntervalSet.of(0, closed_end_ms),
             reasons,
-            self._closed_end_ms,
+            closed_end_ms,
             open_minutes,
             restate=self._config.restate,
             left_until_ms=record.pruned_until_ms or 0,

@@ -120,6 +120,7 @@ def without_expired(record: SeriesRecord, horizon_ms: int) -> SeriesRecord:
             {origin: intervals & kept for origin, intervals in coverage.origins.items()},
         ),
         merging=merging,
+        derivation=None if record.derivation is None else record.derivation.within(kept),
         exports=Exports(backlog, exports.digits),
         counts=_counts_since(record.counts, horizon_ms, record.countable),
         gap_notes=record.gap_notes.within(kept),

@@ -7,7 +7,7 @@ from typing import Any
 from absl import flags
 
 from candle_ingestor.model.decimals import MOST_DIGITS
-from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.model.timeframe import MINUTES_PER_WEEK, Timeframe
 
 GROUPS: dict[str, list[str]] = {}
 """Flag names by the heading that help and docs list them under."""
@@ -29,7 +29,7 @@ class MinutesParser(flags.IntegerParser):
                 return Timeframe.parse(argument).minutes
             except ValueError as error:
                 raise ValueError(f"{error}; or a number of minutes") from error
-        return int(argument)
+        return Timeframe(int(argument)).minutes
 
 
 _group(
@@ -221,10 +221,11 @@ _group(
 _group(
     "Candles",
     flags.DEFINE(
-        MinutesParser(lower_bound=1, upper_bound=1440),
+        MinutesParser(lower_bound=1, upper_bound=MINUTES_PER_WEEK),
         "candle_granularity_minutes",
         1,
-        "Length of the candles, in minutes or as 1m, 4h or 1d.",
+        "Length of the candles, in minutes or as 1m, 4h or 1d. What works on stored candles also "
+        "takes 1w.",
     ),
     flags.DEFINE_string(
         "backfill_start_date",

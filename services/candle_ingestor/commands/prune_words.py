@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from candle_ingestor.model.series import Series
 from candle_ingestor.model.texts import counted, some_of
 from candle_ingestor.model.times import minute_text
 from candle_ingestor.prune.plan import Loss, PrunePlan, SeriesCut
@@ -14,11 +15,8 @@ def plan_words(plan: PrunePlan) -> Iterator[str]:
     for cut in plan.cuts:
         if not cut.is_empty:
             yield _cut_words(cut)
-    for series, merged in plan.serving:
-        yield (
-            f"{series} stays: {merged.symbol} is merged from it. With --exchanges="
-            f"{series.exchange} it goes all the same."
-        )
+    for series, dependent in plan.serving:
+        yield _serving_words(series, dependent)
     yield from filter(None, map(_loss_words, plan.losses))
     if plan.state_keys:
         yield f"State that goes: {some_of(plan.state_keys)}"
@@ -38,13 +36,22 @@ def plan_words(plan: PrunePlan) -> Iterator[str]:
 def _loss_words(loss: Loss) -> str:
     words = []
     if loss.lost:
-        words.append(
-            f"{counted(loss.lost, 'candle length')} can no longer be merged, since too few "
-            "exchanges are left"
-        )
+        why = "can no longer be merged, since too few exchanges are left"
+        if loss.is_derived:
+            why = "can no longer be put together, since finer candles go"
+        words.append(f"{counted(loss.lost, 'candle length')} {why}")
     if loss.remade:
         words.append(f"{loss.remade:,} are merged again from the others")
     return f"{loss.merged}: {'; '.join(words)}" if words else ""
+
+
+def _serving_words(series: Series, dependent: Series) -> str:
+    if dependent.timeframe != series.timeframe:
+        return f"{series} stays: {dependent} is put together from it. Remove that as well."
+    return (
+        f"{series} stays: {dependent.symbol} is merged from it. With --exchanges="
+        f"{series.exchange} it goes all the same."
+    )
 
 
 def _sum_words(plan: PrunePlan) -> str:

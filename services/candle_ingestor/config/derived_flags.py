@@ -6,18 +6,18 @@ from candle_ingestor.config.given import FlagValues
 from candle_ingestor.config.groups import DerivedConfig
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.model.texts import quoted
-from candle_ingestor.model.timeframe import MINUTES_PER_DAY, Timeframe
+from candle_ingestor.model.timeframe import Timeframe
 
 
-def derived_from_flags(values: FlagValues) -> DerivedConfig:
+def derived_from_flags(values: FlagValues, finest: Timeframe) -> DerivedConfig:
     """What --derived_timeframes and --derived_min_coverage_pct say.
 
     Raises:
-        ConfigurationError: if a name is no timeframe, or one that candles of
-            --candle_granularity_minutes cannot be put together to, or the share is 0.
+        ConfigurationError: if a name is no timeframe, or one that `finest` candles cannot be
+            put together to, or the share is 0.
     """
     named = [text.strip() for text in values.derived_timeframes if text.strip()]
-    timeframes = {_timeframe(text, values.candle_granularity_minutes) for text in named}
+    timeframes = {_timeframe(text, finest) for text in named}
     if values.derived_min_coverage_pct <= 0:
         raise ConfigurationError("--derived_min_coverage_pct must be above 0 and at most 100")
     return DerivedConfig(
@@ -25,14 +25,14 @@ def derived_from_flags(values: FlagValues) -> DerivedConfig:
     )
 
 
-def _timeframe(text: str, finest_minutes: int) -> Timeframe:
+def _timeframe(text: str, finest: Timeframe) -> Timeframe:
     try:
         timeframe = Timeframe.parse(text)
     except ValueError as error:
         raise ConfigurationError(f"--derived_timeframes: {error}") from error
-    if finest_minutes <= MINUTES_PER_DAY and not Timeframe(finest_minutes).divides(timeframe):
+    if not finest.divides(timeframe):
         raise ConfigurationError(
-            f"--derived_timeframes: {quoted(text)} cannot be put together from "
-            f"{Timeframe(finest_minutes)} candles; name longer ones that these divide"
+            f"--derived_timeframes: {quoted(text)} cannot be put together from {finest} candles; "
+            "name longer ones that these divide"
         )
     return timeframe

@@ -150,7 +150,7 @@ def config_from_flags(
             restate=values.restate,
         ),
         archives=archives_from_flags(values, known, paths),
-        derived=derived_from_flags(values),
+        derived=derived_from_flags(values, _granularity(values)),
         verify=_verify(values, origins),
         prune=PruneConfig(_before(values.before), values.yes),
         quality=quality_from_flags(values),
@@ -198,7 +198,7 @@ def _tiers(values: FlagValues) -> tuple[str, ...]:
 def _candles(values: FlagValues) -> CandlesConfig:
     start, days, end = values.backfill_start_date, values.days, values.backfill_end_date
     return CandlesConfig(
-        timeframe=Timeframe(values.candle_granularity_minutes),
+        timeframe=_granularity(values),
         backfill_start=parse_start_date(start) if days is None else RelativeDay(days, "day"),
         backfill_end=None if end is None else parse_end_date(end),
         catch_up_initial_ms=round(values.catch_up_initial_days * DAY_MS),
@@ -207,6 +207,13 @@ def _candles(values: FlagValues) -> CandlesConfig:
         builds_from_trades=values.build_from_trades,
         refetch_ms=_refetch_ms(values),
     )
+
+
+def _granularity(values: FlagValues) -> Timeframe:
+    try:
+        return Timeframe(values.candle_granularity_minutes)
+    except ValueError as error:
+        raise ConfigurationError(f"--candle_granularity_minutes: {error}") from error
 
 
 def _refetch_ms(values: FlagValues) -> int | None:

@@ -28,8 +28,10 @@ _LARGEST_DECIMAL_SUM = 1e17
 
 def exact_sums(values: pl.Series, layout: Layout) -> pl.Series:
     """The sum in each length of the values, one a finer candle, finite and not negative."""
-    scale = _scale_for(layout.sums(values).max())
-    counts = (values * scale).round()
+    largest = values.max()
+    assert isinstance(largest, float)
+    scale = _scale_for(largest * layout.most)
+    counts = (values * scale + 0.5).floor()
     scales = pl.Series([scale]).new_from_index(0, counts.len())
     # Below 2**52 the floats near q / 10**n lie closer together than decimals of n digits, so that
     # q / 10**n == x proves q / 10**n to be the text of x.
@@ -45,10 +47,9 @@ def exact_sums(values: pl.Series, layout: Layout) -> pl.Series:
     return sums.scatter(places, _decimal_sums(lengths.filter(chosen), values.filter(chosen)))
 
 
-def _scale_for(largest_sum: object) -> float:
-    assert isinstance(largest_sum, float)
-    # Twice the sum, since a float sum is not quite exact.
-    return _POWERS_OF_TEN[max(_MOST_DIGITS - bisect_left(_BOUNDS, 2 * largest_sum), 0)]
+def _scale_for(largest_sum: float) -> float:
+    """The power of ten that keeps counts up to the sum below 2**52."""
+    return _POWERS_OF_TEN[max(_MOST_DIGITS - bisect_left(_BOUNDS, largest_sum), 0)]
 
 
 def _divided(counts: pl.Series, scales: pl.Series) -> pl.Series:

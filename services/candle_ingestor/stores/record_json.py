@@ -31,7 +31,9 @@ from candle_ingestor.stores.gap_notes_json import gap_notes_fields, gap_notes_of
 from candle_ingestor.stores.record_fields import Fields, RecordError
 from candle_ingestor.stores.record_json_1 import record_of_format_1
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+_FORMAT_OF_THE_UNDERIVED = 2
+"""An earlier release may read what it knows, and not leave derived candles behind their source."""
 
 
 def encode_record(record: SeriesRecord) -> str:
@@ -77,7 +79,7 @@ def record_fields(record: SeriesRecord) -> dict[str, Any]:
     """The record as values that JSON knows."""
     coverage, listing = record.coverage, record.listing
     return {
-        "format_version": FORMAT_VERSION,
+        **_derivation_fields(record.derivation),
         "coverage": {
             "covered": coverage.covered.intervals,
             "provisional": coverage.provisional.intervals,
@@ -97,7 +99,6 @@ def record_fields(record: SeriesRecord) -> dict[str, Any]:
         "catch_up_from_ms": record.catch_up_from_ms,
         "precision": _precision_fields(record.precision),
         "merging": _merging_fields(record.merging),
-        "derivation": _derivation_fields(record.derivation),
         "exports": {
             "backlog": {
                 target: {str(month): first_ms for month, first_ms in lacking.items()}
@@ -198,14 +199,17 @@ def _basis_fields(basis: MergeBasis) -> dict[str, Any]:
     }
 
 
-def _derivation_fields(derivation: Derivation | None) -> dict[str, Any] | None:
+def _derivation_fields(derivation: Derivation | None) -> dict[str, Any]:
     if derivation is None:
-        return None
+        return {"format_version": _FORMAT_OF_THE_UNDERIVED}
     return {
-        "source": _names(derivation.source),
-        "min_coverage_pct": derivation.min_coverage_pct,
-        "partial": derivation.partial.intervals,
-        "stale": derivation.stale.intervals,
+        "format_version": FORMAT_VERSION,
+        "derivation": {
+            "source": _names(derivation.source),
+            "min_coverage_pct": derivation.min_coverage_pct,
+            "partial": derivation.partial.intervals,
+            "stale": derivation.stale.intervals,
+        },
     }
 
 

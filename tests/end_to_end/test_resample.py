@@ -1,6 +1,7 @@
 """Coarser candles: with every run, and of the past by the command resample."""
 
 import zipfile
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,12 @@ from typing import Any
 import polars as pl
 import pytest
 
+from candle_ingestor.model.intervals import END_OF_TIME_MS, Interval
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.symbol import Symbol
+from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.stores.base import SeriesChange
+from candle_ingestor.stores.sqlite.store import SqliteStore
 from candle_loader import load
 
 EXCHANGES = ("coinbaseexchange", "binanceus")
@@ -67,6 +74,14 @@ def assert_in_step(job: Any, until_ms: int) -> None:
         assert right
 
 
+def tamper(path: Path, series: Series) -> None:
+    """Puts another high into the first candle of the series, behind the job's back."""
+    with closing(SqliteStore(path)) as store:
+        first = store.read_candles(series, Interval(0, END_OF_TIME_MS)).head(1)
+        changed = first.with_columns(pl.col("high") + 1)
+        store.replace([SeriesChange(series, store.read_records()[series], changed)])
+
+
 def test_a_run_makes_stores_and_exports_coarser_candles_and_the_next_only_what_follows(
     job: Any, market: Any, ms_of: Any
 ) -> None:
@@ -116,7 +131,16 @@ def test_resample_makes_the_past_and_follows_a_merge_by_other_rules(
     job.run_well("merge", now=now, high_low="extremes")
     assert job.stored.merged("BTC/USD", "1d") != weighted
     assert_in_step(job, ms_of("2024-05-14T02:00"))
-    job.run_well("verify", now=now, verify_exchanges=False, data_root="nowhere")
+
+    right = job.stored.merged("BTC/USD", "4h")
+    tamper(job.stored.sqlite_path, Series.merged(Symbol("BTC", "USD"), Timeframe(240)))
+    finished = job.run("verify", now=now, verify_exchanges=False)
+    assert finished.exit_code == 1
+    assert "merged BTC/USD 4h" in finished.output
+    job.run_well("verify", now=now, verify_exchanges=False, repair=True)
+    assert job.stored.merged("BTC/USD", "4h") == right
+    assert_in_step(job, ms_of("2024-05-14T02:00"))
+    assert "made again" in job.run_well("verify", now=now, verify_exchanges=False).output
 
     finished = job.run(now=now, candle_granularity_minutes="1h")
     assert finished.exit_code == 2

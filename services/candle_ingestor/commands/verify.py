@@ -35,7 +35,7 @@ from candle_ingestor.verify.counts import (
     still_miscounted,
 )
 from candle_ingestor.verify.findings import Kind, minutes_of
-from candle_ingestor.verify.merged import merged_pieces, repaired_piece
+from candle_ingestor.verify.merged import made_pieces, repaired_piece
 from candle_ingestor.verify.partitions import FolderChecked, check_folder
 from candle_ingestor.verify.report import MergedChecked, VerifyReport, verify_json
 
@@ -139,7 +139,7 @@ class _Verification:
                 report,
             )
         if wanted.remakes_merged:
-            self._compare_merged([each for each in chosen if each.is_merged], report)
+            self._compare_merged([s for s in chosen if self.ledger.record(s).sources], report)
         folders: list[FolderChecked] = []
         if wanted.reads_partitions:
             folders = self._compare_partitions(chosen)
@@ -170,16 +170,16 @@ class _Verification:
         self.progress.begin("Merging again", {"candles": candles} if candles else None)
         for series in chosen:
             checked = report.merged[series] = MergedChecked(series)
-            for piece in merged_pieces(self.ledger, series, self.within):
+            for piece in made_pieces(self.ledger, series, self.within):
                 if self.stop.is_set():
                     return
-                if piece.basis is not None:
+                if piece.is_known:
                     checked.compared += piece.candles
                     self.progress.advance("candles", piece.candles)
                 found = piece.differences
                 if found and not report.repairs:
                     # A job may have merged it anew since the records were read.
-                    again = merged_pieces(Ledger(self.store), series, minutes_of(found))
+                    again = made_pieces(Ledger(self.store), series, minutes_of(found))
                     found = [each for one in again for each in one.differences]
                 for difference in found:
                     report.findings.add(difference, is_repaired=report.repairs)

@@ -75,7 +75,7 @@ def underived(ledger: Ledger, series: Series, closed_end_ms: int) -> list[Derive
     """What can be made and is not."""
     can_be = can_be_made(ledger, series, closed_end_ms)
     missing = can_be.all - ledger.record(series).covered
-    return _tasks(ledger, series, missing, can_be)
+    return derive_tasks(ledger, series, missing, can_be)
 
 
 def everything_derived(ledger: Ledger, series: Series, closed_end_ms: int) -> list[DeriveTask]:
@@ -83,7 +83,25 @@ def everything_derived(ledger: Ledger, series: Series, closed_end_ms: int) -> li
     can_be = can_be_made(ledger, series, closed_end_ms)
     known = ledger.record(series).countable | can_be.all
     hull = IntervalSet.of(known.start_ms, known.end_ms) if known else EMPTY
-    return _tasks(ledger, series, hull, can_be)
+    return derive_tasks(ledger, series, hull, can_be)
+
+
+def derive_tasks(
+    ledger: Ledger, series: Series, span: IntervalSet, can_be: Derivable
+) -> list[DeriveTask]:
+    """The span in ascending parts, each of as much time as is made at once."""
+    timeframe, source = series.timeframe, _derivation(ledger, series).source
+    longest_ms = SOURCE_CANDLES_PER_PIECE * source.timeframe.duration_ms
+    longest_ms = max(timeframe.duration_ms, longest_ms - longest_ms % timeframe.duration_ms)
+    tasks = []
+    rest = span
+    while rest:
+        window = IntervalSet.of(rest.start_ms, rest.start_ms + longest_ms)
+        piece = rest & window
+        part = Derivable(can_be.whole & piece, can_be.partial & piece)
+        tasks.append(DeriveTask(series, piece, part))
+        rest = rest - window
+    return tasks
 
 
 def derive(ledger: Ledger, batch: Sequence[DeriveTask]) -> dict[Series, int]:
@@ -147,20 +165,3 @@ def _derivation(ledger: Ledger, series: Series) -> Derivation:
 def _exchanges_of(ledger: Ledger, series: Series) -> tuple[str, ...]:
     merging = ledger.record(root_of(ledger, series)).merging
     return () if merging is None else merging.basis.rules.exchanges
-
-
-def _tasks(
-    ledger: Ledger, series: Series, span: IntervalSet, can_be: Derivable
-) -> list[DeriveTask]:
-    timeframe, source = series.timeframe, _derivation(ledger, series).source
-    longest_ms = SOURCE_CANDLES_PER_PIECE * source.timeframe.duration_ms
-    longest_ms = max(timeframe.duration_ms, longest_ms - longest_ms % timeframe.duration_ms)
-    tasks = []
-    rest = span
-    while rest:
-        window = IntervalSet.of(rest.start_ms, rest.start_ms + longest_ms)
-        piece = rest & window
-        part = Derivable(can_be.whole & piece, can_be.partial & piece)
-        tasks.append(DeriveTask(series, piece, part))
-        rest = rest - window
-    return tasks

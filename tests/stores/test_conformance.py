@@ -18,6 +18,7 @@ from candle_ingestor.model.candles import (
     no_candles,
     schema_of,
 )
+from candle_ingestor.model.derivation import Derivation
 from candle_ingestor.model.gap_notes import GapNote, GapNotes
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.imported_file import FileStatus, ImportedFile
@@ -359,7 +360,20 @@ FULL_RECORD = SeriesRecord(
 )
 
 
-@pytest.mark.parametrize("record", [FULL_RECORD, NOTHING_KNOWN], ids=["full", "empty"])
+DERIVED_RECORD = SeriesRecord(
+    Coverage(IntervalSet.of(START_MS, START_MS + 2 * MINUTE_MS)),
+    derivation=Derivation(
+        MERGED,
+        90.0,
+        IntervalSet.of(START_MS, START_MS + MINUTE_MS),
+        IntervalSet.of(START_MS + 3 * MINUTE_MS, START_MS + 4 * MINUTE_MS),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    "record", [FULL_RECORD, DERIVED_RECORD, NOTHING_KNOWN], ids=["full", "derived", "empty"]
+)
 def test_a_record_is_read_back_with_all_it_knows(store: Store, record: SeriesRecord) -> None:
     keep(store, {MERGED: record})
 

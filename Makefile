@@ -17,7 +17,7 @@ venv: ## Makes .venv with the development packages, if it is not current
 	@$(SETUP)
 
 test: venv $(if $(filter true,$(CI)),test-servers) influxd ## Runs the tests (PYTEST_ARGS="..." for pytest)
-	@$(PYTHON) -m pytest -n auto $(PYTEST_ARGS)
+	@$(PYTHON) -m pytest -n auto --dist=worksteal $(PYTEST_ARGS)
 
 test-servers: ## Gets the servers that tests run against: redis-server, and InfluxDB built once
 	@tools/install_servers

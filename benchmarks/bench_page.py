@@ -15,7 +15,7 @@ from pathlib import Path
 from browser import HOW_TO_GET_ONE, find_chromium, paint_seconds
 from measuring import at_most, cost_of_child
 from simulated import DAY_MS, MINUTE_MS, iso_text
-from stored_candles import minutes_of, walking_candles
+from stored_candles import END_MS, EXCHANGES, START_MS, minutes_of, some_symbols, walking_candles
 
 from candle_ingestor.merge.by_column import merge_by_column
 from candle_ingestor.model.intervals import Interval, IntervalSet
@@ -33,16 +33,13 @@ from candle_ingestor.model.series_record import (
 from candle_ingestor.stores.base import SeriesChange, Store
 from candle_ingestor.stores.sqlite.store import SqliteStore
 
-EXCHANGES = ("binanceus", "bitstamp", "coinbaseexchange", "kraken")
-SYMBOLS = [f"C{number:02}/USD" for number in range(10)]
-START_MS = 1_672_531_200_000  # 2023-01-01
-END_MS = START_MS + 365 * DAY_MS
+SYMBOLS = some_symbols(10)
 
-MOST_MB = 6.0
+MOST_MB = 3.0
 MOST_SECONDS_TO_PAINT = 2.0
 MOST_SECONDS_TO_DRAW = 3.0
-MOST_SECONDS_TO_MAKE = 180.0
-MOST_PEAK_MB = 1_500.0
+MOST_SECONDS_TO_MAKE = 40.0
+MOST_PEAK_MB = 300.0
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 from measuring import at_most, best_of_each, cost_of_child
 from simulated import DAY_MS, MINUTE_MS, iso_text
-from stored_candles import candles_of, minutes_of
+from stored_candles import END_MS, EXCHANGES, START_MS, candles_of, minutes_of
 
 from candle_ingestor.model.candles import MERGED_CANDLES
 from candle_ingestor.model.intervals import IntervalSet
@@ -24,9 +24,6 @@ from candle_ingestor.model.series_record import Coverage, MergeBasis, Merging, S
 from candle_ingestor.stores.base import SeriesChange, Store
 from candle_ingestor.stores.sqlite.store import SqliteStore
 
-EXCHANGES = ("binanceus", "bitstamp", "coinbaseexchange", "kraken")
-START_MS = 1_672_531_200_000  # 2023-01-01
-END_MS = START_MS + 365 * DAY_MS
 OUTAGE_MS = (START_MS + 40 * DAY_MS, START_MS + 40 * DAY_MS + 120 * MINUTE_MS)
 ROUNDS = 3
 

@@ -22,7 +22,7 @@ import polars as pl
 from measuring import at_most, best_of_each, cost_of_child
 from real_influxdb import NO_SERVER, influx_server
 from simulated import DAY_MS, MINUTE_MS, iso_text
-from stored_candles import candles_of, minutes_of
+from stored_candles import END_MS, EXCHANGES, START_MS, candles_of, minutes_of, some_symbols
 
 from candle_ingestor.model.candle_counts import CandleCounts, counted_by_month
 from candle_ingestor.model.candles import MERGED_CANDLES
@@ -43,10 +43,7 @@ from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
 from candle_ingestor.stores.influxdb.store import InfluxDbStore
 from candle_ingestor.stores.sqlite.store import SqliteStore
 
-EXCHANGES = ("binanceus", "bitstamp", "coinbaseexchange", "kraken")
-SYMBOLS = [f"C{number:02}/USD" for number in range(50)]
-START_MS = 1_672_531_200_000  # 2023-01-01
-END_MS = START_MS + 365 * DAY_MS
+SYMBOLS = some_symbols(50)
 STORED_SHARE = 60
 ROUNDS = 3
 COMMANDS = {"status": ["--by_exchange"], "report": []}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import polars as pl
-from simulated import MINUTE_MS
+from simulated import DAY_MS, MINUTE_MS
 
 from candle_ingestor.model.candles import EXCHANGE_CANDLES
 from candle_ingestor.model.intervals import Interval, IntervalSet
@@ -13,7 +13,16 @@ from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.stores.base import SeriesChange, Store
 
+EXCHANGES = ("binanceus", "bitstamp", "coinbaseexchange", "kraken")
+START_MS = 1_672_531_200_000  # 2023-01-01
+END_MS = START_MS + 365 * DAY_MS
+"""The year that is measured over."""
+
 ROWS_PER_WRITE = 200_000
+
+
+def some_symbols(count: int) -> list[str]:
+    return [f"C{number:02}/USD" for number in range(count)]
 
 
 def minutes_of(exchange: str, symbol: str = "BTC/USD") -> Series:

@@ -1,10 +1,11 @@
+import gc
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -30,9 +31,30 @@ from influxd import (
 )
 from job_server import JobServer
 
+# A test that loads candles keeps none of them in the home of whoever runs it.
+os.environ["CANDLE_LOADER_CACHE"] = "off"
+
 # How long an example takes depends on what else the machine does.
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is collected lives as long as the session: no garbage collection need walk it."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are cores: tests wait for jobs, which wait before they retry."""
+    return (os.cpu_count() or 1) + 1
+
 
 REDIS_PASSWORD = "correct-horse'battery\"staple"
 

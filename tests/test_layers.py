@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "stores": ("errors", "model", "operations"),
     "partitions": ("model", "operations"),
     "ledger": ("model", "stores"),
+    "flags": ("model",),
     "config": ("archives", "errors", "exchanges", "model", "operations", "stores", "symbols"),
     "settle": (
         *("config", "errors", "ledger", "merge", "model", "operations", "partitions"),

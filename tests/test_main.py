@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from logged import levels_of
 
+from candle_ingestor.commands.help import command_help
+
 SERVICES = Path(__file__).resolve().parents[1] / "services"
 HEAVY = ("aiohttp", "asyncio", "ccxt", "influxdb_client", "polars", "redis", "rich", "tenacity")
 
@@ -42,6 +44,21 @@ main.DRY_RUNS["ingest"] = stub("dry_run")
 entry_point()
 """
 """Every command in a stand-in that tells what it is given."""
+
+
+INTERRUPTED = """
+import os, signal, sys
+from candle_ingestor.__main__ import entry_point
+from candle_ingestor.commands.table import COMMANDS, Command
+sys.modules["stubs"] = sys.modules["__main__"]
+
+def interrupted(*arguments):
+    os.kill(os.getpid(), signal.SIGINT)
+
+COMMANDS[sys.argv[1]] = Command("a stub", "stubs:interrupted")
+entry_point()
+"""
+"""A command in a stand-in at which Ctrl-C is pressed."""
 
 
 def start(*arguments: str, python: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
@@ -110,6 +127,58 @@ def test_help_for_a_command_lists_its_own_flags_and_an_example(arguments: list[s
     assert "Example: candle-ingestor export --" in ended.stdout
     assert "--[no]restate" in ended.stdout
     assert "fail_fast" not in ended.stdout
+
+
+def help_of(command: str, flag: str) -> str:
+    """What help of the command says of the flag, in one line."""
+    lines = iter(command_help(command).splitlines())
+    for line in lines:
+        if line.strip().startswith((f"--{flag}=", f"--[no]{flag}")):
+            told = [line.strip()]
+            for further in lines:
+                if not further.startswith("      "):
+                    break
+                told.append(further.strip())
+            return " ".join(told)
+    raise AssertionError(f"{command} has no --{flag}")
+
+
+@pytest.mark.parametrize("command", ["status", "gaps", "report", "quality", "verify", "prune"])
+def test_help_of_a_command_that_uses_what_is_stored_tells_no_default_of_fetching(
+    command: str,
+) -> None:
+    for flag in ("symbols", "exchanges", "candle_granularity_minutes"):
+        told = help_of(command, flag)
+        assert re.search(r"Default: .*(stored|merged)", told), told
+        assert "Redis" not in told
+        assert "binanceus" not in told
+
+
+def test_help_tells_what_a_flag_means_for_the_command() -> None:
+    assert help_of("ingest", "exchanges").endswith("Default: binanceus,coinbaseexchange,bitstamp.")
+    assert help_of("ingest", "symbols").endswith("in place of Redis.")
+    assert help_of("quality", "days").endswith("are looked at. Default: all that is stored.")
+    assert "says what would be removed" in help_of("prune", "run_mode")
+    assert help_of("import", "symbols").endswith("Default: all that the files hold.")
+    assert help_of("demo", "sqlite_path").endswith("Default: data/demo/candles.sqlite.")
+    assert help_of("status", "format").startswith("--format=text or json or csv How")
+    assert help_of("report", "format").startswith("--format=text or json or csv or html How")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["report"], "nothing was changed"),
+        (["merge"], "what is stored is whole, and the same command goes on from there"),
+    ],
+)
+def test_ctrl_c_says_whether_anything_may_have_been_changed(
+    arguments: list[str], words: str
+) -> None:
+    ended = run_python("-c", INTERRUPTED, *arguments)
+
+    assert ended.returncode == 130
+    assert ended.stderr.endswith(f"WARNING: Interrupted; {words}\n")
 
 
 def test_help_for_no_command_says_what_there_is() -> None:

@@ -40,8 +40,9 @@ def entry_point() -> None:
     except OutputError as error:
         _say(f"standard output cannot be written: {error.strerror}; what is stored is whole")
         sys.exit(DependencyError.exit_code)
-    except KeyboardInterrupt:
-        _say(f"{'Stopped by SIGTERM' if is_terminated else 'Interrupted'}; {_STAYS_WHOLE}")
+    except KeyboardInterrupt as interrupt:
+        what_stays = "; ".join(getattr(interrupt, "__notes__", ())) or _STAYS_WHOLE
+        _say(f"{'Stopped by SIGTERM' if is_terminated else 'Interrupted'}; {what_stays}")
         sys.exit(0 if is_terminated else INTERRUPTED)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from absl import logging as absl_logging
 
 from candle_ingestor.commands.arguments import Arguments, answer, parse
-from candle_ingestor.commands.table import COMMANDS, DRY_RUNS, Command
+from candle_ingestor.commands.table import COMMANDS, DRY_RUNS, LOOKING, Command
 from candle_ingestor.errors import CandleIngestorError, ConfigurationError
 from candle_ingestor.flags import FLAGS
 from candle_ingestor.model.texts import quoted
@@ -41,6 +41,9 @@ def main(
 
     Returns:
         The exit code of rule F3.
+
+    Raises:
+        KeyboardInterrupt: where Ctrl-C ended it; a note says so if it could not change anything.
     """
     try:
         answered = answer(argv)
@@ -57,6 +60,10 @@ def main(
     except CandleIngestorError as error:
         log.error("%s", "; ".join((str(error), *getattr(error, "__notes__", ()))))
         return error.exit_code
+    except KeyboardInterrupt as interrupt:
+        if arguments.command in LOOKING or _is_dry(arguments.command):
+            interrupt.add_note("nothing was changed")
+        raise
 
 
 _KEEP_FREED_MEMORY = "dirty_decay_ms:10000,muzzy_decay_ms:10000"
@@ -96,7 +103,11 @@ def _warn(warnings: Iterable[str]) -> None:
 
 
 def _command(name: str) -> Command:
-    return DRY_RUNS[name] if FLAGS.run_mode == "dry" and name in DRY_RUNS else COMMANDS[name]
+    return DRY_RUNS[name] if _is_dry(name) else COMMANDS[name]
+
+
+def _is_dry(name: str) -> bool:
+    return FLAGS.run_mode == "dry" and name in DRY_RUNS
 
 
 def _console() -> Console:

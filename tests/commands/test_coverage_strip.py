@@ -13,11 +13,11 @@ from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
 
 
-def months(first: str, shares: list[tuple[int, int, int]]) -> list[MonthShare]:
+def months(first: str, shares: list[tuple[int, ...]]) -> list[MonthShare]:
     found = []
     month = Month.parse(first)
-    for wanted, covered, unlisted in shares:
-        found.append(MonthShare(month, wanted, covered, unlisted))
+    for share in shares:
+        found.append(MonthShare(month, *share))
         month = month.following()
     return found
 
@@ -35,10 +35,14 @@ def strip(found: list[SeriesGaps], width: int, encoding: str = "utf-8") -> list[
     return raw.getvalue().decode(encoding).splitlines()
 
 
-SHARES = [(90, 0, 90), (90, 45, 45), (90, 0, 0), (90, 1, 0), (90, 30, 0), (90, 60, 0), (90, 90, 0)]
+SHARES: list[tuple[int, ...]] = [
+    *((90, 0, 90), (90, 45, 45), (90, 0, 0), (90, 1, 0), (90, 30, 0), (90, 60, 0), (90, 90, 0)),
+    # What passed since the last run is not due yet, here after time before the market or alone.
+    *((90, 60, 20, 10), (90, 60, 0, 10), (9, 0, 0, 9)),
+]
 
 
-@pytest.mark.parametrize(("encoding", "cells"), [("utf-8", " █·░▒▓█"), ("ascii", " #.-+*#")])
+@pytest.mark.parametrize(("encoding", "cells"), [("utf-8", " █·░▒▓██▓"), ("ascii", " #.-+*##*")])
 def test_a_cell_is_the_share_of_a_month_that_is_known(encoding: str, cells: str) -> None:
     shown = strip([SeriesGaps(series("BTC"), [], months("2023-11", SHARES))], 80, encoding)
 

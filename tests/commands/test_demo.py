@@ -6,7 +6,8 @@ from pathlib import Path
 
 from absl.testing import flagsaver
 
-from candle_ingestor.commands.demo import SETTINGS, DemoFlags
+from candle_ingestor.commands.demo import DemoFlags
+from candle_ingestor.commands.demo_settings import SETTINGS
 from candle_ingestor.flags import FLAGS
 
 

@@ -144,6 +144,26 @@ def test_a_gap_has_the_longest_past_of_its_parts(listed: ListGaps) -> None:
     assert one.past == GapPast(since_ms=10, attempts=3, last_error="the older")
 
 
+@pytest.mark.parametrize(
+    ("reason", "minutes_ago", "is_due"),
+    [
+        (GapReason.NOT_FETCHED, 60, False),
+        (GapReason.NOT_FETCHED, 61, True),
+        (GapReason.FETCH_FAILED, 1, True),
+    ],
+)
+def test_what_passed_since_the_last_run_is_not_due_for_an_hour(
+    reason: GapReason, minutes_ago: int, is_due: bool, listed: ListGaps
+) -> None:
+    hole = Interval(END_MS - minutes_ago * MINUTE_MS, END_MS)
+
+    (one,) = listed({BITSTAMP: record([Gap(minutes(0, 9), GapReason.REJECTED), Gap(hole, reason)])})
+
+    (march,) = one.months
+    assert march.wanted == 31 * 1440
+    assert march.due == march.wanted - (0 if is_due else minutes_ago)
+
+
 def test_a_gap_that_no_run_noted_yet_has_no_past(listed: ListGaps) -> None:
     (one,) = worst_first(listed({BITSTAMP: record([Gap(minutes(0, 9), GapReason.REJECTED)])}))
 

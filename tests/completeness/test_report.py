@@ -362,6 +362,38 @@ def test_what_the_next_run_fetches_anyway_and_time_before_the_listing_need_no_at
     assert found.below(100) == list(found.series)
 
 
+def test_what_only_a_file_has_that_is_not_published_yet_waits_and_needs_no_attention(
+    told: Told,
+) -> None:
+    beyond = GapReason.BEYOND_REACH
+    made_of = of("kraken"), of("a")
+    # The quarter of March is over, that of April is not.
+    april = {beyond: span(40, 41)}
+    march = {beyond: span(0, 1)}
+    waiting = told(
+        {
+            merged(): record(sources=made_of, minimum=1),
+            of("kraken"): record(april),
+            of("a"): record(),
+        }
+    )
+    both = told({of("kraken"): record(march), of("kraken", ETHER): record(april)})
+
+    assert waiting.attention == ()
+    (step,) = waiting.next_steps
+    assert step.awaited_ms == Month(2023, 7).start_ms
+    assert [each.asset.name for each in both.attention] == ["kraken BTC/USD 1m"]
+    assert [each.awaited_ms for each in both.next_steps] == [None, step.awaited_ms]
+
+
+def test_what_nobody_can_mend_needs_no_attention(told: Told) -> None:
+    found = told({of("bitvavo"): record({GapReason.BEYOND_REACH: span(0, 1)})})
+
+    assert found.attention == ()
+    assert found.next_steps == ()
+    assert found.below(100) == list(found.series)
+
+
 def test_remedies_that_differ_in_their_symbols_only_are_one_step(told: Told) -> None:
     hole = {GapReason.FETCH_FAILED: span(0, 1)}
     found = told(

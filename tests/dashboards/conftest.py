@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -32,10 +31,10 @@ from exchange_simulator import (
 sys.path.append(str(Path(__file__).parents[1] / "support"))
 
 from influxd import HOW_TO_GET_ONE, InfluxdProcess, InfluxServer, find_influxd, outside_server
+from job_server import JobServer
 
 ROOT = Path(__file__).resolve().parents[2]
 EXCHANGES = ("kraken", "coinbaseexchange", "binanceus")
-LONGEST_RUN_SECONDS = 90
 
 Board = dict[str, Any]
 
@@ -262,6 +261,7 @@ class World:
 @pytest.fixture(scope="session")
 def world(
     influx_server: InfluxServer,
+    job_server: JobServer,
     tmp_path_factory: pytest.TempPathFactory,
     ms_of: Callable[[str], int],
 ) -> Iterator[World]:
@@ -275,6 +275,7 @@ def world(
 
         def run(symbols: str) -> int:
             return run_job(
+                job_server,
                 folder,
                 connection,
                 exchanges=",".join(EXCHANGES),
@@ -300,25 +301,21 @@ def world(
         store.close()
 
 
-def run_job(folder: Path, connection: InfluxDbConnection, **flags: Any) -> int:
+def run_job(
+    job_server: JobServer, folder: Path, connection: InfluxDbConnection, **flags: Any
+) -> int:
     """The exit code of a run that stores in this bucket."""
     arguments = [f"--{name}={value}" for name, value in flags.items()]
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "candle_ingestor", "--store=influxdb", *arguments],
-        cwd=folder,
-        env={
-            "PYTHONPATH": str(ROOT / "services"),
+    done = job_server.run(
+        ["--store=influxdb", *arguments],
+        folder=folder,
+        environment={
             "PATH": os.environ["PATH"],
             "INFLUXDB_URL": connection.url,
             "INFLUXDB_TOKEN": connection.token,
             "INFLUXDB_ORG": connection.org,
             "INFLUXDB_BUCKET": connection.bucket,
         },
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=LONGEST_RUN_SECONDS,
     )
     assert "Traceback" not in done.stderr, done.stderr
     return done.returncode

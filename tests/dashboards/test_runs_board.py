@@ -91,6 +91,21 @@ def test_the_errors_of_failed_runs_are_those_of_their_reports(grafana: Any, worl
     assert [row["symbol"] for row in rows] == ["", "SOL/USD", "ETH/USD", "BTC/USD"]
 
 
+def test_a_command_by_hand_is_no_sign_of_life_of_the_job(grafana: Any, influx_server: Any) -> None:
+    with influx_server.bucket() as connection:
+        store = InfluxDbStore(connection)
+        for number, command in enumerate(("ingest", "prune")):
+            started_ms = grafana.start_ms + number * MINUTE_MS
+            status = {"ingest": "degraded", "prune": "ok"}[command]
+            names = {"run_id": command, "command": command}
+            store.write_run({**names, "started_ms": started_ms, "status": status})
+        store.close()
+        board = grafana.at(bucket=connection.bucket, now_ms=grafana.start_ms + 5 * MINUTE_MS)
+        assert board.only("runs", "Last run").row == {"status": "degraded"}
+        minutes = board.only("runs", "Minutes since the last run").row["minutes"]
+    assert minutes == pytest.approx(5, abs=1 / MINUTE_MS)
+
+
 def test_errors_of_many_long_reports_are_read_whole(grafana: Any, influx_server: Any) -> None:
     """Reports of several parts between those of one; the newest twenty are shown."""
     with influx_server.bucket() as connection:

@@ -194,6 +194,7 @@ class Job:
         environment: Mapping[str, str] | None = None,
         terminal: Terminal | None = None,
         is_output_shown: bool = False,
+        dies_at_write: int | None = None,
         **flags: Any,
     ) -> JobProcess:
         self.report_path.unlink(missing_ok=True)
@@ -205,6 +206,7 @@ class Job:
             environment={"PATH": os.environ["PATH"]} | self.environment | dict(environment or {}),
             terminal=terminal,
             is_output_shown=is_output_shown,
+            dies_at_write=dies_at_write,
         )
         self._processes.append(process)
         return process

@@ -60,6 +60,15 @@ def test_a_second_demo_fetches_only_what_is_new_and_changes_no_earlier_row(job: 
     assert "Where to look:" in first.output
     assert "data/demo/candles.sqlite" in first.output
     assert "data/demo/page.html" in first.output
+    for command, words in (
+        ("status", "BTC/USD 1m"),
+        ("gaps", "Nothing of what is wanted is missing."),
+        ("quality", "suspected_outage"),
+    ):
+        place = "--sqlite_path=data/demo/candles.sqlite"
+        assert f"\n  ./candle-ingestor {command} {place}  # " in first.output
+        looked = job.run_well(command, sqlite_path="data/demo/candles.sqlite", run_report_path=None)
+        assert words in looked.output
     page = (job.folder / "data/demo/page.html").read_text(encoding="utf-8")
     assert all(
         f'data-show="{index}">{symbol}</button>' in page for index, symbol in enumerate(symbols)

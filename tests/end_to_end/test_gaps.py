@@ -61,7 +61,7 @@ def test_the_strip_and_the_worst_gaps_are_told_in_words(job: Any) -> None:
     assert any("Kraken_OHLCVT_Q2_2024.zip" in line for line in shown)
 
 
-@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("columns", [60, 120])
 def test_a_terminal_shows_the_strip_and_commands_that_can_be_copied(job: Any, columns: int) -> None:
     terminal = Terminal(columns)
     path = job.folder / "data/candles.sqlite"
@@ -73,6 +73,8 @@ def test_a_terminal_shows_the_strip_and_commands_that_can_be_copied(job: Any, co
 
     assert rows[0].strip() == "2024"
     assert re.fullmatch(r"BTC/USD 1m [░▒▓]", rows[1])
+    first = next(place for place, row in enumerate(rows) if row.startswith("BTC/USD 1m: "))
+    assert rows[first + 1].startswith("    " if columns == 60 else "  Wait for ")
     command = "./candle-ingestor import FOLDER --symbols=BTC/USD --sqlite_path="
     assert unspaced(f"{command}{path}") in unspaced("".join(rows))
 

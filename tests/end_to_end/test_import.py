@@ -6,7 +6,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -45,7 +44,6 @@ ARCHIVES = SHARED / "archives"
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
 FOUR = ("coinbaseexchange", "kraken", "binanceus", "cryptocom")
-KILLS = 10
 
 
 @pytest.fixture
@@ -574,49 +572,39 @@ def test_influxdb_keeps_what_is_imported_and_the_record_of_it(
 @pytest.fixture
 def archive(tmp_path: Path, start_ms: int) -> tuple[Path, dict[str, list[Row]]]:
     """A zip of many files, and what is in them by symbol."""
+    return write_archive(tmp_path, start_ms, 24)
+
+
+def write_archive(folder: Path, start_ms: int, files: int) -> tuple[Path, dict[str, list[Row]]]:
     random = Random(5)
     by_symbol, members = {}, {}
-    for number in range(24):
+    for number in range(files):
         rows = [row for row in rows_of(start_ms, 2_000) if random.random() < 0.9]
         by_symbol[f"A{number}/USD"] = rows
         members[f"A{number}USD_1.csv"] = kraken_text(rows)
-    return write_zip(tmp_path / "Kraken_OHLCVT_Q1_2023.zip", members), by_symbol
+    return write_zip(folder / "Kraken_OHLCVT_Q1_2023.zip", members), by_symbol
 
 
-def test_a_kill_at_any_moment_leaves_nothing_half_done_and_the_next_run_finishes(
-    new_job: Any, archive: tuple[Path, dict[str, list[Row]]]
+def test_a_kill_at_any_write_leaves_nothing_half_done_and_the_next_run_goes_on(
+    new_job: Any, tmp_path: Path, start_ms: int
 ) -> None:
-    path, by_symbol = archive
-    flags = {"now": "2023-06-01T00:00:00Z"}
-    undisturbed = new_job("undisturbed", **flags)
-    process = undisturbed.start("import", str(path))
-    began = wait_for(undisturbed.stored.sqlite_path)
-    undisturbed.finish(process)
-    seconds = time.monotonic() - began
-    expected = undisturbed.stored.contents()
-    random = Random(11)
-    unfinished = 0
-    for moment in range(KILLS):
-        job = new_job(f"killed{moment}", **flags)
-        process = job.start("import", str(path))
-        wait_for(job.stored.sqlite_path)
-        threading.Event().wait(random.random() * seconds)
-        process.kill()
+    path, by_symbol = write_archive(tmp_path, start_ms, 2)
+    undisturbed, job = (
+        new_job(name, now="2023-06-01T00:00:00Z") for name in ("undisturbed", "killed")
+    )
+    undisturbed.run_well("import", str(path))
+    kills = 0
+    while True:
+        # Each run dies one write later than the one before, whose work it takes up.
+        process = job.start("import", str(path), dies_at_write=kills + 1)
         process.communicate()
-        unfinished += process.returncode == -signal.SIGKILL
         assert_nothing_half_done(job, by_symbol)
-
-        finished = job.run_well("import", str(path))
-        assert {f["status"] for f in finished.report["files"]} <= {"imported", "unchanged"}
-        assert job.stored.contents() == expected
-    assert unfinished >= KILLS // 2
-
-
-def wait_for(path: Path) -> float:
-    """When the file was there."""
-    while not path.exists():
-        threading.Event().wait(0.001)
-    return time.monotonic()
+        if process.returncode == 0:
+            break
+        assert process.returncode == -signal.SIGKILL
+        kills += 1
+    assert kills > 4
+    assert job.stored.contents() == undisturbed.stored.contents()
 
 
 def assert_nothing_half_done(job: Any, by_symbol: dict[str, list[Row]]) -> None:

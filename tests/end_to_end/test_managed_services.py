@@ -163,8 +163,9 @@ def test_a_command_without_requests_fails_too_when_its_lock_is_lost(
         | {"high_low": "extremes", "sqlite_path": str(job.folder / "data/candles.sqlite")}
     )
     config = config_from_flags(values, {})
+    clock = SystemClock(market.clock.now_ms())
     with pytest.raises(RunLockLostError, match=gone):
-        stored.settle_stored(config, SystemClock(market.clock.now_ms()), merges=True, exports=False)
+        stored.settle_stored("merge", config, clock, merges=True, exports=False)
     # The next run goes on.
     job.run_well(high_low="extremes")
     assert job.stored.merged("BTC/USD", "1h").keys() == before

@@ -291,11 +291,13 @@ def test_export_says_that_other_exchanges_are_for_the_command_merge(
     assert filled.stored.files() == files
 
 
-def test_the_command_export_without_anything_stored_says_what_to_run_first(job: Any) -> None:
+def test_without_a_store_merge_and_export_say_what_to_run_first_and_leave_nothing(job: Any) -> None:
     for command in ("export", "merge"):
-        finished = job.run(command, symbols="BTC/USD")
+        finished = job.run(command, symbols="BTC/USD", sqlite_path="mistyped/candles.sqlite")
         assert finished.exit_code == 2
+        assert "the store mistyped/candles.sqlite is not there" in finished.complaint
         assert "run the command ingest first" in finished.complaint
+    assert list(job.folder.iterdir()) == []
 
 
 @pytest.fixture

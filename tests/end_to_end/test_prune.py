@@ -1,6 +1,7 @@
 """The command prune over what real runs stored, and the runs that follow."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from terminal import Terminal
 
 from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
 
+ROOT = Path(__file__).parents[2]
 EXCHANGES = ("coinbaseexchange", "bitstamp")
 NOW = "2024-05-02T02:00:10"
 START = "2024-04-30T12:00"
@@ -40,6 +42,16 @@ def job(new_job: Any, market: Any, ms_of: Any, fetching: dict[str, Any]) -> Any:
     return job
 
 
+def documented(page: str, header: str) -> set[str]:
+    """The keys of the table of a page that begins with this header."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8").partition(f"| {header} |")[2]
+    return set(re.findall(r"^\| `([\w.]+)` \|", text, re.MULTILINE))
+
+
+def times_of_files(job: Any) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in job.stored.data_root.rglob("*")}
+
+
 def looked(job: Any, command: str, **flags: Any) -> Any:
     shown = job.run_well(
         command, "--exchanges", format="json", exchange_settings_file=None, **flags
@@ -61,8 +73,19 @@ def test_a_dry_run_says_what_would_go_and_changes_nothing(job: Any, ms_of: Any) 
     candles = len([t for t in job.stored.merged("BTC/USD") if t < ms_of(BEFORE)])
     assert f"aggregated BTC/USD 1m: {candles:,} candles in 2 months" in told
     assert "all before 2024-05-01T06:00Z; 2 files" in told
-    assert "of 6 series, and 12 files" in told
+    sums = told.splitlines()[-2]
+    assert "of 6 series, and 12 files (" in sums
+    assert sums.endswith("; 6 written anew)")
     assert told.endswith("Nothing was removed.\n")
+
+    planned = json.loads(prune(job, before=BEFORE, run_mode="dry", format="json").output)
+    assert job.stored.contents() == before
+    assert (planned["status"], planned["run_mode"], planned["done"]) == ("planned", "dry", None)
+    merged = planned["series"][2]
+    assert (merged["exchange"], merged["candles"]) == ("aggregated", candles)
+    assert merged["months"] == ["2024-04", "2024-05"]
+    assert [Path(path).name for path in merged["files"]] == ["2024-04.csv", "2024-05.csv"]
+    assert merged["files_written_anew"] == merged["files"][1:]
 
 
 def test_candles_before_a_date_go_and_no_run_brings_them_back_unasked(
@@ -71,12 +94,21 @@ def test_candles_before_a_date_go_and_no_run_brings_them_back_unasked(
     untouched = {e: job.stored.of_exchange(e, "BTC/USD") for e in EXCHANGES}
     merged = job.stored.merged("BTC/USD")
 
-    told = prune(job, "--yes", before=BEFORE).output
+    done = json.loads(prune(job, "--yes", before=BEFORE, format="json").output)
 
     def newer(candles: Any) -> Any:
         return {time: candle for time, candle in candles.items() if time >= ms_of(BEFORE)}
 
-    assert "candles" in told.splitlines()[-1]
+    assert done["status"] == "done"
+    parts = {"series": done["series"][0], "done": done["done"]}
+    keys = {f"{part}.{key}" for part, values in parts.items() for key in values}
+    described = documented("prune.md", "key")
+    assert {*done, *keys} == {key for key in described if not key.startswith("losses.")}
+    assert done["done"]["candles_removed"] == sum(each["candles"] for each in done["series"])
+    assert len(done["done"]["files_removed"]) == len(done["done"]["files_written"]) == 6
+    (record,) = [run for run in job.stored.runs() if run["command"] == "prune"]
+    assert (record["status"], record["symbols"]) == ("ok", ["BTC/USD", "ETH/USD"])
+    assert record["candles_removed"] == done["done"]["candles_removed"]
     for exchange in EXCHANGES:
         assert job.stored.of_exchange(exchange, "BTC/USD") == newer(untouched[exchange])
         assert job.stored.coverage(exchange, "BTC/USD")[0][0] == ms_of(BEFORE)
@@ -88,7 +120,15 @@ def test_candles_before_a_date_go_and_no_run_brings_them_back_unasked(
     assert looked(job, "gaps")["gaps"] == []
     assert all(each["wanted"] == each["covered"] for each in looked(job, "status")["series"])
 
-    contents = job.stored.contents()
+    contents, files = job.stored.contents(), times_of_files(job)
+    again = prune(job, "--yes", before=BEFORE).output
+    assert again.startswith("There is nothing to remove.")
+    assert prune(job, before=BEFORE, run_mode="dry").output == again
+    for mode in ("dry", "wet"):
+        told = json.loads(prune(job, "--yes", before=BEFORE, run_mode=mode, format="json").output)
+        assert (told["status"], told["run_mode"], told["series"]) == ("nothing", mode, [])
+    assert (job.stored.contents(), times_of_files(job)) == (contents, files)
+
     job.run_well(**fetching)
     assert newer(job.stored.merged("BTC/USD")) == job.stored.merged("BTC/USD")
     assert job.stored.contents()["exchange_candles"] == contents["exchange_candles"]
@@ -163,15 +203,73 @@ def test_an_exchange_without_which_nothing_can_be_merged_takes_the_merged_past_a
     assert {gap["symbol"] for gap in looked(job, "gaps")["gaps"]} == {"BTC/USD"}
 
 
+def test_complete_months_of_what_is_merged_stay_as_exported_and_the_plan_says_so(
+    new_job: Any, tmp_path: Path, ms_of: Any
+) -> None:
+    archive = tmp_path / "XBTUSD_1.csv"
+    archive.write_text(kraken_text(rows_of(ms_of("2023-02-01"), 28 * 1440)))
+    job = new_job("job", now=ms_of(NOW), run_report_path=None)
+    flags = {"exchange_settings_file": None, "exchanges": "kraken", "symbols": "BTC/USD"}
+    job.run_well("import", str(archive))
+    job.run_well("merge", **flags)
+    job.run_well("export")
+    files = times_of_files(job)
+    assert job.stored.manifest("BTCUSD")["months"]["2023-02"]["complete"]
+
+    planned = json.loads(prune(job, exchanges="kraken", run_mode="dry", format="json").output)
+    told = prune(job, "--yes", exchanges="kraken").output
+
+    (loss,) = planned["losses"]
+    assert (loss["lost"], loss["complete_months"]) == (40_320, ["2023-02"])
+    told_of = {f"losses.{key}" for key in loss} & documented("prune.md", "key")
+    assert len(told_of) == len(loss) - 3
+    assert "aggregated BTC/USD 1m: 40,320 candle lengths can no longer be merged" in told
+    assert "1 month of its CSV is complete and is left as exported: 2023-02." in told
+    assert job.stored.merged("BTC/USD") == {}
+    assert times_of_files(job) == files
+    checked = job.run("verify", "--noverify_exchanges", format="json")
+    assert checked.exit_code == 1
+    (difference,) = json.loads(checked.output)["differences"]
+    assert (difference["kind"], difference["month"]) == ("other_rows", "2023-02")
+
+    job.run_well("export", "--restate")
+    month = job.stored.manifest("BTCUSD")["months"]["2023-02"]
+    assert (month["rows"], month["complete"]) == (0, False)
+    job.run_well("verify", "--noverify_exchanges")
+
+    records = job.stored.runs()
+    commands = ["import", "merge", "export", "prune", "export"]
+    assert sorted(record["command"] for record in records) == sorted(commands)
+    assert {record["status"] for record in records} == {"ok"}
+    keys = {key for record in records for key in record}
+    tickers = [ticker for record in records for ticker in record["tickers"]]
+    keys |= {f"tickers.{key}" for ticker in tickers for key in ticker}
+    assert keys == documented("looking.md", "record")
+    figures = json.loads(job.run_well("runs", format="json").output)["runs"]
+    (merge,) = [each for each in figures if each["command"] == "merge"]
+    (pruned,) = [each for each in figures if each["command"] == "prune"]
+    assert merge["merged_candles"] == pruned["candles_removed"] == 28 * 1440
+    assert (pruned["files_removed"], pruned["files_written"]) == (0, 0)
+    shown = job.run_well("runs", pruned["run_id"]).output
+    assert f"Run {pruned['run_id']}: prune" in shown
+    assert "Removed: 40,320 candles" in shown
+    assert re.search(r"prune +\S+ +ok +\S+ +-40,320", job.run_well("runs").output)
+
+
 def test_without_a_terminal_it_wants_a_yes_and_never_removes_everything(job: Any) -> None:
     before = job.stored.contents()
 
     unasked = job.run("prune", symbols="BTC/USD")
+    as_json = job.run("prune", symbols="BTC/USD", format="json")
+    as_csv = job.run("prune", "--yes", symbols="BTC/USD", format="csv")
     everything = job.run("prune", "--yes")
     future = job.run("prune", "--yes", before="2099-01-01")
     unknown = job.run("prune", "--yes", symbols="BTC/EUR")
 
-    assert [each.exit_code for each in (unasked, everything, future, unknown)] == [2, 2, 2, 2]
+    mistakes = (unasked, as_json, as_csv, everything, future, unknown)
+    assert [each.exit_code for each in mistakes] == [2] * 6
+    assert "with it nobody is asked; give --yes" in as_json.complaint
+    assert "prune prints text or json" in as_csv.complaint
     assert "there is no terminal to ask on; give --yes" in unasked.complaint
     assert "give --symbols, --exchanges or --before" in everything.complaint
     assert "lies in the future" in future.complaint

@@ -66,7 +66,7 @@ def test_it_tells_of_both_stores_what_they_hold(
     ]
     for (exchange, _), each in by_name.items():
         assert each["wanted"] == each["covered"] == 26 * 60
-        assert each["known_pct"] == 100
+        assert each["completeness_pct"] == 100
         assert each["candles"] > 26 * 60 * 0.8
         assert each["candles"] + each["no_trade"] == 26 * 60
         assert each["first"] == "2024-05-02T00:00:00Z"
@@ -151,6 +151,13 @@ def test_an_empty_store_stays_so_and_is_told_of(new_job: Any, flags: dict[str, A
     assert "--sqlite_path names another" in text.output
     assert json.loads(machine.output)["series"] == []
     assert list(job.folder.iterdir()) == []
+
+    empty = job.folder / "empty.sqlite"
+    empty.touch()
+    told = looking(job, "status", sqlite_path=empty)
+    assert (told.exit_code, empty.stat().st_size) == (0, 0)
+    assert "holds nothing yet: there is no such file, or it is empty" in told.output
+    assert list(job.folder.iterdir()) == [empty]
 
 
 def test_a_symbol_that_nothing_is_known_of_is_a_mistake(

@@ -201,6 +201,11 @@ def test_a_repair_replaces_what_differs_and_brings_the_rest_in_line(
     assert job.stored.merged("BTC/USD") == merged_rows
     assert job.stored.files() == files
     assert verified(job, backfill_start_date=START)["status"] == "agrees"
+    # Only what changes the store leaves a record.
+    (record,) = [run for run in job.stored.runs() if run["command"] == "verify"]
+    assert (record["status"], record["symbols"]) == ("ok", ["BTC/USD"])
+    merged = sum(ticker["merged_candles"] for ticker in record["tickers"])
+    assert record["candles"] + merged == found["candles_changed"]
 
 
 def test_merged_rows_that_do_not_follow_are_found_without_any_exchange(
@@ -334,8 +339,12 @@ def test_an_empty_store_is_told_of_and_csv_is_no_format_of_it(new_job: Any) -> N
     empty = new_job("empty").run("verify", run_report_path=None)
     table = new_job("table").run("verify", run_report_path=None, format="csv")
     values = new_job("values").run("verify", run_report_path=None, format="json")
+    mistyped = new_job("mistyped")
+    repaired = mistyped.run("verify", "--repair", run_report_path=None)
 
-    assert empty.exit_code == values.exit_code == 0
+    assert empty.exit_code == values.exit_code == repaired.exit_code == 0
+    assert "there is no such file" in repaired.output
+    assert list(mistyped.folder.iterdir()) == []
     assert json.loads(values.output)["series"] == []
     assert "holds nothing yet" in empty.output
     assert table.exit_code == 2

@@ -8,7 +8,9 @@ from typing import Any
 import aiohttp
 import ccxt.async_support as ccxt_async
 import pytest
-from exchange_facts import FACTS, ExchangeFacts, Wire
+from asking_simulator import Asker
+from exchange_facts import FACTS, ExchangeFacts
+from exchange_wires import Wire
 
 from exchange_simulator import ExchangeSimulator, SimulatorClock, SimulatorConfig
 
@@ -79,6 +81,11 @@ def exchange(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def wires() -> dict[str, Wire]:
     return {exchange: facts.wire for exchange, facts in FACTS.items()}
+
+
+@pytest.fixture
+def ask(simulator: ExchangeSimulator, http: aiohttp.ClientSession, wires: dict[str, Wire]) -> Asker:
+    return Asker(simulator, http, wires)
 
 
 @pytest.fixture

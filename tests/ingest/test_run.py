@@ -1,6 +1,8 @@
 """What a run makes of exchanges whose markets cannot be learnt. Real ccxt, HTTP and SQLite."""
 
 import asyncio
+import io
+import json
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -12,7 +14,9 @@ from typing import Any
 import pytest
 from crashing_store import CrashingStore
 from heard_progress import HeardProgress
+from rich.console import Console
 
+from candle_ingestor.commands.gaps import gaps
 from candle_ingestor.config import Config, config_from_flags
 from candle_ingestor.errors import DependencyError
 from candle_ingestor.exchanges.ccxt.client import CcxtClient
@@ -23,12 +27,14 @@ from candle_ingestor.exchanges.settings import ExchangeSettings
 from candle_ingestor.flags import FLAGS, GROUPS
 from candle_ingestor.ingest.report import RunReport, RunStatus
 from candle_ingestor.ingest.report_json import report_json
-from candle_ingestor.ingest.run import RunParts, run_once
+from candle_ingestor.ingest.run import run_once
+from candle_ingestor.ingest.run_parts import RunParts
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.model.times import iso_text
 from candle_ingestor.operations.progress import NoProgress
 from candle_ingestor.operations.stopping import TIME_LIMIT, StopSignal
 from candle_ingestor.stores.base import StoreUnavailableError
@@ -56,6 +62,7 @@ class Setting:
         start: str = "2024-03-05",
         *,
         fail_fast: bool = False,
+        **more: Any,
     ) -> Config:
         names = [name for group in GROUPS.values() for name in group]
         flags = {
@@ -65,6 +72,7 @@ class Setting:
             "export_csv": False,
             "fail_fast": fail_fast,
             "sqlite_path": str(self.folder / "candles.sqlite"),
+            **more,
         }
         values = {name: FLAGS[name].default for name in names} | flags
         given: Any = SimpleNamespace(**values)
@@ -78,10 +86,11 @@ class Setting:
         down: str = "",
         minimum: int = 1,
         fail_fast: bool = False,
+        **more: Any,
     ) -> RunReport:
         """One run, as the job does it: with clients and a store of its own."""
         async with self.parts(exchanges, down=down) as parts:
-            config = self.config(exchanges, minimum, fail_fast=fail_fast)
+            config = self.config(exchanges, minimum, fail_fast=fail_fast, **more)
             return await run_once(config, from_flag(symbols), parts)
 
     @asynccontextmanager
@@ -113,6 +122,14 @@ class Setting:
             for client in clients:
                 await client.close()
             store.close()
+
+    def gaps(self) -> list[dict[str, Any]]:
+        """What the command tells, of exchanges' own series too."""
+        config = self.config(["kraken"], 1, format="json", by_exchange=True)
+        told = io.StringIO()
+        assert gaps(config, self.simulator.clock, Console(file=told)) == 0
+        found: list[dict[str, Any]] = json.loads(told.getvalue())["gaps"]
+        return found
 
     def merged(self, symbol: str) -> dict[int, str]:
         """The source exchanges of each merged minute."""
@@ -410,3 +427,106 @@ async def test_a_run_that_is_stopped_before_its_symbols_are_known_leaves_its_rec
 
     assert report.status is RunStatus.STOPPED
     assert (kept["status"], kept["stop_reason"], kept["tickers"]) == ("stopped", "SIGTERM", [])
+
+
+async def test_runs_that_can_ask_nobody_are_noted_as_attempts_on_all_that_is_stored(
+    setting: Setting,
+) -> None:
+    await setting.run("BTC/USD", ["kraken"])
+    starts = []
+    for _ in range(2):
+        setting.simulator.clock.advance(10 * MINUTE_MS)
+        starts.append(iso_text(setting.simulator.clock.now_ms()))
+        report = await setting.run("BTC/USD", ["kraken"], down="kraken")
+        assert isinstance(report.failure, DependencyError)
+
+    found = {gap["exchange"]: gap for gap in setting.gaps()}
+    setting.simulator.clock.advance(MINUTE_MS)
+    await setting.run("BTC/USD", ["kraken"])
+    filled = {gap["exchange"]: gap for gap in setting.gaps()}
+
+    assert found.keys() == filled.keys() == {"aggregated", "kraken"}
+    for name, gap in found.items():
+        assert (gap["candles"], gap["since"], gap["attempts"]) == (20, starts[0], 2)
+        assert "127.0.0.1" in gap["last_error"]
+        assert gap["last_error"].startswith("kraken: ") is (name == "aggregated")
+        assert filled[name]["status"] == "filled"
+        assert filled[name]["since"] in starts
+
+
+async def test_an_attempt_is_noted_on_a_symbol_that_nobody_could_decide_beside_one_that_is_fetched(
+    setting: Setting,
+) -> None:
+    symbols = "BTC/USD,BTC/USDT"
+    await setting.run(symbols, BOTH)
+    setting.simulator.clock.advance(10 * MINUTE_MS)
+    now = iso_text(setting.simulator.clock.now_ms())
+
+    await setting.run(symbols, BOTH, down="kraken")
+
+    found = {(gap["exchange"], gap["symbol"]): gap for gap in setting.gaps()}
+    unasked = {("kraken", "BTC/USD"), ("kraken", "BTC/USDT"), ("aggregated", "BTC/USDT")}
+    assert {key for key, gap in found.items() if gap["status"] == "open"} == unasked
+    for key in unasked:
+        gap = found[key]
+        assert (gap["candles"], gap["since"], gap["attempts"]) == (10, now, 1)
+        assert "127.0.0.1" in gap["last_error"]
+
+
+async def test_a_merged_gap_names_an_exchange_that_has_never_answered(setting: Setting) -> None:
+    await setting.run("BTC/USD", BOTH, down="kraken", minimum=2)
+
+    (gap,) = [gap for gap in setting.gaps() if gap["exchange"] == "aggregated"]
+
+    assert (gap["candles"], gap["attempts"]) == (30, 1)
+    assert gap["last_error"].startswith("kraken: ")
+
+
+async def test_only_what_a_run_wanted_was_asked_for_in_vain(setting: Setting) -> None:
+    await setting.run("BTC/USD", ["kraken"])
+    setting.simulator.clock.advance(10 * MINUTE_MS)
+
+    await setting.run(
+        "BTC/USD",
+        ["kraken"],
+        down="kraken",
+        start="2024-03-04",
+        backfill_end_date="2024-03-05",
+    )
+
+    for gap in setting.gaps():
+        assert (gap["candles"], gap["attempts"], gap["last_error"]) == (10, 0, None)
+        assert gap["since"] == iso_text(setting.simulator.clock.now_ms())
+
+
+async def test_a_first_run_that_can_ask_nobody_leaves_no_series(setting: Setting) -> None:
+    report = await setting.run("BTC/USD", ["kraken"], down="kraken")
+
+    assert isinstance(report.failure, DependencyError)
+    assert setting.gaps() == []
+
+
+async def test_a_run_that_is_stopped_before_it_could_ask_is_no_attempt(setting: Setting) -> None:
+    await setting.run("BTC/USD", ["kraken"])
+    setting.simulator.clock.advance(10 * MINUTE_MS)
+    async with setting.parts(["kraken"]) as parts:
+        parts.stop.request("SIGTERM", is_urgent=True)
+        config = setting.config(["kraken"], 1, markets_cache_hours=0.0)
+        await run_once(config, from_flag("BTC/USD"), parts)
+
+    assert {(gap["since"], gap["attempts"]) for gap in setting.gaps()} == {(None, 0)}
+
+
+async def test_a_store_that_takes_no_notes_does_not_hide_that_no_exchange_can_be_reached(
+    setting: Setting, caplog: pytest.LogCaptureFixture
+) -> None:
+    await setting.run("BTC/USD", ["kraken"])
+    setting.simulator.clock.advance(10 * MINUTE_MS)
+    async with setting.parts(["kraken"], down="kraken") as parts:
+        assert isinstance(parts.store, SqliteStore)
+        store = CrashingStore(parts.store, fail_at=1)
+        config = setting.config(["kraken"], 1)
+        report = await run_once(config, from_flag("BTC/USD"), replace(parts, store=store))
+
+    assert "no exchange can be reached" in str(report.failure)
+    assert "could not be noted in the store: the store went away" in caplog.text

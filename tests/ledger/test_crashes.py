@@ -1,6 +1,6 @@
 """Rule C1: a crash between any two writes costs a re-fetch, and nothing else."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -41,21 +41,6 @@ from candle_ingestor.stores.sqlite.store import SqliteStore
 END = 8
 SOURCES = (KRAKEN, BITSTAMP)
 Word = dict[int, float]
-
-
-@pytest.fixture(scope="module")
-def open_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], SqliteStore]]:
-    """A store of its own for each call."""
-    folder = tmp_path_factory.mktemp("stores")
-    opened: list[SqliteStore] = []
-
-    def open_one() -> SqliteStore:
-        opened.append(SqliteStore(folder / f"{len(opened)}.sqlite"))
-        return opened[-1]
-
-    yield open_one
-    for each in opened:
-        each.close()
 
 
 def page(series: Series, prices: Word, answered: IntervalSet) -> Replacement:

@@ -31,6 +31,7 @@ from storing import covering, put
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.ledger.replacement import Kept, Replacement
 from candle_ingestor.model.candles import no_candles
+from candle_ingestor.model.exports import Exports
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
 from candle_ingestor.model.merge_rules import MergeRules
@@ -38,7 +39,6 @@ from candle_ingestor.model.months import Month
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import (
     Coverage,
-    Exports,
     Listing,
     MergeBasis,
     Merging,
@@ -62,21 +62,6 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
     store = SqliteStore(tmp_path / "candles.sqlite")
     yield store
     store.close()
-
-
-@pytest.fixture(scope="module")
-def open_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], SqliteStore]]:
-    """A store of its own for each call."""
-    folder = tmp_path_factory.mktemp("stores")
-    opened: list[SqliteStore] = []
-
-    def open_one() -> SqliteStore:
-        opened.append(SqliteStore(folder / f"{len(opened)}.sqlite"))
-        return opened[-1]
-
-    yield open_one
-    for each in opened:
-        each.close()
 
 
 def page(

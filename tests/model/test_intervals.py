@@ -102,10 +102,12 @@ def test_sets_are_equal_exactly_when_they_hold_the_same_points(
 
 
 @given(interval_sets, st.integers(0, LAST), st.integers(0, LAST))
-def test_an_interval_is_covered_when_all_its_points_are(
+def test_an_interval_is_covered_when_all_its_points_are_and_met_when_one_is(
     intervals: IntervalSet, start: int, end: int
 ) -> None:
     assert intervals.covers((start, end)) == (set(range(start, end)) <= points(intervals))
+    assert intervals.meets((start, end)) == bool(set(range(start, end)) & points(intervals))
+    assert IntervalSet.ascending(list(intervals)) == intervals
     assert intervals.contains(start) == (start in points(intervals))
 
 

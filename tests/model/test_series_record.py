@@ -4,19 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from minutes import BITSTAMP, KRAKEN, ms, span, spans
 
+from candle_ingestor.model.exports import Exports
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, IntervalSet
 from candle_ingestor.model.merge_rules import MergeRules
 from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.origins import Origin
-from candle_ingestor.model.series_record import (
-    Coverage,
-    Exports,
-    MergeBasis,
-    Merging,
-    SeriesRecord,
-    Wanted,
-)
+from candle_ingestor.model.series_record import Coverage, MergeBasis, Merging, SeriesRecord, Wanted
 
 END = 40
 SPANS = st.lists(st.tuples(st.integers(0, END), st.integers(0, END)), max_size=4).map(

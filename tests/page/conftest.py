@@ -34,9 +34,9 @@ from candle_ingestor.stores.sqlite.store import SqliteStore
 
 sys.path.append(str(Path(__file__).parents[1] / "support"))
 
+from job_server import JobServer
 from storing import put
 
-ROOT = Path(__file__).resolve().parents[2]
 EXCHANGES = ("coinbaseexchange", "bitstamp", "kraken")
 DAYS = 30
 
@@ -125,17 +125,13 @@ Done = subprocess.CompletedProcess[str]
 
 
 @pytest.fixture(scope="session")
-def run_job() -> Callable[..., Done]:
+def run_job(job_server: JobServer, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Done]:
     """Runs a command of the job, with variables of the environment."""
 
+    folder = tmp_path_factory.mktemp("page_job")
+
     def run(*words: str, **variables: str) -> Done:
-        return subprocess.run(
-            [sys.executable, "-P", "-m", "candle_ingestor", *words],
-            env={**os.environ, "PYTHONPATH": str(ROOT / "services"), **variables},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return job_server.run(words, folder=folder, environment={**os.environ, **variables})
 
     return run
 

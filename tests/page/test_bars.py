@@ -5,8 +5,11 @@ import pytest
 
 from candle_ingestor.model.candles import EXCHANGE_CANDLES
 from candle_ingestor.model.intervals import Interval, IntervalSet
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import DAY_MS, HOUR_MS, MINUTE_MS, Timeframe
 from candle_ingestor.page.bars import coarser, side_by_side
+from candle_ingestor.page.collecting import ChartCollector
 from candle_ingestor.page.days import by_day
 from candle_ingestor.page.levels import levels_of, near
 
@@ -51,30 +54,30 @@ def test_an_hour_that_only_exchanges_have_has_no_candle_of_its_own() -> None:
 def test_days_are_shown_for_all_of_the_time_and_minutes_for_the_newest_and_the_places() -> None:
     known = Interval(0, 400 * DAY_MS)
     gap = Interval(100 * DAY_MS, 100 * DAY_MS + HOUR_MS)
-    levels = levels_of(Timeframe(1), known, [gap], lines=50)
+    levels = levels_of(Timeframe(1), known, lines=50)
     assert [level.length_ms // MINUTE_MS for level in levels] == [1, 15, 60, 1440]
     minutes, _, hours, days = levels
     assert days.spans == hours.spans == IntervalSet((known,))
-    first, newest = minutes.spans
-    assert first == near(gap, MINUTE_MS)
-    assert first.start_ms < gap.start_ms < gap.end_ms < first.end_ms
+    (newest,) = minutes.spans
     assert newest.end_ms == known.end_ms
     assert newest.duration_ms == 2 * DAY_MS
+    head = Series.merged(Symbol("BTC", "USD"), Timeframe(1))
+    (first,) = ChartCollector(head, [], levels).places(known, [gap])
+    assert first == near(gap, MINUTE_MS)
+    assert first.start_ms < gap.start_ms < gap.end_ms < first.end_ms
 
 
 @pytest.mark.parametrize(
     ("minutes", "lengths"), [(60, [60, 1440]), (7, [7, 15, 60, 1440]), (1440, [1440])]
 )
 def test_no_length_is_shorter_than_the_candles(minutes: int, lengths: list[int]) -> None:
-    levels = levels_of(Timeframe(minutes), Interval(0, 100 * DAY_MS), [], lines=1)
+    levels = levels_of(Timeframe(minutes), Interval(0, 100 * DAY_MS), lines=1)
     assert [level.length_ms // MINUTE_MS for level in levels] == lengths
 
 
 def test_the_more_series_a_page_has_the_less_of_each_it_shows_in_minutes() -> None:
     known = Interval(0, 400 * DAY_MS)
-    shown = [
-        levels_of(Timeframe(1), known, [], lines)[0].spans.duration_ms for lines in (5, 50, 250)
-    ]
+    shown = [levels_of(Timeframe(1), known, lines)[0].spans.duration_ms for lines in (5, 50, 250)]
     assert shown == sorted(shown, reverse=True)
     assert shown[0] > shown[2]
 

@@ -21,7 +21,8 @@ from candle_ingestor.page import library
 from candle_ingestor.page.content import Page
 from candle_ingestor.page.document import page_html
 from candle_ingestor.page.elements import Column, json_script, link, percent_of, table
-from candle_ingestor.page.reading import read_chart
+from candle_ingestor.page.reading import ChartReading, MarketReading, MarketsReading
+from candle_ingestor.quality.watching import MarketWatch, markets_of
 from candle_ingestor.stores.sqlite.store import SqliteStore
 
 # As TradingView publishes version 5.1.0.
@@ -69,7 +70,7 @@ def test_each_block_that_is_named_is_there(html: str) -> None:
     value = page_data(html)
     names = [level["block"] for head in value["heads"] for level in head["levels"]]
     names += [head["days"]["block"] for head in value["heads"]]
-    found = re.findall(r'<script type="text/plain" id="([^"]+)">([A-Za-z0-9+/=]+)</script>', html)
+    found = re.findall(r'<script type="text/plain" id="([^"]+)">([^<>&]+)</script>', html)
     assert sorted(names) == sorted(name for name, _ in found)
 
 
@@ -106,12 +107,21 @@ def test_only_all_of_it_is_a_hundred_percent() -> None:
 def test_no_more_than_a_month_of_candles_is_read_at_once(market: Path) -> None:
     with closing(WatchedStore(market)) as store:
         head = Series.merged(Symbol("BTC", "USD"), Timeframe(1))
-        chart = read_chart(Ledger(store), head, [], 4, 1_706_659_210_000, 5)
-    assert {series.exchange for series, _ in store.asked} == {
+        ledger = Ledger(store)
+        reading = ChartReading(ledger, head, 4, 1_706_659_200_000)
+        (compared,) = markets_of(ledger, [head])
+        read = MarketReading([reading], MarketWatch(ledger, compared))
+        markets, months = MarketsReading(ledger, [read]), []
+        assert list(markets.read(lambda: months.append(len(store.asked)))) == [read]
+        assert len(months) == markets.months == 1
+        asked = list(store.asked)
+        chart = reading.chart([])
+    assert {series.exchange for series, _ in asked} == {
         *("aggregated", "coinbaseexchange", "bitstamp", "kraken")
     }
     assert max(interval.duration_ms for _, interval in store.asked) <= 31 * DAY_MS
-    assert len(store.asked) == len(set(store.asked))
+    # Once for both, the chart and the watch.
+    assert len(asked) == len(set(asked)) == 4
     # Every minute of the store counts, whatever length is shown.
     assert sum(chart.days[1].candles) == 42_754
     assert chart.excluded == 1

@@ -84,12 +84,20 @@ def wait_for_another_range(tab: Page, before: tuple[int, int]) -> tuple[int, int
     return shown_range(tab)
 
 
-def hover(tab: Page, share: float) -> None:
-    """Moves the pointer over the chart, at a share of its candles' width."""
+def hover(tab: Page, share: float, down: float = 0.4) -> None:
+    """Moves the pointer over the chart, at a share of its candles' width, and so far down."""
     canvas = tab.locator("#chart canvas").first.bounding_box()
     assert canvas is not None
-    place = canvas["x"] + canvas["width"] * share, canvas["y"] + canvas["height"] * 0.4
+    place = canvas["x"] + canvas["width"] * share, canvas["y"] + canvas["height"] * down
     tab.mouse.move(*place, steps=5)
+
+
+def go_to(tab: Page, words: str) -> None:
+    """Chooses a place worth looking at, and waits for its minutes."""
+    place = tab.locator("#place option", has_text=words).get_attribute("value")
+    tab.select_option("#place", place)
+    wait_for_length(tab, MINUTE)
+    tab.locator("#chart").scroll_into_view_if_needed()
 
 
 def test_it_shows_what_is_stored_in_figures_and_tables(
@@ -99,9 +107,9 @@ def test_it_shows_what_is_stored_in_figures_and_tables(
     tiles = tab.locator(".tile").all_inner_texts()
     # 30 days of 1,440 minutes, of which two days and two hours are missing.
     assert [re.sub(r"\s+", " ", tile) for tile in tiles[:3]] == [
-        "Known 93.05 % 3,000 of 43,200 missing",
+        "Complete 93.05 % 3,000 of 43,200 missing",
         "Symbols 1 4 series",
-        "Open gaps 2 0 that nothing fills",
+        "Open gaps 4 of all series; 0 that nothing fills",
     ]
     gaps = tab.locator("#gaps tbody tr")
     assert gaps.count() == 4
@@ -109,7 +117,7 @@ def test_it_shows_what_is_stored_in_figures_and_tables(
     assert "2024-01-20 00:00\t2024-01-22 00:00\t2,880\tbelow_minimum" in worst
     assert "kraken" in tab.locator("#gaps").inner_text()
     runs = tab.get_by_role("region", name="The last runs, the newest first")
-    assert "degraded\t4.2 s\t17\t1,234" in runs.inner_text()
+    assert "ingest\tdegraded\t4.2 s\t17\t1,234" in runs.inner_text()
     assert "kraken answered <b>503</b>" in runs.inner_text()
     months = tab.get_by_role("region", name="Months of BTC/USD", include_hidden=True)
     assert "2024-01" in (months.text_content() or "")
@@ -200,16 +208,21 @@ def test_a_gap_tells_its_reason_and_what_to_do_under_the_pointer(
     market_page: Path, open_tab: Callable[..., Page]
 ) -> None:
     tab = open_tab(market_page)
-    place = tab.locator("#place option", has_text="gap: fetch_failed").get_attribute("value")
-    tab.select_option("#place", place)
-    wait_for_length(tab, MINUTE)
-    tab.locator("#chart").scroll_into_view_if_needed()
+    go_to(tab, "gap: fetch_failed")
     hover(tab, 0.5)
     tip = tab.locator("#tip")
     expect(tip).to_contain_text("Gap 2024-01-10 03:00 to 2024-01-10 05:00, open")
     expect(tip).to_contain_text("fetch_failed: the exchange did not answer")
     expect(tip).to_contain_text("candle-ingestor --exchanges=coinbaseexchange,bitstamp,kraken")
     expect(tab.locator("#readout")).to_contain_text("no candle")
+    # Where there is no room beside the pointer or below it, the tip stays in the window.
+    tab.locator("#chart").evaluate("chart => chart.scrollIntoView({block: 'end'})")
+    hover(tab, 0.82, down=0.97)
+    expect(tip).to_be_visible()
+    box = tip.bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= 1280
+    assert box["y"] + box["height"] <= 900
     hover(tab, 0.02)
     expect(tip).to_be_hidden()
 
@@ -218,10 +231,7 @@ def test_an_excluded_minute_is_marked_and_told(
     market_page: Path, open_tab: Callable[..., Page]
 ) -> None:
     tab = open_tab(market_page)
-    place = tab.locator("#place option", has_text="excluded: kraken").get_attribute("value")
-    tab.select_option("#place", place)
-    wait_for_length(tab, MINUTE)
-    tab.locator("#chart").scroll_into_view_if_needed()
+    go_to(tab, "excluded: kraken")
     tip, found = tab.locator("#tip"), ""
     for step in range(45, 56):
         hover(tab, step / 100)
@@ -245,14 +255,14 @@ def test_the_calendar_leads_to_a_day_by_click_and_by_key(
     assert "some" in (day.get_attribute("class") or "")
     day.click()
     expect(tab.locator("#day")).to_have_text(
-        "2024-01-10, aggregated: 91.66 % known, 1,320 candles, 0 without a trade, 120 missing "
+        "2024-01-10, aggregated: 91.66 % complete, 1,320 candles, 0 without a trade, 120 missing "
         "(fetch_failed)"
     )
     wait_for_start(tab, 1704844800)
     assert shown_range(tab) == (1_704_844_800, 1_704_931_200)
     tab.focus("#calendar")
     tab.keyboard.press("ArrowDown")
-    expect(tab.locator("#day")).to_contain_text("2024-01-11, aggregated: 100 % known")
+    expect(tab.locator("#day")).to_contain_text("2024-01-11, aggregated: 100 % complete")
     tab.keyboard.press("ArrowRight")
     expect(tab.locator("#day")).to_contain_text("2024-01-18")
     tab.keyboard.press("Enter")
@@ -265,7 +275,9 @@ def test_the_calendar_shows_each_exchange(market_page: Path, open_tab: Callable[
     cell = tab.locator("#calendar [data-day='20']")
     expect(cell).to_have_class(re.compile("full"))
     cell.hover()
-    expect(tab.locator("#day")).to_contain_text("bitstamp: 100 % known, 1,425 candles, 15 without")
+    expect(tab.locator("#day")).to_contain_text(
+        "bitstamp: 100 % complete, 1,425 candles, 15 without"
+    )
 
 
 def test_what_is_drawn_can_be_switched_off(
@@ -287,6 +299,10 @@ def test_a_narrow_screen_needs_no_sideways_scrolling(
     market_page: Path, open_tab: Callable[..., Page]
 ) -> None:
     tab = open_tab(market_page, width=390, height=844, has_touch=True, is_mobile=True)
+    # Wide tables scroll in their own boxes, also those that are opened, and not the page with them.
+    tab.evaluate("document.querySelectorAll('details').forEach((each) => (each.open = true))")
+    boxes = tab.locator("#gaps .wide").evaluate("box => [box.scrollWidth, box.clientWidth]")
+    assert boxes[0] > boxes[1]
     assert tab.evaluate("document.documentElement.scrollWidth") == 390
     chart = tab.locator("#chart").bounding_box()
     assert chart is not None

@@ -26,7 +26,7 @@ numbers = st.none() | st.integers(-LARGEST, LARGEST)
 
 
 def unpacked(text: str, rows: int) -> list[list[Any]]:
-    content = gzip.decompress(base64.b64decode(text))
+    content = gzip.decompress(base64.b85decode(text.translate(str.maketrans(",./", "<>&"))))
     columns = []
     for start in range(0, len(content), 4 * rows):
         planes = [content[start + plane * rows : start + (plane + 1) * rows] for plane in range(4)]

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from partition_exports import EXPORT, FEBRUARY, HOUR_MS, JANUARY, MARCH, Export, contents, hourly
 
 from candle_ingestor.model.candles import MERGED_CANDLES
+from candle_ingestor.model.exports import Exports
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
 from candle_ingestor.model.months import Month, months_of
-from candle_ingestor.model.series_record import Exports
 
 HOURS = 60 * 24
 TARGET = "here"

@@ -19,6 +19,8 @@ from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.quality_rules import UNITS, QualityRule
 from candle_ingestor.model.timeframe import DAY_MS, HOUR_MS, MINUTE_MS, Timeframe
 from candle_ingestor.quality.findings import Found
+from candle_ingestor.quality.moves_apart import moves_apart
+from candle_ingestor.quality.panel import make_panel
 from candle_ingestor.quality.tuning import Tuning
 from candle_ingestor.quality.words import words_of
 
@@ -187,6 +189,27 @@ def test_volumes_in_another_unit_are_told_and_a_busy_day_of_all_is_not(
     assert found_in(busy) == []
 
 
+def test_volumes_twenty_times_as_large_are_told_and_a_lull_of_large_trades_is_not(
+    market: Frames,
+) -> None:
+    wrong = span(12)
+    frame = times(market[KRAKEN], wrong, 20.0, "volume")
+    typical = float(market[KRAKEN]["volume"].median())  # type: ignore[arg-type]
+    # Small trades in most minutes, and now and then one of the usual size.
+    small = market[KRAKEN].with_columns(
+        pl.when(within(wrong) & (pl.col("open_time_ms") // MINUTE_MS % 3 > 0))
+        .then(typical / 1e4)
+        .otherwise("volume")
+        .alias("volume")
+    )
+
+    assert found_in(market | {KRAKEN: small}) == []
+    found = found_in(market | {KRAKEN: frame})
+    assert {(one.rule, one.series) for one in found} == {(QualityRule.VOLUME_SHARE, KRAKEN)}
+    assert all(7 <= one.value <= 60 for one in found)
+    assert all(wrong.start_ms <= one.interval.start_ms < wrong.end_ms for one in found)
+
+
 def test_a_unit_that_changes_for_good_is_told_once() -> None:
     market = invented_market(60, seed=2)
     change_ms = START_MS + 31 * DAY_MS
@@ -232,6 +255,29 @@ def test_hours_that_are_shifted_are_told_with_how_far(market: Frames, hours_late
     assert (told & IntervalSet((day,))).duration_ms > day.duration_ms / 2
 
 
+@pytest.mark.parametrize("factor", [1.0, 1.01])
+def test_a_shift_in_a_calm_market_is_told_by_how_prices_move_and_an_offset_is_none(
+    market: Frames, factor: float
+) -> None:
+    """Prices of three hours earlier, which are near the present ones; or all off by one factor."""
+    day = span(24)
+    kraken = market[KRAKEN]
+    frame = times(kraken, day, factor, *PRICE_COLUMNS)
+    if factor == 1.0:
+        source = Interval(day.start_ms - 3 * HOUR_MS, day.end_ms - 3 * HOUR_MS)
+        moved = kraken.filter(within(source)).with_columns(pl.col("open_time_ms") + 3 * HOUR_MS)
+        frame = pl.concat([without(kraken, day), moved]).sort("open_time_ms")
+    frames = market | {KRAKEN: frame}
+    known = dict.fromkeys(frames, IntervalSet((everything(market),)))
+    panel = make_panel(Timeframe(1), everything(market), START_MS, frames, known)
+
+    found = list(moves_apart(panel, Tuning()))
+
+    assert {one.series for one in found} == ({KRAKEN} if factor == 1.0 else set())
+    assert {one.figures["hours_late"] for one in found} <= {3.0}
+    assert all("wavers" in words_of(one) for one in found)
+
+
 def test_a_day_with_few_trades_breaks_the_week_and_a_quiet_day_of_every_week_does_not(
     market: Frames,
 ) -> None:
@@ -249,7 +295,8 @@ def test_a_day_with_few_trades_breaks_the_week_and_a_quiet_day_of_every_week_doe
 
     assert (one.rule, one.series) == (QualityRule.WEEKLY_PATTERN, KRAKEN)
     assert one.interval.start_ms >= quiet.start_ms - 6 * HOUR_MS
-    assert one.value < -50
+    assert -20 < one.value < -4
+    assert "times less often than at this time of other weeks" in words_of(one)
     assert found_in(market | {KRAKEN: every_week}) == []
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -21,13 +22,17 @@ from candle_ingestor.commands.gaps import gaps
 from candle_ingestor.commands.report import report
 from candle_ingestor.commands.runs import runs
 from candle_ingestor.commands.status import status
+from candle_ingestor.config import Config
+from candle_ingestor.errors import DependencyError
 from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import SeriesRecord
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.model.times import parse_time_ms
 
+_NEVER_ASKED = ("beyond_reach", "not_listed_yet", "below_minimum")
 _END_OF_TIME_MS = 1 << 60
 _NEARLY_TOO_MANY = 150
 """Intervals of a series' notes, of which not all may be kept."""
@@ -51,8 +56,10 @@ class Looks:
         self, world: World, content: StoreContent, step: Step, outcome: Outcome
     ) -> Iterator[str]:
         """What is said that is not so, after a step."""
-        self._follow(world, content, outcome)
-        told = {name: _told(world, command) for name, command in _COMMANDS.items()}
+        unasked = _unasked_series(world, content, step, outcome)
+        self._follow(world, content, outcome, unasked)
+        config = world.looking_config()
+        told = {name: _told(world, config, command) for name, command in _COMMANDS.items()}
         statuses = {run["run_id"]: run["status"] for run in told["runs"]["runs"]}
         if "running" in statuses.values():
             yield "a run is called running, and none is"
@@ -80,6 +87,8 @@ class Looks:
             by_series[_series(gap)].append(gap)
         for one, listed in by_series.items():
             yield from self._gap_violations(world, content, one, listed)
+        for one in unasked & content.records.keys():
+            yield from _attempt_violations(world, content, step, one, by_series[one])
 
     def _gap_violations(
         self, world: World, content: StoreContent, series: Series, listed: list[Values]
@@ -123,16 +132,18 @@ class Looks:
                         yield f"gaps {series}: filled twice: {gap}"
                     told[time_ms] = gap["filled"] and _ms(gap["filled"])
         right: dict[int, int | None] = {
-            t: ms // 1000 * 1000 for t, ms in filled.items() if _has(record, t)
+            t: filled[t] // 1000 * 1000 for t in _covered(record, filled)
         }
-        right |= {t: None for t in since if _has(record, t)}
+        right |= dict.fromkeys(_covered(record, since))
         if told != right:
             wrong = sorted(dict(told.items() ^ right.items()))[:5]
             yield f"gaps {series}: filled {[(t, told.get(t), right.get(t)) for t in wrong]}"
 
-    def _follow(self, world: World, content: StoreContent, outcome: Outcome) -> None:
+    def _follow(
+        self, world: World, content: StoreContent, outcome: Outcome, unasked: Collection[Series]
+    ) -> None:
         ran = outcome.report
-        if ran is None or not outcome.is_carried_through:
+        if ran is None or not (outcome.is_carried_through or unasked):
             self.since = {
                 s: _by_time(s, r.gap_notes.open, "first_seen_ms")
                 for s, r in content.records.items()
@@ -141,10 +152,10 @@ class Looks:
                 s: _by_time(s, r.gap_notes.filled, "filled_ms") for s, r in content.records.items()
             }
             return
-        noted = set()
+        noted = set(unasked)
         for ticker in ran.tickers:
             if not ticker.sources:
-                continue  # None of its exchanges said what it lists, so that it was not begun.
+                continue
             merged = Series.merged(Symbol.parse(ticker.symbol), world.timeframe)
             noted.add(merged)
             record = content.record(merged)
@@ -161,14 +172,68 @@ class Looks:
         closed_ms = world.timeframe.closed_end_ms(started_ms, SETTLE_MS / 1000)
         if record.wanted is None:
             return
-        for time_ms in [t for t in filled if not _has(record, t)]:
+        for time_ms in filled.keys() - _covered(record, filled):
             del filled[time_ms]
-        for time_ms in [t for t in since if _has(record, t)]:
+        for time_ms in _covered(record, since):
             del since[time_ms]
             filled[time_ms] = started_ms
         for start_ms, end_ms in IntervalSet((record.wanted.interval(closed_ms),)) - record.covered:
             for time_ms in range(start_ms, end_ms, series.timeframe.duration_ms):
                 since.setdefault(time_ms, started_ms)
+
+
+def _unasked_series(
+    world: World, content: StoreContent, step: Step, outcome: Outcome
+) -> set[Series]:
+    """The series of the symbols of which no exchange could say whether it lists them.
+
+    None where the store may have taken no notes.
+    """
+    ran = outcome.report
+    if ran is None or not ran.unavailable_exchanges:
+        return set()
+    if not outcome.is_carried_through and step.breakdown is not None:
+        return set()
+    undecided = {ticker.symbol for ticker in ran.tickers if not ticker.sources}
+    if isinstance(outcome.failure, DependencyError):
+        undecided = set(step.symbols) - ran.dropped.keys()
+    found = set()
+    for symbol in map(Symbol.parse, undecided):
+        merged = Series.merged(symbol, world.timeframe)
+        found.add(merged)
+        merging = content.record(merged).merging
+        before = {} if merging is None else {s.exchange: s for s in merging.basis.sources}
+        symbols = [symbol]
+        if step.has_aliases and symbol.quote == "USD":
+            symbols.append(Symbol(symbol.base, "USDT"))
+        for exchange in step.exchanges:
+            choices = [Series(exchange, each, world.timeframe) for each in symbols]
+            if before.get(exchange) in choices:
+                choices.insert(0, before[exchange])
+            is_unknown = exchange in ran.unavailable_exchanges
+            found.update([s for s in choices if s in content.records or is_unknown][:1])
+    return found
+
+
+def _attempt_violations(
+    world: World, content: StoreContent, step: Step, series: Series, listed: list[Values]
+) -> Iterator[str]:
+    """What lacks an attempt, or why it failed, after a run that wanted it and could not ask."""
+    record = content.record(series)
+    start_ms = world.closed_end_ms - series.timeframe.duration_ms
+    if step.start != "skip":
+        start_ms = max(parse_time_ms(step.start), record.pruned_until_ms or 0)
+    end_ms = world.closed_end_ms if step.end is None else parse_time_ms(step.end)
+    if len(record.gap_notes.open) > _NEARLY_TOO_MANY or series.exchange in (
+        exchange for exchange, _ in step.unlisted
+    ):
+        return
+    for gap in listed:
+        interval = _interval(gap)
+        is_asked = max(start_ms, interval.start_ms) < min(end_ms, interval.end_ms)
+        is_final = gap["status"] in ("filled", "permanent") or gap["reason"] in _NEVER_ASKED
+        if is_asked and not is_final and not (gap["attempts"] and gap["last_error"]):
+            yield f"gaps {series}: the run could not ask, and no attempt is noted: {gap}"
 
 
 def _status_violations(world: World, content: StoreContent, told: Values) -> Iterator[str]:
@@ -198,7 +263,7 @@ def _status_violations(world: World, content: StoreContent, told: Values) -> Ite
         yield f"status {series}: {told['candles']} candles against {stored}"
     if sum(told["gap_candles"].values()) != right["wanted"] - right["covered"]:
         yield f"status {series}: gaps {told['gap_candles']} of {right}"
-    pct = told["known_pct"]
+    pct = told["completeness_pct"]
     if right["wanted"] and not _is_pct(pct, right["covered"], right["wanted"]):
         yield f"status {series}: {pct} % of {right}"
 
@@ -242,9 +307,9 @@ def _is_pct(told: float | None, part: int, whole: int) -> bool:
     return told == 100 * 10_000 * part // whole / 10_000
 
 
-def _told(world: World, command: Callable[..., int]) -> Values:
+def _told(world: World, config: Config, command: Callable[..., int]) -> Values:
     text = io.StringIO()
-    command(world.looking_config(), world.clock, Console(file=text))
+    command(config, world.clock, Console(file=text))
     values: Values = json.loads(text.getvalue())
     return values
 
@@ -275,8 +340,14 @@ def _by_time(series: Series, notes: Any, name: str) -> dict[int, int]:
     }
 
 
-def _has(record: SeriesRecord, time_ms: int) -> bool:
-    return record.covered.contains(time_ms)
+def _covered(record: SeriesRecord, times_ms: Iterable[int]) -> set[int]:
+    """Those of the times that the record covers."""
+    ascending = sorted(times_ms)
+    found: set[int] = set()
+    for start_ms, end_ms in record.covered:
+        first, end = bisect_left(ascending, start_ms), bisect_left(ascending, end_ms)
+        found.update(ascending[first:end])
+    return found
 
 
 def _series(told: Values) -> Series:

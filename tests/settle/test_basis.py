@@ -20,11 +20,12 @@ from minutes import (
 from settling import keep, keep_flat, merged_rows, settle_merge, settling_of, ticker_of
 
 from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.model.exports import Exports
 from candle_ingestor.model.intervals import EMPTY, IntervalSet
 from candle_ingestor.model.merge_rules import HighLow, MergeRules
 from candle_ingestor.model.months import Month
 from candle_ingestor.model.series import Series
-from candle_ingestor.model.series_record import Exports, MergeBasis, Merging, SeriesRecord
+from candle_ingestor.model.series_record import MergeBasis, Merging, SeriesRecord
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.settle.ticker import Ticker, basis_of, choose_basis
 from candle_ingestor.stores.sqlite.store import SqliteStore

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from candle_ingestor.model.candle_counts import CandleCounts
 from candle_ingestor.model.derivation import Derivation
+from candle_ingestor.model.exports import Exports
 from candle_ingestor.model.gap_notes import GapNote, GapNotes
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import IntervalSet
@@ -18,7 +19,6 @@ from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import (
     NOTHING_KNOWN,
     Coverage,
-    Exports,
     Listing,
     MergeBasis,
     Merging,

@@ -1,10 +1,13 @@
 """Starts jobs as processes of their own without waiting for their libraries to load.
 
-A server loads the libraries once and forks a process for each job. That process is like one that
-`python -m candle_ingestor` started: with its own arguments, environment, folder, signals and end.
+A server loads the libraries and the modules of every command once, and forks a process for each
+job. That process is like one that `python -m candle_ingestor` started: with its own arguments,
+environment, folder, signals and end. What a start loads, and when, is for tests that start Python.
 """
 
+import atexit
 import fcntl
+import gc
 import importlib
 import json
 import os
@@ -14,18 +17,43 @@ import subprocess
 import sys
 import tempfile
 import termios
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from terminal import Terminal
 
 SERVICES = Path(__file__).resolve().parents[2] / "services"
 
-# Of the job's libraries those that start no thread, which a fork would not take along.
-LIBRARIES = ("aiohttp", "ccxt.async_support", "redis", "rich.table", "rich.progress", "tenacity")
+# What a command loads only when it turns out to need it; of ccxt's exchanges, those of most tests.
+_LOADED_LATE = (
+    "candle_ingestor.exchanges.ccxt",
+    "ccxt.async_support.binanceus",
+    "ccxt.async_support.bitstamp",
+    "ccxt.async_support.coinbaseexchange",
+    "ccxt.async_support.kraken",
+    "candle_ingestor.exchanges.redis_markets_cache",
+    "candle_ingestor.operations.progress_bars",
+    "candle_ingestor.operations.redis_run_lock",
+    "candle_ingestor.operations.screen",
+    "candle_ingestor.stores.influxdb.store",
+    "candle_ingestor.stores.sqlite.store",
+    "candle_ingestor.symbols.redis_source",
+)
+# A fork takes no thread along, so no library may have started one. Polars starts its own when it
+# first computes, which is in the job, but reads here how many: as many as the job asks for itself.
+_SETTINGS = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "POLARS_MAX_THREADS": "1",
+    "_RJEM_MALLOC_CONF": "dirty_decay_ms:10000,muzzy_decay_ms:10000,background_thread:false",
+}
+# Polars removes with it what earlier processes spilled to the disk. A job spills nothing.
+_NEEDLESS_THREAD = "polars-ooc-clea"
+_THREADS = Path("/proc/self/task")
 
 _MOST_BYTES = 100_000
 _NUMBER_BYTES = 16
@@ -89,7 +117,7 @@ class JobServer:
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", __file__, str(theirs.fileno())],
-                env={"PATH": os.environ["PATH"], "PYTHONPATH": str(SERVICES)},
+                env={"PATH": os.environ["PATH"], "PYTHONPATH": str(SERVICES), **_SETTINGS},
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
             )
@@ -102,11 +130,13 @@ class JobServer:
         environment: Mapping[str, str],
         terminal: "Terminal | None" = None,
         is_output_shown: bool = False,
+        dies_at_write: int | None = None,
     ) -> JobProcess:
         """Starts what `python -m candle_ingestor` does with these arguments.
 
         On a terminal, its errors go there, its keys come from there, and with `is_output_shown`
-        what it prints goes there too.
+        what it prints goes there too. With `dies_at_write` it is killed before the end of its
+        transaction of that number, counted from 1, on the SQLite store.
         """
         output = tempfile.TemporaryFile("w+")  # noqa: SIM115  # Closed with the job's end.
         end, their_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -115,6 +145,7 @@ class JobServer:
             "arguments": list(arguments),
             "folder": str(folder),
             "environment": dict(environment),
+            "dies_at_write": dies_at_write,
         }
         with their_end:
             shown = output.fileno(), their_errors
@@ -128,6 +159,14 @@ class JobServer:
         pid = int(end.recv(_NUMBER_BYTES))
         return JobProcess(pid, end, output, os.fdopen(errors))
 
+    def run(
+        self, arguments: Sequence[str], *, folder: Path, environment: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        """The end of such a job."""
+        process = self.start(arguments, folder=folder, environment=environment)
+        output, errors = process.communicate()
+        return subprocess.CompletedProcess(arguments, process.wait(), output, errors)
+
     def close(self) -> None:
         self._requests.close()
         self._process.wait(timeout=20)
@@ -138,6 +177,7 @@ class _Request:
     arguments: list[str]
     folder: str
     environment: dict[str, str]
+    dies_at_write: int | None
     handles: list[int]
 
 
@@ -195,17 +235,66 @@ def _become(request: _Request) -> None:
     sys.argv = ["candle-ingestor", *request.arguments]
 
 
-def _run(requests_handle: int) -> None:
-    for name in LIBRARIES:
+def _die_at_write(number: int) -> None:
+    file = importlib.import_module("candle_ingestor.stores.sqlite.file").SqliteFile
+    transaction = file.transaction
+    left = number
+
+    @contextmanager
+    def dying(self: Any) -> Iterator[Any]:
+        nonlocal left
+        with transaction(self) as connection:
+            yield connection
+            left -= 1
+            if not left:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    file.transaction = dying
+
+
+def _load() -> None:
+    gc.disable()
+    for name in _LOADED_LATE:
         importlib.import_module(name)
-    threads = Path("/proc/self/task")
-    assert not threads.exists() or len(list(threads.iterdir())) == 1, "a library started a thread"
+    main = importlib.import_module("candle_ingestor.main")
+    for command in (*main.COMMANDS.values(), *main.DRY_RUNS.values()):
+        command.load()
+    threads = {path.parent.name: path.read_text().strip() for path in _THREADS.glob("*/comm")}
+    threads.pop(str(os.getpid()), None)
+    assert set(threads.values()) <= {_NEEDLESS_THREAD}, f"a library started a thread: {threads}"
+    gc.freeze()
+    gc.enable()
+
+
+def _end(code: int) -> NoReturn:
+    """Ends the process as Python ends those that its multiprocessing forks.
+
+    To take apart all that was loaded would cost more than most jobs. What the job itself left
+    behind is still looked for, and complains where it was not closed.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    gc.collect()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _run(requests_handle: int) -> None:
+    _load()
     with socket.socket(fileno=requests_handle) as requests:
         request = _serve(requests)
     if request is None:
         return
     _become(request)
-    importlib.import_module("candle_ingestor.__main__").entry_point()
+    if request.dies_at_write is not None:
+        _die_at_write(request.dies_at_write)
+    try:
+        importlib.import_module("candle_ingestor.__main__").entry_point()
+    except SystemExit as ended:
+        if not isinstance(ended.code, int):
+            raise
+        _end(ended.code)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from candle_ingestor.archives.publications import Publication
-from candle_ingestor.commands.saying import say
+from candle_ingestor.commands.saying import say, say_to_copy
 from candle_ingestor.completeness.figures import Figures, share_pct
 from candle_ingestor.completeness.next_steps import NextStep
 from candle_ingestor.completeness.report import Attention, CompletenessReport, Total
@@ -58,7 +58,7 @@ def _print_totals(what: str, totals: Sequence[Total], console: Console, has_leng
         return
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     table.add_column(what, no_wrap=True)
-    for name in ("expected", "present", "no trade", "complete"):
+    for name in ("wanted", "candles", "no trade", "complete"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("missing", overflow="fold")
     shown = totals[:_MOST_ROWS] if what != "month" else totals
@@ -102,7 +102,7 @@ def _print_attention(attention: Sequence[Attention], console: Console) -> None:
     for one in attention[:_MOST_LISTED]:
         said = [f"{one.asset.name} is {_complete_and_missing(one.asset)}"]
         said += [_lacking_words(each, one.asset.series) for each in one.lacking]
-        say(console, f"  {'; '.join(said)}", "yellow")
+        say(console, f"  {'; '.join(said)}", "yellow", hang=4)
     _say_more(len(attention) - _MOST_LISTED, "symbol", console)
 
 
@@ -128,10 +128,12 @@ def _print_steps(steps: Sequence[NextStep], console: Console) -> None:
     for number, step in enumerate(steps[:_MOST_STEPS], 1):
         filled = [f"{candles:,} of {series.title}" for series, candles in step.fills]
         said = f"  {number}. This fills {some_of(filled, _MOST_FILLED)}"
-        if step.files:
+        if step.awaited_ms is not None:
+            said += f", once {_files_words(step.files)} published, after {_day(step.awaited_ms)}"
+        elif step.files:
             said += f", once {_files_words(step.files)} there"
-        say(console, f"{said}:")
-        say(console, f"     ./{step.command}")
+        say(console, f"{said}:", hang=5)
+        say_to_copy(console, f"     ./{step.command}")
     _say_more(len(steps) - _MOST_STEPS, "step", console)
 
 
@@ -147,12 +149,16 @@ def _print_downloads(files: Sequence[Publication], now_ms: int, console: Console
     for file in files[:_MOST_LISTED]:
         said = f"  {file.words}: {counted(file.candles, 'candle')} of {file.series.title}"
         if file.published_from_ms > now_ms:
-            said += f", published after {iso_text(file.published_from_ms)[:10]}"
-        say(console, said)
-        say(console, f"     {file.page}")
+            said += f", published after {_day(file.published_from_ms)}"
+        say(console, said, hang=4)
+        say_to_copy(console, f"     {file.page}")
     if len(files) > _MOST_LISTED:
         more = counted(len(files) - _MOST_LISTED, "more file")
         say(console, f"  and {more}; --download_list_path=files.csv lists all")
+
+
+def _day(time_ms: int) -> str:
+    return iso_text(time_ms)[:10]
 
 
 def _say_more(count: int, what: str, console: Console) -> None:

@@ -49,13 +49,12 @@ def print_strip(found: Sequence[SeriesGaps], console: Console) -> None:
 
 
 def shade_of(share: MonthShare, shades: str = SHADES) -> str:
-    """One cell; only a month that is known whole, but for time before its market, is full."""
-    wanted = share.wanted - share.not_listed_yet
-    if not wanted:
+    """One cell; only a month of which all is known that could be by now is full."""
+    if not share.due:
         return _NOT_WANTED
-    if share.covered == wanted:
+    if share.covered == share.due:
         return shades[-1]
-    return shades[1 + 3 * share.covered // wanted] if share.covered else shades[0]
+    return shades[1 + 3 * share.covered // share.due] if share.covered else shades[0]
 
 
 def _least_known(found: Sequence[SeriesGaps]) -> Sequence[SeriesGaps]:
@@ -67,8 +66,8 @@ def _least_known(found: Sequence[SeriesGaps]) -> Sequence[SeriesGaps]:
 
 
 def _share_known(one: SeriesGaps) -> float:
-    wanted = sum(share.wanted - share.not_listed_yet for share in one.months)
-    return sum(share.covered for share in one.months) / wanted if wanted else 1.0
+    due = sum(share.due for share in one.months)
+    return sum(share.covered for share in one.months) / due if due else 1.0
 
 
 def _row_of_months(first: Month, last: Month) -> list[Month]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from absl import flags
 from rich.console import Console
 
 from candle_ingestor.commands.demo_events import MarketEvents, events_of
+from candle_ingestor.commands.demo_settings import SETTINGS
 from candle_ingestor.commands.ingest import ingest
 from candle_ingestor.commands.report import write_page
-from candle_ingestor.commands.saying import say
+from candle_ingestor.commands.saying import say, say_to_copy
 from candle_ingestor.config import Config, config_from_flags
 from candle_ingestor.config.origins import alternatives_of
 from candle_ingestor.model.intervals import Interval
@@ -23,21 +24,12 @@ from candle_ingestor.operations.clock import SystemClock
 from exchange_simulator.config import SimulatorConfig
 from exchange_simulator.simulator import running_simulator
 
-FOLDER = Path("data/demo")
-
-SETTINGS: Mapping[str, Any] = {
-    "symbols": "BTC/USD,ETH/USD,SOL/USD",
-    "exchanges": ["coinbaseexchange", "bitstamp", "binanceus"],
-    "backfill_start_date": "2_days_ago",
-    "catch_up_initial_days": 1.0,
-    "sqlite_path": str(FOLDER / "candles.sqlite"),
-    "data_root": str(FOLDER / "csv"),
-    "run_report_path": str(FOLDER / "run_report.json"),
-    "output": str(FOLDER / "page.html"),
-    # Each demo's exchanges have an address of their own.
-    "markets_cache_hours": 0.0,
+_NEXT = {
+    "status": "how far each symbol is",
+    "gaps": "what is missing, why, and what to do about it",
+    "quality": "what looks wrong in the candles, such as outages and bad prints",
 }
-"""What the demo sets of the job's flags, where the user does not."""
+"""Commands that look at what the demo stored, and what they tell."""
 
 
 class DemoFlags:
@@ -111,6 +103,10 @@ def _print_where(config: Config, page: Path, console: Console) -> None:
         f"{'' if config.run.opens else ' (--open opens it)'}\n"
         f"  {config.export.data_root}  monthly CSV of scaled integers, with manifest.json\n"
         f"  {config.store.sqlite_path}  candles, exchange_candles, coverage, runs\n"
-        f"  {config.run.run_report_path}  the report above, for machines\n"
-        "Run it again: only what is new is fetched.",
+        f"  {config.run.run_report_path}  the report above, for machines",
     )
+    place = f"--sqlite_path={quote(str(config.store.sqlite_path))}"
+    say(console, "\nWhat to run next:")
+    for command, told in _NEXT.items():
+        say_to_copy(console, f"  ./candle-ingestor {command} {place}  # {told}")
+    say(console, "Or the demo again: only what is new is fetched.")

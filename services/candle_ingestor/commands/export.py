@@ -25,7 +25,7 @@ def export(config: Config, clock: Clock, console: Console) -> int:
         ConfigurationError: if the store holds nothing of the symbols.
     """
     require_writable("--data_root", config.export.data_root)
-    settled = settle_stored(config, clock, merges=False, exports=True)
+    settled = settle_stored("export", config, clock, merges=False, exports=True)
     for outcome in settled.outcomes.values():
         files = counted(len(outcome.files_written), "file")
         say(console, f"{outcome.symbol}: {files} written below {config.export.data_root}")

@@ -49,7 +49,7 @@ def gaps(config: Config, clock: Clock, console: Console) -> int:
     elif config.run.format == "csv":
         print_plain(console, gaps_csv(found))
     elif found:
-        print_gaps(found, console)
+        print_gaps(found, now_ms, console)
     else:
         say(console, nothing_stored(store))
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from rich.console import Console
 
@@ -11,26 +11,28 @@ from candle_ingestor.commands.coverage_strip import print_strip
 from candle_ingestor.commands.saying import say, say_to_copy
 from candle_ingestor.completeness.gap_list import GapStatus, ListedGap, SeriesGaps, worst_first
 from candle_ingestor.completeness.remedies import Remedy
+from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.texts import counted, shortened, some_of
-from candle_ingestor.model.times import minute_text
+from candle_ingestor.model.times import iso_text, minute_text
 
 _MOST_GAPS = 20
 _LONGEST_ERROR = 120
 
 
-def print_gaps(found: Sequence[SeriesGaps], console: Console) -> None:
+def print_gaps(found: Sequence[SeriesGaps], now_ms: int, console: Console) -> None:
     """Prints how much of each month is known, and the worst gaps with what to do."""
     print_strip(found, console)
     listed = worst_first(found)
     missing = [one for one in listed if one.status is not GapStatus.FILLED]
     shown = missing[:_MOST_GAPS]
     for position, one in enumerate(shown):
-        say(console, _words(one), "" if one.status is GapStatus.PERMANENT else "yellow")
+        say(console, _words(one), "" if one.status is GapStatus.PERMANENT else "yellow", hang=4)
         # One command often fills many gaps in a row: it is told below the last of them.
         if shown[position + 1 : position + 2] and shown[position + 1].remedy == one.remedy:
             continue
-        for line in _remedy_words(one.remedy):
-            say_to_copy(console, f"  {line}")
+        if words := _file_words(one.remedy, now_ms):
+            say(console, f"  {words}", hang=4)
+        say_to_copy(console, f"  {_command_words(one.remedy)}")
     if len(missing) > _MOST_GAPS:
         say(console, f"and {len(missing) - _MOST_GAPS:,} more; --format=csv has all")
     filled = len(listed) - len(missing)
@@ -59,21 +61,25 @@ def _words(one: ListedGap) -> str:
 
 def _by_reason(missing: Sequence[ListedGap]) -> str:
     """How many candle lengths each reason leaves open, the most first."""
-    totals: Counter[str] = Counter()
+    totals: Counter[GapReason] = Counter()
     for one in missing:
-        totals[one.gap.reason.value] += one.candles
+        totals[one.gap.reason] += one.candles
     parts = [f"{candles:,} {reason}" for reason, candles in totals.most_common()]
     return f"{', '.join(parts)} candles"
 
 
-def _remedy_words(remedy: Remedy) -> Iterable[str]:
-    if remedy.files:
-        files = some_of([each.words for each in remedy.files])
-        yield f"Get {files} from {remedy.files[0].page}, then:"
-    if remedy.command is not None:
-        yield f"./{remedy.command}"
-    else:
-        yield "Nothing fills it."
+def _file_words(remedy: Remedy, now_ms: int) -> str | None:
+    if not remedy.files:
+        return None
+    files, page = some_of([each.words for each in remedy.files]), remedy.files[0].page
+    awaited_ms = remedy.awaited_ms(now_ms)
+    if awaited_ms is None:
+        return f"Get {files} from {page}, then:"
+    return f"Wait for {files}, published after {iso_text(awaited_ms)[:10]} at {page}, then:"
+
+
+def _command_words(remedy: Remedy) -> str:
+    return "Nothing fills it." if remedy.command is None else f"./{remedy.command}"
 
 
 def _is(count: int) -> str:

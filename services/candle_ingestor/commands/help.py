@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
+from candle_ingestor.commands.flag_meanings import Meaning, meaning_of, meanings_of
 from candle_ingestor.commands.table import COMMANDS, HELP, users_of
 from candle_ingestor.flags import FLAGS, GROUPS
 
@@ -33,7 +34,7 @@ def help_text() -> str:
 
 
 def command_help(name: str) -> str:
-    """What --help prints after a command: the flags that it uses, and an example."""
+    """What --help prints after a command: what its flags mean for it, and an example."""
     command = COMMANDS[name]
     arguments = f" {command.arguments}" if command.arguments else ""
     lines = [
@@ -42,7 +43,7 @@ def command_help(name: str) -> str:
         f"{command.help[0].upper()}{command.help[1:]}.",
         "",
         f"Example: {command.example}",
-        *_groups([flag for flag in FLAGS if name in users_of(flag)]),
+        *_groups([flag for flag in FLAGS if name in users_of(flag)], name),
         *_FOOT,
     ]
     return "\n".join(lines)
@@ -80,44 +81,70 @@ def flags_page() -> str:
             f"| {', '.join(users_of(name))} |"
             for name in names
         ]
+    lines += [
+        "",
+        "## What some flags mean for a command",
+        "",
+        "Here what is said above does not hold, or not all of it.",
+        "",
+        "| flag | default | meaning | for |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| `{_usage(name, meaning)}` | {_default(name, meaning)} | {_meaning(name, meaning)} "
+        f"| {', '.join(commands)} |"
+        for names in GROUPS.values()
+        for name in names
+        for meaning, commands in meanings_of(name).items()
+    ]
     return "\n".join(lines) + "\n"
 
 
-def _groups(shown: Collection[str]) -> list[str]:
+def _groups(shown: Collection[str], command: str = "") -> list[str]:
     lines = []
     for heading, names in GROUPS.items():
         listed = [name for name in names if name in shown]
         if listed:
             lines += ["", f"{heading}:"]
         for name in listed:
-            lines += [f"  {_usage(name)}"]
+            meaning = meaning_of(name, command)
+            lines += [f"  {_usage(name, meaning)}"]
             lines += textwrap.wrap(
-                _description(name), WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6
+                _description(name, meaning),
+                WIDTH,
+                initial_indent=" " * 6,
+                subsequent_indent=" " * 6,
             )
     return lines
 
 
-def _usage(name: str) -> str:
+_OWN = Meaning()
+"""That of the flag itself."""
+
+
+def _usage(name: str, meaning: Meaning = _OWN) -> str:
     flag = FLAGS[name]
     if flag.boolean:
         return f"--[no]{name}"
-    values = getattr(flag.parser, "enum_values", None)
+    values: Sequence[str] = meaning.values or getattr(flag.parser, "enum_values", None) or ()
     return f"--{name}={' or '.join(values) if values else '...'}"
 
 
-def _description(name: str) -> str:
-    default = _default(name)
-    shown = f" Default: {default.strip('`')}." if default else ""
-    return f"{_meaning(name)}{shown}"
+def _description(name: str, meaning: Meaning) -> str:
+    default = _default(name, meaning)
+    shown = f" Default: {default.replace('`', '')}." if default else ""
+    return f"{_meaning(name, meaning)}{shown}"
 
 
-def _meaning(name: str) -> str:
+def _meaning(name: str, meaning: Meaning = _OWN) -> str:
     # absl puts an enumeration's values before its help.
-    return re.sub(r"^<[^>]*>: ", "", FLAGS[name].help or "")
+    return meaning.words or re.sub(r"^<[^>]*>: ", "", FLAGS[name].help or "")
 
 
-def _default(name: str) -> str:
+def _default(name: str, meaning: Meaning = _OWN) -> str:
     flag = FLAGS[name]
+    if meaning.default is not None:
+        return meaning.default
     if flag.default in (None, []):
         return ""
     if flag.boolean:

@@ -23,7 +23,7 @@ def merge(config: Config, clock: Clock, console: Console) -> int:
         ConfigurationError: if the store holds no exchange candles of any of the symbols, or of
             fewer exchanges than the rules require.
     """
-    settled = settle_stored(config, clock, merges=True, exports=False)
+    settled = settle_stored("merge", config, clock, merges=True, exports=False)
     table = Table("symbol", "exchanges", "changed candles", title="Merged again")
     for ticker, outcome in settled.outcomes.items():
         names = ", ".join(source.exchange for source in ticker.sources)

@@ -72,14 +72,17 @@ def markets_cache(config: Config) -> MarketsCache:
     return DiskMarketsCache(config.store.sqlite_path.parent / "markets_cache")
 
 
-def make_progress(choice: str, stop: StopSignal) -> Progress:
-    """Bars on a terminal, log lines elsewhere, both where the log goes; nothing for `off`."""
+def make_progress(choice: str, stop: StopSignal | None = None) -> Progress:
+    """Bars on a terminal, log lines elsewhere, both where the log goes; nothing for `off`.
+
+    `stop` is what asks the command to finish; None where nothing does.
+    """
     if choice == "off":
         return NoProgress()
     from candle_ingestor.operations.screen import standard_error
 
     def is_stopping() -> bool:
-        return stop.reason is not None
+        return stop is not None and stop.reason is not None
 
     screen = standard_error()
     if not screen.can_redraw:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from rich.console import Console
 
 from candle_ingestor.commands.parts import make_progress
-from candle_ingestor.commands.prune_words import plan_words
-from candle_ingestor.commands.reading import nothing_stored, reading, shown_series
+from candle_ingestor.commands.prune_words import done_words, plan_words
+from candle_ingestor.commands.reading import nothing_stored, print_json, reading, shown_series
+from candle_ingestor.commands.recording import CommandRecord, recorded
 from candle_ingestor.commands.saying import say
 from candle_ingestor.commands.storage import open_store
 from candle_ingestor.commands.stored import SettlingParts, settle_dependents
@@ -18,16 +18,18 @@ from candle_ingestor.config import Config
 from candle_ingestor.errors import SOME_TICKERS_FAILED, ConfigurationError
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.series import Series
-from candle_ingestor.model.texts import counted
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.progress import Progress
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.operations.writable import require_writable
 from candle_ingestor.partitions.errors import PartitionError
+from candle_ingestor.partitions.formats.choosing import formats_below
 from candle_ingestor.prune.plan import PrunePlan
 from candle_ingestor.prune.plan import plan_prune as plan_of
 from candle_ingestor.prune.removing import Pruner
+from candle_ingestor.prune.report_json import Pruned, prune_json
 from candle_ingestor.settle.outcome import TickerOutcome
+from candle_ingestor.settle.ticker import Ticker
 from candle_ingestor.stores.base import Store
 from candle_ingestor.symbols.start_date import DayError
 
@@ -42,17 +44,17 @@ def prune(config: Config, clock: Clock, console: Console) -> int:
 
     Raises:
         ConfigurationError: if nothing says what is to go, if a symbol is named that the store knows
-            nothing of, if a folder cannot be written, or if nobody is there to be asked.
+            nothing of, if a folder cannot be written, if nobody is there to be asked, or for
+            another format than text and json.
         RunLockHeldError: if another run holds the lock.
         StoreError: if the store cannot be used.
     """
-    if not config.prune.is_confirmed and not sys.stdin.isatty():
-        raise ConfigurationError(
-            "prune asks before it removes anything, and there is no terminal to ask on; give "
-            "--yes, or see with --run_mode=dry what would go"
-        )
+    _refuse_format(config)
+    if not config.prune.is_confirmed:
+        _require_somebody_to_ask(config)
     before_ms = _before_ms(config, clock)
-    if not _tell_plan(config, clock, console, before_ms):
+    told = _tell_plan(config, clock, console, before_ms, is_dry=False)
+    if not told.is_something:
         return 0
     if not config.prune.is_confirmed and not _is_wanted(console):
         say(console, "Nothing was removed.")
@@ -64,26 +66,21 @@ def prune(config: Config, clock: Clock, console: Console) -> int:
         open_store(config, clock, stop) as opened,
         opened.stopped_without_lock(stop),
         make_progress(config.run.progress, stop) as progress,
+        recorded("prune", config, clock, opened.store, stop) as record,
     ):
-        work = _Removal(config, clock, opened.store, stop, progress)
-        pruner = work.remove(before_ms)
+        work = _Removal(config, clock, opened.store, stop, progress, record)
+        plan, done = work.remove(before_ms)
     if stop.failure is not None:
         raise stop.failure
-    removed = (
-        f"{counted(pruner.candles, 'candle')} and {counted(len(pruner.files), 'file')} removed"
-    )
-    if not pruner.is_done:
-        say(console, f"Stopped by {stop.reason}: {removed} so far. The same command goes on.")
-        return 0
-    for outcome in work.outcomes:
-        written = counted(len(outcome.files_written), "CSV file")
-        changed = counted(outcome.merged.candles, "merged candle")
-        say(console, f"{outcome.symbol}: {changed} changed, {written} written")
-        for error in outcome.errors:
-            say(console, f"{outcome.symbol}: {error}", "red")
-    say(console, f"{removed[0].upper()}{removed[1:]}.")
-    has_failed = any(outcome.errors for outcome in work.outcomes)
-    return SOME_TICKERS_FAILED if has_failed else 0
+    if config.run.format == "json":
+        values = prune_json(plan, told.store, clock.now_ms(), is_dry=False, done=done)
+        print_json(console, values)
+    else:
+        for words in done_words(done):
+            say(console, words)
+        for error in done.errors:
+            say(console, error, "red")
+    return SOME_TICKERS_FAILED if done.errors else 0
 
 
 def plan_prune(config: Config, clock: Clock, console: Console) -> int:
@@ -93,9 +90,30 @@ def plan_prune(config: Config, clock: Clock, console: Console) -> int:
         ConfigurationError: as `prune`, but that nobody is asked.
         StoreError: if the store cannot be read.
     """
-    if _tell_plan(config, clock, console, _before_ms(config, clock)):
+    _refuse_format(config)
+    told = _tell_plan(config, clock, console, _before_ms(config, clock), is_dry=True)
+    if told.is_something and config.run.format == "text":
         say(console, "Nothing was removed.")
     return 0
+
+
+def _refuse_format(config: Config) -> None:
+    form = config.run.format
+    if form not in ("text", "json"):
+        raise ConfigurationError(f"--format={form}: prune prints text or json; give one of them")
+
+
+def _require_somebody_to_ask(config: Config) -> None:
+    if config.run.format == "json":
+        raise ConfigurationError(
+            "--format=json: with it nobody is asked; give --yes, or see with --run_mode=dry what "
+            "would go"
+        )
+    if not sys.stdin.isatty():
+        raise ConfigurationError(
+            "prune asks before it removes anything, and there is no terminal to ask on; give "
+            "--yes, or see with --run_mode=dry what would go"
+        )
 
 
 def _before_ms(config: Config, clock: Clock) -> int | None:
@@ -117,17 +135,34 @@ def _before_ms(config: Config, clock: Clock) -> int | None:
     return before_ms
 
 
-def _tell_plan(config: Config, clock: Clock, console: Console, before_ms: int | None) -> bool:
-    """Says what goes, told without the lock; whether there is anything."""
+@dataclass(frozen=True)
+class _Told:
+    """Whether the plan that was told removes anything, and what its store is called."""
+
+    is_something: bool
+    store: str
+
+
+def _tell_plan(
+    config: Config, clock: Clock, console: Console, before_ms: int | None, *, is_dry: bool
+) -> _Told:
+    """Says what goes, told without the lock. As JSON only where that is all there is to say."""
+    is_text = config.run.format == "text"
     with reading(config, clock) as store:
         ledger = Ledger(store)
-        if not ledger.records:
+        plan = PrunePlan(before_ms, ())
+        if ledger.records:
+            plan = _plan(config, ledger, before_ms)
+        elif is_text:
             say(console, nothing_stored(store))
-            return False
-        plan = _plan(config, ledger, before_ms)
-        for line in plan_words(plan):
-            say(console, line)
-    return not plan.is_empty
+            return _Told(False, store.description)
+        if is_text:
+            for line in plan_words(plan):
+                say(console, line)
+        elif is_dry or plan.is_empty:
+            values = prune_json(plan, store.description, clock.now_ms(), is_dry=is_dry, done=None)
+            print_json(console, values)
+        return _Told(not plan.is_empty, store.description)
 
 
 def _is_wanted(console: Console) -> bool:
@@ -151,6 +186,7 @@ def _plan(config: Config, ledger: Ledger, before_ms: int | None) -> PrunePlan:
             before_ms,
             config.export.data_root,
             keeps_serving=not names_exchanges,
+            restates=config.export.restate,
         )
     except PartitionError as error:
         raise ConfigurationError(str(error)) from error
@@ -163,33 +199,53 @@ class _Removal:
     store: Store
     stop: StopSignal
     progress: Progress
-    outcomes: Iterable[TickerOutcome] = ()
+    record: CommandRecord
 
-    def remove(self, before_ms: int | None) -> Pruner:
+    def remove(self, before_ms: int | None) -> tuple[PrunePlan, Pruned]:
         """Plans anew, since a job may have worked meanwhile, removes, and settles."""
         ledger = Ledger(self.store)
         plan = _plan(self.config, ledger, before_ms)
+        self.record.name_symbols(cut.series for cut in plan.cuts if not cut.is_empty)
         identifier = self.config.store.service_identifier
         pruner = Pruner(ledger, identifier, self.progress, self.stop.is_set)
         try:
             pruner.remove(plan)
         except PartitionError as error:
             raise ConfigurationError(f"{error}; then run the same command again") from error
+        finally:
+            self.record.candles_removed = pruner.candles
+            self.record.files_removed = len(pruner.files)
         if pruner.is_done:
-            self._settle(plan)
-        return pruner
+            self.record.outcomes = self._settle(plan)
+        done = self._pruned(pruner)
+        self.record.files_removed = len(done.files_removed)
+        return plan, done
 
-    def _settle(self, plan: PrunePlan) -> None:
-        changed: list[Series] = [cut.series for cut in plan.cuts if not cut.series.is_merged]
+    def _settle(self, plan: PrunePlan) -> dict[Ticker, TickerOutcome]:
+        # What is made from whole series that went is told by the records that are left.
+        ledger = Ledger(self.store)
+        changed: set[Series] = set()
+        for cut in plan.cuts:
+            changed.update(ledger.record(cut.series).sources or [cut.series])
         export = self.config.export
         has_files = any(cut.files and not cut.series.is_merged for cut in plan.cuts)
         export = replace(
             export,
             csv=export.data_root.is_dir(),
+            formats=formats_below(export.data_root) or export.formats,
             exchange_candles=export.exchange_candles or has_files,
         )
         parts = SettlingParts(self.clock.now_ms(), lambda: self.stop.is_urgent, self.progress)
-        config = replace(self.config, export=export)
-        # What is made from whole series that went is told by the records that are left.
-        settled = settle_dependents(config, Ledger(self.store), changed, parts)
-        self.outcomes = settled.values()
+        return settle_dependents(replace(self.config, export=export), ledger, changed, parts)
+
+    def _pruned(self, pruner: Pruner) -> Pruned:
+        outcomes = self.record.outcomes.values()
+        written = [path for outcome in outcomes for path in outcome.files_written]
+        return Pruned(
+            pruner.candles,
+            [path for path in pruner.files if str(path) not in written],
+            written,
+            sum(outcome.merged.candles for outcome in outcomes),
+            None if pruner.is_done else self.stop.reason,
+            [f"{each.symbol}: {error}" for each in outcomes for error in each.errors],
+        )

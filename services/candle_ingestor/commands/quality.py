@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from rich.console import Console
 
+from candle_ingestor.commands.parts import make_progress
 from candle_ingestor.commands.quality_table import print_findings
 from candle_ingestor.commands.reading import (
     nothing_stored,
@@ -43,7 +44,8 @@ def quality(config: Config, clock: Clock, console: Console) -> int:
             for each in shown_series(config, ledger, with_derived=False)
             for head in _heads_of(ledger, each)
         }
-        watched = watch(config, ledger, heads, _asked(config, now_ms))
+        with make_progress(config.run.progress) as progress:
+            watched = watch(config, ledger, heads, progress, _asked(config, now_ms))
         empty = None if ledger.records else nothing_stored(store)
     findings = [one for one in watched.findings if _is_asked_for(config, one.exchange)]
     candles = {

@@ -13,7 +13,12 @@ from rich.console import Console
 
 from candle_ingestor.commands.parts import load_symbols
 from candle_ingestor.commands.storage import is_run_there, make_reading_store, run_lock_name
-from candle_ingestor.completeness.runs import RUNNING, Report, running_by_lock, with_interrupted
+from candle_ingestor.completeness.runs import (
+    Report,
+    may_fill_gaps,
+    running_by_lock,
+    with_interrupted,
+)
 from candle_ingestor.config import Config
 from candle_ingestor.config.origins import Origin
 from candle_ingestor.errors import ConfigurationError
@@ -68,8 +73,8 @@ def read_runs(config: Config, store: Store, newest: int) -> list[dict[str, Any]]
 
 
 def is_run_working(config: Config, store: Store) -> bool:
-    """Whether a run works on the store."""
-    return any(run["status"] == RUNNING for run in read_runs(config, store, _RUNS_LOOKED_AT))
+    """Whether a run works on the store that may fill gaps."""
+    return any(map(may_fill_gaps, read_runs(config, store, _RUNS_LOOKED_AT)))
 
 
 def shown_series(
@@ -143,7 +148,7 @@ def nothing_stored(store: Store) -> str:
     """What is said of an empty store."""
     said = f"{store.description[0].upper()}{store.description[1:]} holds nothing yet"
     if store.size_bytes() == 0:
-        said += ": there is no such file. --sqlite_path names another, or"
+        said += ": there is no such file, or it is empty. --sqlite_path names another, or"
         return f"{said} the command ingest fetches candles into it."
     return f"{said}. The command ingest fetches candles."
 

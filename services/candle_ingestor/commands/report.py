@@ -11,6 +11,7 @@ from rich.console import Console
 
 from candle_ingestor.commands.completeness_table import complete_words, print_completeness
 from candle_ingestor.commands.download_list import write_download_list
+from candle_ingestor.commands.parts import make_progress
 from candle_ingestor.commands.quality_table import print_findings
 from candle_ingestor.commands.reading import (
     is_run_working,
@@ -65,10 +66,11 @@ def report(config: Config, clock: Clock, console: Console) -> int:
         ledger = Ledger(store)
         found = _made(config, ledger, clock.now_ms())
         if config.run.format == "html":
-            print_plain(page, report_page(config, ledger, found))
+            with make_progress(config.run.progress) as progress:
+                html = report_page(config, ledger, found, progress)
+            print_plain(page, html)
         elif found.series or config.run.format != "text":
-            heads = [each.series for each in found.counted]
-            watched = watch(config, ledger, heads) if config.run.has_findings else None
+            watched = _watched(config, ledger, found) if config.run.has_findings else None
             _PRINTERS[config.run.format](found, watched, page)
         else:
             say(page, nothing_stored(store))
@@ -91,7 +93,9 @@ def write_page(config: Config, clock: Clock, path: Path) -> None:
     """
     with reading(config, clock) as store:
         ledger = Ledger(store)
-        page = report_page(config, ledger, _made(config, ledger, clock.now_ms()))
+        found = _made(config, ledger, clock.now_ms())
+        with make_progress(config.run.progress) as progress:
+            page = report_page(config, ledger, found, progress)
     write_named_file("--output", path, page)
     _open_if_wanted(config, path)
 
@@ -113,6 +117,11 @@ def _made(config: Config, ledger: Ledger, now_ms: int) -> CompletenessReport:
         place=tuple(place_flags(config)),
     )
     return make_report(parts, shown)
+
+
+def _watched(config: Config, ledger: Ledger, found: CompletenessReport) -> Watched:
+    with make_progress(config.run.progress) as progress:
+        return watch(config, ledger, [each.series for each in found.counted], progress)
 
 
 def _of_tiers(config: Config, ledger: Ledger, shown: list[Series]) -> list[Series]:

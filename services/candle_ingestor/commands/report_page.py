@@ -3,61 +3,91 @@
 from __future__ import annotations
 
 import webbrowser
+from collections.abc import Sequence
 from pathlib import Path
 
-from candle_ingestor.commands.reading import place_flags, read_runs
-from candle_ingestor.commands.watching import watch
-from candle_ingestor.completeness.gap_list import series_gaps, worst_first
+from candle_ingestor.commands.reading import read_runs
+from candle_ingestor.commands.watching import findings_by_head, tuning_of
 from candle_ingestor.completeness.report import CompletenessReport
 from candle_ingestor.config import Config
 from candle_ingestor.ledger.ledger import Ledger
-from candle_ingestor.page.content import Page, PageHead
+from candle_ingestor.model.series import Series
+from candle_ingestor.operations.progress import Progress
+from candle_ingestor.page.content import Page, PageFinding, PageHead
 from candle_ingestor.page.document import page_html
 from candle_ingestor.page.filling import page_finding, page_gaps, page_runs, page_series
-from candle_ingestor.page.reading import read_chart
+from candle_ingestor.page.reading import ChartReading, MarketReading, MarketsReading
+from candle_ingestor.quality.watching import MarketWatch, markets_of
 
 _RUNS_SHOWN = 20
 _MOST_PLACES = 20
+_MONTHS = "months of candles"
 
 
-def report_page(config: Config, ledger: Ledger, report: CompletenessReport) -> str:
+def report_page(
+    config: Config, ledger: Ledger, report: CompletenessReport, progress: Progress
+) -> str:
     """The page of the series that the report counts, and of what they are made from.
 
-    Candles are read about a month at a time, once for the charts and once for the quality watch.
+    Every candle is read once, about a month at a time, for the charts and for the quality watch.
 
     Raises:
         StoreError: if the store cannot be read.
     """
     runs = read_runs(config, ledger.store, _RUNS_SHOWN)
-    settle_seconds = config.candles.settle_seconds
-    reports = {each.series: each for each in report.series}
+    reading = MarketsReading(ledger, _markets(config, ledger, report))
+    progress.begin("Reading candles", {_MONTHS: reading.months})
+    heads: dict[Series, PageHead] = {}
+    for market in reading.read(lambda: progress.advance(_MONTHS, 1)):
+        findings = {}
+        if (watch := market.watch) is not None:
+            findings = findings_by_head(watch.market, watch.watched().findings)
+        for chart in market.charts:
+            found = tuple(map(page_finding, findings.get(chart.head, ())))
+            heads[chart.head] = _page_head(config, ledger, report, chart, found)
+    progress.begin("Writing the page")
+    in_order = tuple(heads[each.series] for each in report.counted)
+    return page_html(Page(report.store, report.now_ms, in_order, page_runs(runs)))
+
+
+def _markets(config: Config, ledger: Ledger, report: CompletenessReport) -> Sequence[MarketReading]:
+    """The charts of all that is counted, by what the watch compares."""
     heads = [each.series for each in report.counted]
     lines = sum(1 + len(ledger.record(head).sources) for head in heads)
-    findings = watch(config, ledger, heads).by_head
-    made = []
-    for head in heads:
-        series = [each for each in (head, *ledger.record(head).sources) if each in reports]
-        gaps = page_gaps(
-            worst_first(
-                series_gaps(
-                    ledger,
-                    series,
-                    report.now_ms,
-                    settle_seconds,
-                    is_running=report.is_running,
-                    place=place_flags(config),
-                )
-            ),
-            reports,
+    charts = {
+        head: ChartReading(
+            ledger,
+            head,
+            lines,
+            head.timeframe.closed_end_ms(report.now_ms, config.candles.settle_seconds),
         )
-        found = tuple(map(page_finding, findings.get(head, ())))
-        mine = [gap.interval for gap in gaps if gap.series == head]
-        places = [one.interval for one in found][:_MOST_PLACES] + mine[:_MOST_PLACES]
-        closed_end_ms = head.timeframe.closed_end_ms(report.now_ms, settle_seconds)
-        status, *sources = (page_series(ledger, reports[each], closed_end_ms) for each in series)
-        chart = read_chart(ledger, head, places, lines, report.now_ms, settle_seconds)
-        made.append(PageHead(status, tuple(sources), chart, gaps, found))
-    return page_html(Page(report.store, report.now_ms, tuple(made), page_runs(runs)))
+        for head in heads
+    }
+    tuning = tuning_of(config)
+    markets = [
+        MarketReading(
+            [charts.pop(head) for head in market.heads],
+            MarketWatch(ledger, market, tuning=tuning),
+        )
+        for market in markets_of(ledger, heads)
+    ]
+    return [*markets, *(MarketReading([chart], None) for chart in charts.values())]
+
+
+def _page_head(
+    config: Config,
+    ledger: Ledger,
+    report: CompletenessReport,
+    chart: ChartReading,
+    findings: tuple[PageFinding, ...],
+) -> PageHead:
+    reports = [each for each in report.series if each.series in chart.series]
+    reports.sort(key=lambda each: chart.series.index(each.series))
+    gaps = page_gaps(ledger, reports, is_running=report.is_running)
+    mine = [gap.interval for gap in gaps if gap.series == chart.head]
+    places = [one.interval for one in findings][:_MOST_PLACES] + mine[:_MOST_PLACES]
+    status, *sources = (page_series(ledger, each, chart.closed_end_ms) for each in reports)
+    return PageHead(status, tuple(sources), chart.chart(places), gaps, findings)
 
 
 def open_page(path: Path) -> bool:

@@ -25,7 +25,7 @@ def resample(config: Config, clock: Clock, console: Console) -> int:
         ConfigurationError: if the store holds nothing of the symbols, or has a series of a
             timeframe that is to be derived, and that was fetched or merged.
     """
-    settled = settle_stored(config, clock, merges=False, exports=False, derives=True)
+    settled = settle_stored("resample", config, clock, derives=True)
     for outcome in settled.outcomes.values():
         say(console, f"{outcome.symbol}: {counted(outcome.derived_candles, 'candle')} changed")
         for error in outcome.errors:

@@ -18,7 +18,7 @@ from candle_ingestor.commands.reading import (
     reading,
 )
 from candle_ingestor.commands.saying import say
-from candle_ingestor.completeness.runs import figures_of, runs_csv, runs_json
+from candle_ingestor.completeness.runs import INGEST, figures_of, runs_csv, runs_json
 from candle_ingestor.config import Config
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.model.texts import counted, quoted, shortened
@@ -78,7 +78,7 @@ def _named(word: str, known: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
 
 def _print_all(found: Sequence[Mapping[str, Any]], console: Console) -> None:
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
-    for name in ("run", "started", "status"):
+    for name in ("run", "command", "started", "status"):
         table.add_column(name, no_wrap=True)
     for name in ("seconds", "complete", "candles", "gaps left"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -87,12 +87,11 @@ def _print_all(found: Sequence[Mapping[str, Any]], console: Console) -> None:
         status = figures["status"]
         table.add_row(
             figures["run_id"][:_SHOWN_OF_ID],
+            figures["command"],
             figures["started"],
             Text(status, style=_COLOURS.get(status, "")),
             "" if figures["seconds"] is None else f"{figures['seconds']:,.1f}",
-            f"{figures['symbols_complete']}/{figures['symbols_wanted']}",
-            f"{figures['candles']:,}",
-            f"{figures['gap_candles']:,}",
+            *_counts(figures),
         )
     console.print(table)
     for run in found:
@@ -100,6 +99,17 @@ def _print_all(found: Sequence[Mapping[str, Any]], console: Console) -> None:
             said = shortened(str(run["error"]), _LONGEST_ERROR)
             say(console, f"{run['run_id'][:_SHOWN_OF_ID]} failed: {said}", "red")
     say(console, "candle-ingestor runs NAME shows the report of one.")
+
+
+def _counts(figures: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Complete symbols, candles, gaps left; what only a run of ingest has is blank of others."""
+    candles = f"{figures['candles']:,}"
+    if figures["candles_removed"]:
+        candles = f"-{figures['candles_removed']:,}"
+    if figures["command"] != INGEST:
+        return "", candles, ""
+    complete = f"{figures['symbols_complete']}/{figures['symbols_wanted']}"
+    return complete, candles, f"{figures['gap_candles']:,}"
 
 
 def _print_one(report: Mapping[str, Any], config: Config, console: Console) -> None:
@@ -110,6 +120,9 @@ def _print_one(report: Mapping[str, Any], config: Config, console: Console) -> N
         print_plain(console, runs_csv([report]))
         return
     figures = figures_of(report)
+    if figures["command"] != INGEST:
+        _say_command(report, figures, console)
+        return
     table = Table(
         title=f"Run {figures['run_id']}, {figures['timeframe']} candles",
         box=SIMPLE_HEAD,
@@ -131,6 +144,31 @@ def _print_one(report: Mapping[str, Any], config: Config, console: Console) -> N
         say(console, f"{symbol} was left out: {', '.join(lacking)} do not list it")
     status = figures["status"]
     say(console, f"Run {status}: {_ending(figures)}", _COLOURS.get(status, ""))
+
+
+def _say_command(report: Mapping[str, Any], figures: Mapping[str, Any], console: Console) -> None:
+    say(console, f"Run {figures['run_id']}: {figures['command']}")
+    for ticker in report["tickers"]:
+        changed = counted(ticker["merged_candles"], "merged candle")
+        written = counted(len(ticker["files_written"]), "CSV file")
+        timed = f"{ticker['symbol']} {ticker['timeframe']}"
+        say(console, f"{timed}: {changed} changed, {written} written")
+        for error in ticker["errors"]:
+            say(console, f"  failed: {error}", "red")
+    removed = ", ".join(
+        counted(figures[name], thing)
+        for name, thing in (("candles_removed", "candle"), ("files_removed", "CSV file"))
+        if figures[name]
+    )
+    if removed:
+        say(console, f"Removed: {removed}")
+    if figures["candles"]:
+        say(console, f"Written: {counted(figures['candles'], 'candle')} of exchanges")
+    status = figures["status"]
+    parts = [f"started {figures['started']}"]
+    parts += [f"ended {figures['finished']}"] if figures["finished"] else []
+    parts += [str(figures[name]) for name in ("stop_reason", "error") if figures[name]]
+    say(console, f"Run {status}: {'; '.join(parts)}", _COLOURS.get(status, ""))
 
 
 def _say_ticker(ticker: Mapping[str, Any], console: Console) -> None:

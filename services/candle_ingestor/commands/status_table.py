@@ -12,14 +12,14 @@ from rich.text import Text
 
 from candle_ingestor.commands.saying import say
 from candle_ingestor.completeness.figures import share_pct
+from candle_ingestor.completeness.runs import INGEST, command_of
 from candle_ingestor.completeness.status import SeriesStatus
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.texts import counted
-from candle_ingestor.model.timeframe import MINUTES_PER_DAY, MINUTES_PER_HOUR
-from candle_ingestor.model.times import iso_text
+from candle_ingestor.model.times import iso_text, minutes_words
 
-_COLUMNS = ("first", "last", "behind", "known", "candles", "no trade", "months")
+_COLUMNS = ("first", "last", "behind", "complete", "candles", "no trade", "months")
 _MOST_LACKING = 20
 _COLOURS = {"ok": "green", "failed": "red", "running": "cyan"}
 
@@ -34,20 +34,11 @@ def print_statuses(
     console.print(_table(statuses))
     _say_gaps(statuses, console)
     _say_sizes(statuses, console)
-    if runs:
-        newest = runs[0]
+    newest = next((run for run in runs if command_of(run) == INGEST), None)
+    if newest is not None:
         say(console, f"Last run: {_run_words(newest, now_ms)}", _COLOURS.get(newest["status"], ""))
     if any(status.gaps for status in statuses):
         say(console, "The command gaps tells where they are, and what to do.")
-
-
-def duration_words(minutes: int) -> str:
-    """`5 min`, `3 h`, `12 d`."""
-    if minutes < 2 * MINUTES_PER_HOUR:
-        return f"{minutes} min"
-    if minutes < 2 * MINUTES_PER_DAY:
-        return f"{minutes // MINUTES_PER_HOUR} h"
-    return f"{minutes // MINUTES_PER_DAY:,} d"
 
 
 def _table(statuses: Sequence[SeriesStatus]) -> Table:
@@ -65,8 +56,8 @@ def _table(statuses: Sequence[SeriesStatus]) -> Table:
             _short_name(series, head),
             _day(status.first_ms),
             _day(status.last_ms),
-            "" if behind is None else duration_words(behind),
-            _known(status),
+            "" if behind is None else minutes_words(behind),
+            _complete(status),
             f"{status.candles:,}",
             f"{status.no_trade:,}",
             f"{status.months_complete}/{status.months_wanted}",
@@ -105,9 +96,9 @@ def _gaps(status: SeriesStatus) -> str:
     return ", ".join(f"{candles:,} {reason}" for reason, candles in worst_first)
 
 
-def _known(status: SeriesStatus) -> str:
-    known = share_pct(status.covered, status.wanted, 1)
-    return "" if known is None else f"{known:g} %"
+def _complete(status: SeriesStatus) -> str:
+    complete = share_pct(status.covered, status.wanted, 1)
+    return "" if complete is None else f"{complete:g} %"
 
 
 def _day(time_ms: int | None) -> str:
@@ -132,5 +123,5 @@ def _say_sizes(statuses: Sequence[SeriesStatus], console: Console) -> None:
 def _run_words(run: Mapping[str, Any], now_ms: int) -> str:
     minutes = max(now_ms - int(run["started_ms"]), 0) // 60_000
     said = f"{run['status']}, started {iso_text(int(run['started_ms']))}"
-    said += f" ({duration_words(minutes)} ago)"
+    said += f" ({minutes_words(minutes)} ago)"
     return said + (f": {run['error']}" if run.get("error") else "")

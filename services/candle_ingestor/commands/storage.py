@@ -6,13 +6,13 @@ import hashlib
 import logging
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from candle_ingestor.config import Config
-from candle_ingestor.errors import DependencyError
+from candle_ingestor.errors import ConfigurationError, DependencyError
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.run_lock import (
     FileRunLock,
@@ -119,6 +119,27 @@ def make_reading_store(config: Config, clock: Clock) -> Store:
     from candle_ingestor.stores.sqlite.store import SqliteStore
 
     return SqliteStore(config.store.sqlite_path)
+
+
+def is_store_there(config: Config, clock: Clock) -> bool:
+    """Whether there is a store already; a bucket tells of itself when it is asked."""
+    with closing(make_reading_store(config, clock)) as store:
+        return store.size_bytes() != 0
+
+
+def require_store(config: Config, clock: Clock) -> None:
+    """Refuses to work on a store that is not there, before anything is made beside it.
+
+    Raises:
+        ConfigurationError: if there is none.
+    """
+    if not is_store_there(config, clock):
+        path = config.store.sqlite_path
+        found = "is empty" if path.exists() else "is not there"
+        raise ConfigurationError(
+            f"--sqlite_path: the store {path} {found}; name one that is, or run the command ingest "
+            "first"
+        )
 
 
 @contextmanager

@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from candle_ingestor.commands.parts import load_symbols, make_progress
-from candle_ingestor.commands.storage import open_store
+from candle_ingestor.commands.recording import recorded
+from candle_ingestor.commands.storage import open_store, require_store
 from candle_ingestor.commands.stored_tickers import stored_tickers
 from candle_ingestor.config import Config, DerivedConfig
 from candle_ingestor.ledger.ledger import Ledger
@@ -48,23 +49,32 @@ class SettlingParts:
 
 
 def settle_stored(
-    config: Config, clock: Clock, *, merges: bool, exports: bool, derives: bool = False
+    command: str,
+    config: Config,
+    clock: Clock,
+    *,
+    merges: bool = False,
+    exports: bool = False,
+    derives: bool = False,
 ) -> StoredSettled:
     """Settles the symbols of --symbols or --symbols_file, or else all that the store knows.
+
+    The store keeps a record of it, under the name of the command.
 
     With `merges` everything is merged again: by the rules that are given, and for the rest by those
     that the series remembers. Without it only what is stale is merged, by the rules that the series
     remembers. With `derives` every coarser series is made again, the asked for ones among them.
-    With `exports` every month is brought in line. SIGTERM, Ctrl-C and the time limit end
-    it between two pieces.
+    With `exports` every month is brought in line. SIGTERM, Ctrl-C and the time limit end it between
+    two pieces.
 
     Raises:
-        ConfigurationError: as `stored_tickers`.
+        ConfigurationError: as `stored_tickers`, and where there is no store.
         RunLockHeldError: if another run holds the lock.
         RunLockLostError: if the lock was lost meanwhile.
         StoreError: if the store cannot be used.
     """
     symbols = None if config.symbols.are_in_redis else load_symbols(config)
+    require_store(config, clock)
     config = replace(config, uses_redis=config.names_redis)
     stop = StopSignal(config.run.max_run_seconds)
     started_ms = clock.now_ms()
@@ -87,19 +97,24 @@ def settle_stored(
         progress.begin("Reading what is stored")
         ledger = Ledger(opened.store)
         tickers = stored_tickers(config, symbols, ledger, remembers=not merges)
-        standing = opened.store.read_state(service)
-        outcomes = {ticker: TickerOutcome(str(ticker.symbol)) for ticker in tickers}
-        settling = Settling(ledger, rules, outcomes, stop.is_set, progress)
-        settling.adopt({})
-        wanted = {each: _wanted_of(ledger, each, rules.closed_end_ms, standing) for each in tickers}
-        settle(settling, wanted)
-        if merges:
-            merged = [ticker.merged for ticker in tickers]
-            note_gaps(
-                ledger,
-                wanted_gaps(ledger, merged, started_ms, candles.settle_seconds),
-                started_ms,
-            )
+        with recorded(command, config, clock, opened.store, stop) as record:
+            record.name_symbols(ticker.merged for ticker in tickers)
+            standing = opened.store.read_state(service)
+            outcomes = {ticker: TickerOutcome(str(ticker.symbol)) for ticker in tickers}
+            record.outcomes = outcomes
+            settling = Settling(ledger, rules, outcomes, stop.is_set, progress)
+            settling.adopt({})
+            wanted = {
+                each: _wanted_of(ledger, each, rules.closed_end_ms, standing) for each in tickers
+            }
+            settle(settling, wanted)
+            if merges:
+                merged = [ticker.merged for ticker in tickers]
+                note_gaps(
+                    ledger,
+                    wanted_gaps(ledger, merged, started_ms, candles.settle_seconds),
+                    started_ms,
+                )
     if stop.failure is not None:
         raise stop.failure
     return StoredSettled(outcomes, (clock.now_ms() - started_ms) / 1000, stop.reason)

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import product
 
 from rich.console import Console
 
 from candle_ingestor.commands.parts import make_progress
 from candle_ingestor.commands.reading import nothing_stored, print_json, reading, shown_series
+from candle_ingestor.commands.recording import CommandRecord, recorded
 from candle_ingestor.commands.saying import say
-from candle_ingestor.commands.storage import open_store
+from candle_ingestor.commands.storage import is_store_there, open_store
 from candle_ingestor.commands.stored import SettlingParts, settle_dependents
-from candle_ingestor.commands.verify_exchanges import compare_with_exchanges
+from candle_ingestor.commands.verify_exchanges import VerifyParts, compare_with_exchanges
 from candle_ingestor.commands.verify_table import print_verification
 from candle_ingestor.config import Config
 from candle_ingestor.errors import SOME_TICKERS_FAILED, ConfigurationError, DependencyError
 from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.model.export_forms import ExportFormat
 from candle_ingestor.model.intervals import END_OF_TIME_MS, IntervalSet
 from candle_ingestor.model.series import Series
 from candle_ingestor.operations.clock import Clock
@@ -27,6 +30,8 @@ from candle_ingestor.operations.progress import Progress
 from candle_ingestor.operations.signals import stop_on_signals
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.settle.derived import is_derived
+from candle_ingestor.settle.outcome import TickerOutcome
+from candle_ingestor.settle.ticker import Ticker
 from candle_ingestor.stores.base import Store
 from candle_ingestor.verify.counts import (
     count_differences,
@@ -47,7 +52,8 @@ _SEEDS = 1 << 31
 def verify(config: Config, clock: Clock, console: Console) -> int:
     """Compares what is stored, and says what differs; with --repair it is replaced.
 
-    Without --repair nothing is written and no lock is taken: a job may run meanwhile.
+    Without --repair nothing is written and no lock is taken: a job may run meanwhile. With it the
+    store keeps a record of the repair.
 
     Returns:
         0 if all agrees, or does after the repair; 1 if something differs; 3 if an exchange could
@@ -71,7 +77,11 @@ def verify(config: Config, clock: Clock, console: Console) -> int:
             say(console, nothing_stored(store))
             return 0
         work = _Verification(config, clock, store, ledger, stop, progress)
-        report = work.execute()
+        if not config.verify.repairs or not ledger.records:
+            report = work.execute()
+        else:
+            with recorded("verify", config, clock, store, stop) as record:
+                report = work.execute(record)
     if stop.failure is not None:
         raise stop.failure
     if config.run.format == "json":
@@ -90,7 +100,7 @@ def exit_code_of(report: VerifyReport) -> int:
 
 @contextmanager
 def _opened(config: Config, clock: Clock, stop: StopSignal) -> Iterator[Store]:
-    if not config.verify.repairs:
+    if not config.verify.repairs or not is_store_there(config, clock):
         with reading(config, clock) as store, stop_on_signals(None, stop):
             yield store
         return
@@ -111,7 +121,8 @@ class _Verification:
     progress: Progress
     changed: set[Series] = field(default_factory=set)
 
-    def execute(self) -> VerifyReport:
+    def execute(self, record: CommandRecord | None = None) -> VerifyReport:
+        """Compares, repairs if that is wanted, and fills the record of it."""
         config, wanted = self.config, self.config.verify
         now_ms = self.clock.now_ms()
         start_ms = None if wanted.start is None else wanted.start.start_ms(now_ms)
@@ -124,31 +135,28 @@ class _Verification:
         self.within = IntervalSet.of(start_ms or 0, END_OF_TIME_MS if end_ms is None else end_ms)
         chosen = self._chosen()
         if wanted.asks_exchanges:
-            series = [
-                each for each in chosen if not each.is_merged and not is_derived(self.ledger, each)
-            ]
-            self.changed |= compare_with_exchanges(
-                config,
-                self.clock,
-                self.store,
-                self.ledger,
-                self.stop,
-                self.progress,
-                series,
-                self.within,
-                report,
+            series = [s for s in chosen if not s.is_merged and not is_derived(self.ledger, s)]
+            parts = VerifyParts(
+                config, self.clock, self.store, self.ledger, self.stop, self.progress
             )
+            self.changed |= compare_with_exchanges(parts, series, self.within, report)
         if wanted.remakes_merged:
             self._compare_merged([s for s in chosen if self.ledger.record(s).sources], report)
         folders: list[FolderChecked] = []
         if wanted.reads_partitions:
             folders = self._compare_partitions(chosen)
             report.folders = folders
+        outcomes: Mapping[Ticker, TickerOutcome] = {}
         if wanted.repairs:
-            self._settle(folders, report)
+            outcomes = self._settle(folders, report)
         self._note_partitions(folders, report)
         self._compare_counts(chosen, report)
         report.stop_reason = self.stop.reason
+        if record is not None:
+            record.name_symbols(self.changed | {ticker.merged for ticker in outcomes})
+            record.candles = report.candles_changed - _merged_candles(outcomes)
+            record.outcomes = outcomes
+            record.has_failed = report.status == "differs"
         return report
 
     def _chosen(self) -> list[Series]:
@@ -211,34 +219,39 @@ class _Verification:
         if self.config.is_given("data_root") and not root.is_dir():
             log.warning("--data_root: there is no folder %s; no partition was compared", root)
         folders = []
-        for series in chosen:
+        for series, file_format in product(chosen, ExportFormat):
             if self.stop.is_set():
                 break
-            checked = self._folder(self.ledger, series)
+            checked = self._folder(self.ledger, series, file_format)
             if checked is not None and checked.differences and not self.config.verify.repairs:
-                checked = self._folder(Ledger(self.store), series)
+                checked = self._folder(Ledger(self.store), series, file_format)
             if checked is not None:
                 folders.append(checked)
         return folders
 
-    def _folder(self, ledger: Ledger, series: Series) -> FolderChecked | None:
+    def _folder(
+        self, ledger: Ledger, series: Series, file_format: ExportFormat
+    ) -> FolderChecked | None:
         closed_end_ms = series.timeframe.closed_end_ms(
             self.clock.now_ms(), self.config.candles.settle_seconds
         )
         root = self.config.export.data_root
-        return check_folder(ledger, root, series, self.within, closed_end_ms)
+        return check_folder(ledger, root, file_format, series, self.within, closed_end_ms)
 
-    def _settle(self, folders: list[FolderChecked], report: VerifyReport) -> None:
+    def _settle(
+        self, folders: list[FolderChecked], report: VerifyReport
+    ) -> Mapping[Ticker, TickerOutcome]:
         differing = [folder for folder in folders if folder.differences]
         changed = set(self.changed)
         for folder in differing:
             changed.update(self.ledger.record(folder.series).sources or (folder.series,))
         if not changed:
-            return
+            return {}
         export = self.config.export
         export = replace(
             export,
             csv=export.csv and export.data_root.is_dir(),
+            formats=tuple({folder.file_format: None for folder in folders}) or export.formats,
             exchange_candles=export.exchange_candles
             or any(not folder.series.is_merged for folder in differing),
         )
@@ -257,13 +270,18 @@ class _Verification:
             report.candles_changed += outcome.merged.candles
             report.files_written += outcome.files_written
             report.errors += [f"{outcome.symbol}: {error}" for error in outcome.errors]
+        return settled
 
     def _note_partitions(self, folders: list[FolderChecked], report: VerifyReport) -> None:
         for folder in folders:
             left: set[tuple[Kind, object]] = set()
             if report.repairs and folder.differences:
-                again = self._folder(self.ledger, folder.series)
+                again = self._folder(self.ledger, folder.series, folder.file_format)
                 left = {(d.kind, d.month) for d in again.differences} if again else set()
             for difference in folder.differences:
                 is_left = (difference.kind, difference.month) in left
                 report.findings.add(difference, is_repaired=report.repairs and not is_left)
+
+
+def _merged_candles(outcomes: Mapping[Ticker, TickerOutcome]) -> int:
+    return sum(outcome.merged.candles for outcome in outcomes.values())

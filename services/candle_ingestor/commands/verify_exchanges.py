@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from candle_ingestor.commands.clients import make_clients
 from candle_ingestor.config import Config
-from candle_ingestor.config.from_flags import known_exchanges
+from candle_ingestor.config.exchange_flags import known_exchanges
 from candle_ingestor.errors import DependencyError
 from candle_ingestor.exchanges.availability import learn_markets
 from candle_ingestor.exchanges.errors import words_without
@@ -52,16 +53,20 @@ class _KeptMarkets:
         return None
 
 
+@dataclass(frozen=True)
+class VerifyParts:
+    """What comparing with exchanges needs. `ledger` is of `store`."""
+
+    config: Config
+    clock: Clock
+    store: Store
+    ledger: Ledger
+    stop: StopSignal
+    progress: Progress
+
+
 def compare_with_exchanges(
-    config: Config,
-    clock: Clock,
-    store: Store,
-    ledger: Ledger,
-    stop: StopSignal,
-    progress: Progress,
-    series: Collection[Series],
-    within: IntervalSet,
-    report: VerifyReport,
+    parts: VerifyParts, series: Collection[Series], within: IntervalSet, report: VerifyReport
 ) -> set[Series]:
     """Asks for what is drawn of these series, or for all of them within the span.
 
@@ -81,90 +86,82 @@ def compare_with_exchanges(
             if each.exchange not in known:
                 report.exchanges[each.exchange].error = "is no exchange that can be asked any more"
     names = [name for name in report.exchanges if name in known]
-    asking = _Asking(config, clock, ledger, stop, progress, within, report)
     check = ExchangeCheck(
-        ledger,
-        lambda: Ledger(store),
+        parts.ledger,
+        lambda: Ledger(parts.store),
         report.findings,
-        progress,
-        stop.is_set,
+        parts.progress,
+        parts.stop.is_set,
         repairs=report.repairs,
     )
     try:
-        asyncio.run(asking.ask(names, check))
+        asyncio.run(_Asking(parts, within, report).ask(names, check))
     except* DependencyError as errors:
         raise _first(errors) from None
     report.candles_changed += check.candles_changed
     return check.repaired
 
 
+@dataclass(frozen=True)
 class _Asking:
-    def __init__(
-        self,
-        config: Config,
-        clock: Clock,
-        ledger: Ledger,
-        stop: StopSignal,
-        progress: Progress,
-        within: IntervalSet,
-        report: VerifyReport,
-    ) -> None:
-        self._config = config
-        self._clock = clock
-        self._ledger = ledger
-        self._stop = stop
-        self._progress = progress
-        self._within = within
-        self._report = report
+    parts: VerifyParts
+    within: IntervalSet
+    report: VerifyReport
 
     async def ask(self, names: Sequence[str], check: ExchangeCheck) -> None:
-        bases = sorted({series.symbol.base for series in self._report.series})
-        clients = make_clients(self._config.exchanges.of(names), bases, self._clock.now_ms)
+        bases = sorted({series.symbol.base for series in self.report.series})
+        clients = make_clients(
+            self.parts.config.exchanges.of(names), bases, self.parts.clock.now_ms
+        )
         try:
-            with stop_on_signals(asyncio.get_running_loop(), self._stop):
-                sessions = [ExchangeSession(each, RetryPolicy(), self._stop) for each in clients]
+            with stop_on_signals(asyncio.get_running_loop(), self.parts.stop):
+                sessions = [
+                    ExchangeSession(each, RetryPolicy(), self.parts.stop) for each in clients
+                ]
                 sources = {each.exchange: self._source(each) for each in sessions}
                 chosen = self._choose(sources)
-                self._progress.begin("Asking the exchanges which markets they have")
+                self.parts.progress.begin("Asking the exchanges which markets they have")
                 asked = {series.exchange for series in chosen}
                 markets = await self._learn([s for s in sessions if s.exchange in asked])
                 self._note_not_askable(chosen, sources, markets)
                 chosen = {
                     series: span
                     for series, span in chosen.items()
-                    if not self._report.series[series].not_askable
+                    if not self.report.series[series].not_askable
                 }
-                await check.compare(chosen, sources, self._report.series, self._report.exchanges)
+                await check.compare(chosen, sources, self.report.series, self.report.exchanges)
         finally:
             await close_all(clients)
 
     def _source(self, session: ExchangeSession) -> CandleSource:
-        candles = self._config.candles
+        candles = self.parts.config.candles
         return CcxtCandles(
-            session, self._clock.now_ms, candles.settle_seconds, candles.refetch_last_candles
+            session, self.parts.clock.now_ms, candles.settle_seconds, candles.refetch_last_candles
         )
 
     def _choose(self, sources: dict[str, CandleSource]) -> dict[Series, IntervalSet]:
         known = {
-            series: askable(self._ledger, series, self._within, sources[series.exchange], checked)
-            for series, checked in self._report.series.items()
+            series: askable(
+                self.parts.ledger, series, self.within, sources[series.exchange], checked
+            )
+            for series, checked in self.report.series.items()
             if series.exchange in sources
         }
         known = {series: span for series, span in known.items() if span}
-        if self._report.sample is None or self._report.seed is None:
+        if self.report.sample is None or self.report.seed is None:
             return known
-        return draw(known, self._report.sample, self._report.seed)
+        return draw(known, self.report.sample, self.report.seed)
 
     async def _learn(self, sessions: Sequence[ExchangeSession]) -> Markets:
-        config = self._config
+        config = self.parts.config
         cache = _KeptMarkets(DiskMarketsCache(config.store.sqlite_path.parent / "markets_cache"))
         markets, errors = await learn_markets(
-            sessions, cache, self._clock.now_ms(), config.exchanges.markets_cache_hours
+            sessions, cache, self.parts.clock.now_ms(), config.exchanges.markets_cache_hours
         )
         for session in sessions:
             session.witnesses = busiest_markets(markets[session.exchange] or ())
         for exchange, error in errors.items():
-            self._report.exchanges[exchange].error = words_without(exchange, error)
+            self.report.exchanges[exchange].error = words_without(exchange, error)
         return markets
 
     def _note_not_askable(
@@ -175,7 +172,7 @@ class _Asking:
     ) -> None:
         for series in chosen:
             listed = markets[series.exchange]
-            checked = self._report.series[series]
+            checked = self.report.series[series]
             if listed is None:
                 checked.not_askable = "the exchange did not tell its markets"
             elif series.symbol not in listed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from candle_ingestor.config import Config
@@ -10,9 +10,12 @@ from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.quality_rules import QualityRule
 from candle_ingestor.model.series import Series
+from candle_ingestor.operations.progress import Progress
 from candle_ingestor.quality.findings import Finding
 from candle_ingestor.quality.tuning import Tuning
-from candle_ingestor.quality.watching import markets_of, watch_market
+from candle_ingestor.quality.watching import Market, MarketWatch, markets_of
+
+_MONTHS = "months of candles"
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,11 @@ class Watched:
 
 
 def watch(
-    config: Config, ledger: Ledger, heads: Collection[Series], span: Interval | None = None
+    config: Config,
+    ledger: Ledger,
+    heads: Collection[Series],
+    progress: Progress,
+    span: Interval | None = None,
 ) -> Watched:
     """Looks at the candles of these series, and of what they are made from.
 
@@ -44,14 +51,30 @@ def watch(
     Raises:
         StoreError: if the store cannot be read.
     """
-    said = config.quality
-    tuning = Tuning(said.rules or frozenset(QualityRule), said.sensitivity, said.thresholds)
-    by_head: dict[Series, list[Finding]] = {}
+    tuning = tuning_of(config)
+    watches = [
+        MarketWatch(ledger, market, span, tuning) for market in markets_of(ledger, list(heads))
+    ]
+    progress.begin("Reading candles", {_MONTHS: sum(len(watch.months) for watch in watches)})
+    by_head: dict[Series, Sequence[Finding]] = {}
     candles: dict[Series, int] = {}
-    for market in markets_of(ledger, list(heads)):
-        found = watch_market(ledger, market, span, tuning)
+    for watch in watches:
+        found = watch.read(lambda: progress.advance(_MONTHS, 1))
         candles |= found.candles
-        for one in found.findings:
-            head = market.merged or Series(one.exchange, one.symbol, one.timeframe)
-            by_head.setdefault(head, []).append(one)
+        by_head |= findings_by_head(watch.market, found.findings)
     return Watched(by_head, candles)
+
+
+def tuning_of(config: Config) -> Tuning:
+    """How flags tune the watch."""
+    said = config.quality
+    return Tuning(said.rules or frozenset(QualityRule), said.sensitivity, said.thresholds)
+
+
+def findings_by_head(market: Market, findings: Iterable[Finding]) -> dict[Series, list[Finding]]:
+    """The findings of a market by the series that stands for the symbol."""
+    found: dict[Series, list[Finding]] = {}
+    for one in findings:
+        head = market.merged or Series(one.exchange, one.symbol, one.timeframe)
+        found.setdefault(head, []).append(one)
+    return found

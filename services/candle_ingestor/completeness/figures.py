@@ -1,4 +1,4 @@
-"""Numbers of candle lengths that are expected and known, and their sums. Pure."""
+"""Numbers of candle lengths that are wanted and covered, and their sums. Pure."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _DECIMALS = 4
 
 @dataclass(frozen=True)
 class Figures:
-    """How much of something is expected, and what is known of it, in candle lengths.
+    """How much of something is wanted, and what is known of it, in candle lengths.
 
     Attributes:
-        wanted: what is expected.
+        wanted: how much a run wanted.
         covered: how much of it is known: candles, and candle lengths without a trade.
         candles: how many candles are stored of it.
         gaps: how much of it each reason leaves open; together all that is not covered.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from candle_ingestor.completeness.freshness import is_fresh
 from candle_ingestor.completeness.gap_past import GapPast, filled_gaps, pasts_of
 from candle_ingestor.completeness.remedies import NO_REMEDY, Remedies, Remedy
 from candle_ingestor.ledger.ledger import Ledger
@@ -14,6 +15,7 @@ from candle_ingestor.model.gaps import FINAL_REASONS, Gap, GapReason
 from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.series import Series
+from candle_ingestor.model.series_record import SeriesRecord
 from candle_ingestor.settle.accounting import gaps_of, wanted_of
 
 
@@ -38,23 +40,27 @@ class ListedGap(NamedTuple):
     status: GapStatus
     past: GapPast
     remedy: Remedy
-
-    @property
-    def candles(self) -> int:
-        return self.gap.interval.duration_ms // self.series.timeframe.duration_ms
+    candles: int
 
 
 @dataclass(frozen=True)
 class MonthShare:
     """How much of what is wanted of a month is covered, in candle lengths.
 
-    `not_listed_yet` is how much of it is time before the market, which nobody can know.
+    `not_listed_yet` is how much of it is time before the market, which nobody can know, `fresh` how
+    much passed since the last run and is fetched by the next.
     """
 
     month: Month
     wanted: int
     covered: int
     not_listed_yet: int = 0
+    fresh: int = 0
+
+    @property
+    def due(self) -> int:
+        """How much of it could be known by now."""
+        return self.wanted - self.not_listed_yet - self.fresh
 
 
 @dataclass(frozen=True)
@@ -82,42 +88,71 @@ def series_gaps(
     found = []
     for series in shown:
         record = ledger.record(series)
-        wanted = wanted_of(record, series.timeframe.closed_end_ms(now_ms, settle_seconds))
-        listed = []
+        closed_end_ms = series.timeframe.closed_end_ms(now_ms, settle_seconds)
+        wanted = wanted_of(record, closed_end_ms)
         gaps = gaps_of(ledger, series, wanted)
         remedies = Remedies(ledger, series, place)
-        for gap, past in zip(gaps, pasts_of(gaps, record.gap_notes), strict=True):
-            remedy = remedies.of(gap)
-            listed.append(ListedGap(series, gap, _status(gap, remedy, is_running), past, remedy))
-        listed += [
-            ListedGap(series, gap, GapStatus.FILLED, past, NO_REMEDY)
-            for gap, past in filled_gaps(record.gap_notes, record.covered)
-        ]
-        found.append(SeriesGaps(series, listed, month_shares(series, wanted, record.covered, gaps)))
+        remedied = [(gap, remedies.of(gap)) for gap in gaps]
+        listed = listed_gaps(series, record, remedied, is_running=is_running)
+        shares = month_shares(series, wanted, record.covered, gaps, closed_end_ms)
+        found.append(SeriesGaps(series, listed, shares))
     return found
+
+
+def listed_gaps(
+    series: Series,
+    record: SeriesRecord,
+    remedied: Sequence[tuple[Gap, Remedy]],
+    *,
+    is_running: bool,
+) -> list[ListedGap]:
+    """The gaps of a series, which ascend, each with its remedy, and then its former ones."""
+    length_ms = series.timeframe.duration_ms
+    gaps = [gap for gap, _ in remedied]
+    listed = []
+    for (gap, remedy), past in zip(remedied, pasts_of(gaps, record.gap_notes), strict=True):
+        status = _status(gap, remedy, is_running)
+        candles = gap.interval.duration_ms // length_ms
+        listed.append(ListedGap(series, gap, status, past, remedy, candles))
+    for gap, past in filled_gaps(record.gap_notes, record.covered):
+        candles = gap.interval.duration_ms // length_ms
+        listed.append(ListedGap(series, gap, GapStatus.FILLED, past, NO_REMEDY, candles))
+    return listed
 
 
 def worst_first(all_gaps: Collection[SeriesGaps]) -> list[ListedGap]:
     """All gaps: open ones first, and of each status the longest first; else in their order."""
-    return sorted(
-        (listed for each in all_gaps for listed in each.gaps),
-        key=lambda one: (_RANK[one.status], -one.candles),
-    )
+    return sorted((listed for each in all_gaps for listed in each.gaps), key=urgency)
+
+
+def urgency(listed: ListedGap) -> tuple[int, int]:
+    """What gaps are sorted by, the worst first: their status, and of each status the length."""
+    return _RANK[listed.status], -listed.candles
 
 
 def month_shares(
-    series: Series, wanted: Interval, covered: IntervalSet, gaps: Iterable[Gap]
+    series: Series,
+    wanted: Interval,
+    covered: IntervalSet,
+    gaps: Sequence[Gap],
+    closed_end_ms: int,
 ) -> list[MonthShare]:
-    """Each month that is touched by what is wanted, ascending; `gaps` are all in it."""
+    """Each month that is touched by what is wanted, ascending; `gaps` are all in it, ascending.
+
+    `closed_end_ms` is where the newest closed candle ends.
+    """
     everything = IntervalSet((wanted,))
     unlisted = IntervalSet(g.interval for g in gaps if g.reason is GapReason.NOT_LISTED_YET)
     length_ms = series.timeframe.duration_ms
+    fresh = IntervalSet(
+        gap.interval for gap in gaps[-1:] if is_fresh(gap, closed_end_ms, length_ms)
+    )
     shares = []
     for month in months_of(everything):
         part = everything & IntervalSet((month.interval,))
         candles = [
             intervals.duration_ms // length_ms
-            for intervals in (part, part & covered, part & unlisted)
+            for intervals in (part, part & covered, part & unlisted, part & fresh)
         ]
         shares.append(MonthShare(month, *candles))
     return shares

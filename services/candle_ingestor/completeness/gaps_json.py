@@ -85,7 +85,12 @@ def remedy_json(remedy: Remedy) -> dict[str, Any]:
     return {
         "command": remedy.command,
         "files": [
-            {"file": each.file, "archive": each.archive or None, "page": each.page}
+            {
+                "file": each.file,
+                "archive": each.archive or None,
+                "page": each.page,
+                "published_from": iso_text(each.published_from_ms),
+            }
             for each in remedy.files
         ],
     }

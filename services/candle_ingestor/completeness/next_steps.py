@@ -20,12 +20,14 @@ class NextStep:
     Attributes:
         command: a line to copy.
         files: what is to be got before.
+        awaited_ms: when the first of the files is published, where none is by now; else None.
         fills: which series it fills, each with how many candle lengths.
     """
 
     command: str
     files: tuple[Publication, ...]
     fills: tuple[tuple[Series, int], ...]
+    awaited_ms: int | None = None
 
 
 @dataclass
@@ -35,19 +37,19 @@ class _Step:
     fills: dict[Series, int] = field(default_factory=dict)
 
 
-def next_steps(reports: Iterable[SeriesReport]) -> list[NextStep]:
+def next_steps(reports: Iterable[SeriesReport], now_ms: int) -> list[NextStep]:
     """The remedies of all gaps, one for all symbols that differ in nothing else.
 
-    What fills the most of merged series comes first.
+    What fills the most of merged series comes first, and what waits for files comes last.
     """
-    steps: dict[tuple[str, ...], _Step] = {}
+    steps: dict[tuple[tuple[str, ...], int | None], _Step] = {}
     for report in reports:
         for each in report.gaps:
             command = each.remedy.command
             if command is None:
                 continue
             words, symbols = _without_symbols(command)
-            step = steps.setdefault(words, _Step())
+            step = steps.setdefault((words, each.remedy.awaited_ms(now_ms)), _Step())
             step.symbols |= dict.fromkeys(symbols)
             step.files += each.remedy.files
             step.fills[report.series] = step.fills.get(report.series, 0) + each.candles
@@ -56,8 +58,9 @@ def next_steps(reports: Iterable[SeriesReport]) -> list[NextStep]:
             " ".join(_with_symbols(words, step.symbols)),
             tuple(merged_files(step.files)),
             tuple(step.fills.items()),
+            awaited_ms,
         )
-        for words, step in steps.items()
+        for (words, awaited_ms), step in steps.items()
     ]
     return sorted(found, key=_merged_first)
 
@@ -92,6 +95,6 @@ def _with_symbols(words: Iterable[str], symbols: Iterable[str]) -> list[str]:
     return [word + ",".join(symbols) if word == _SYMBOLS else word for word in words]
 
 
-def _merged_first(step: NextStep) -> tuple[int, int]:
+def _merged_first(step: NextStep) -> tuple[int, int, int]:
     merged = sum(candles for series, candles in step.fills if series.is_merged)
-    return -merged, -sum(candles for _, candles in step.fills)
+    return step.awaited_ms or 0, -merged, -sum(candles for _, candles in step.fills)

@@ -9,7 +9,7 @@ from candle_ingestor.archives.publications import Publication, publications_of
 from candle_ingestor.exchanges.trade_habits import TRADE_HABITS
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.gaps import Gap, GapReason
-from candle_ingestor.model.intervals import EMPTY, IntervalSet
+from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
 from candle_ingestor.model.merge_rules import HighLow
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import MergeBasis
@@ -32,6 +32,15 @@ class Remedy:
     @property
     def exists(self) -> bool:
         return self.command is not None or bool(self.files)
+
+    def can_be_done(self, now_ms: int) -> bool:
+        """Whether there is anything to do by now: files that are all awaited yet are nothing."""
+        return self.exists and self.awaited_ms(now_ms) is None
+
+    def awaited_ms(self, now_ms: int) -> int | None:
+        """When the first of its files is published, where none is by now; None where one is."""
+        first_ms = min((each.published_from_ms for each in self.files), default=now_ms)
+        return first_ms if first_ms > now_ms else None
 
     def with_flags(self, flags: Sequence[str]) -> Remedy:
         """The remedy with more flags at the end of its command, if it has one."""
@@ -61,8 +70,9 @@ class Remedies:
         self._from_trades = Remedy(f"{again} --build_from_trades").with_flags(flags)
         self._by_fewer = _merge_by_fewer(series, basis).with_flags(flags)
         beyond = {source: _beyond(ledger, source) for source in sources}
-        # Few exchanges publish files, and of many gaps each would be asked about.
-        self._published = {s: part for s, part in beyond.items() if publications_of(s, part)}
+        # All files are named once: of many gaps each would be asked about.
+        found = [(part, publications_of(source, part)) for source, part in beyond.items()]
+        self._published = [(part, files) for part, files in found if files]
         self._traded = EMPTY
         for source, part in beyond.items():
             if source.exchange in TRADE_HABITS:
@@ -74,19 +84,23 @@ class Remedies:
             return NO_REMEDY
         if gap.reason not in (GapReason.BEYOND_REACH, GapReason.BELOW_MINIMUM):
             return self._run_again
-        span = IntervalSet((gap.interval,))
-        files = tuple(
-            file
-            for source, part in self._published.items()
-            for file in publications_of(source, part & span)
-        )
+        files = self._files(gap.interval)
         if files:
             symbols = dict.fromkeys(str(file.series.symbol) for file in files)
             command = f"candle-ingestor import FOLDER --symbols={','.join(symbols)}"
             return Remedy(command, files).with_flags(self._flags)
-        if self._traded & span:
+        if self._traded.meets(gap.interval):
             return self._from_trades
         return self._by_fewer if gap.reason is GapReason.BELOW_MINIMUM else NO_REMEDY
+
+    def _files(self, interval: Interval) -> tuple[Publication, ...]:
+        return tuple(
+            replace(file, missing=file.missing & IntervalSet((interval,)))
+            for part, files in self._published
+            if part.meets(interval)
+            for file in files
+            if file.missing.meets(interval)
+        )
 
 
 def _run_again(ledger: Ledger, series: Series, basis: MergeBasis | None) -> str:

@@ -11,7 +11,6 @@ from candle_ingestor.completeness.next_steps import NextStep, files_to_get, next
 from candle_ingestor.completeness.series_report import SeriesReport, report_series
 from candle_ingestor.completeness.wanted_candles import wanted_candles
 from candle_ingestor.ledger.ledger import Ledger
-from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.settle.accounting import wanted_of
@@ -66,11 +65,12 @@ class Totals:
 
 @dataclass(frozen=True)
 class Attention:
-    """A symbol of which something is missing that is neither fresh nor before its listing.
+    """A symbol of which something is missing that can be had by now, and is not fresh.
 
     Attributes:
         asset: its series that is counted.
-        lacking: the series that it is made from of which something is missing that can be had.
+        lacking: the series that it is made from of which something is missing that can be had
+            by now.
     """
 
     asset: SeriesReport
@@ -108,7 +108,7 @@ class CompletenessReport:
 def make_report(parts: ReportParts, shown: Sequence[Series]) -> CompletenessReport:
     """The report of these series, in their order.
 
-    Expected is what the last run wanted of each, up to the newest closed candle.
+    Wanted is what the last run wanted of each, up to the newest closed candle.
 
     Raises:
         StoreError: if the store cannot be read.
@@ -131,8 +131,8 @@ def make_report(parts: ReportParts, shown: Sequence[Series]) -> CompletenessRepo
         series=reports,
         counted=counted,
         totals=_totals(reports, counted),
-        attention=tuple(_attention(ledger, reports, counted)),
-        next_steps=tuple(next_steps(reports)),
+        attention=tuple(_attention(ledger, reports, counted, parts.now_ms)),
+        next_steps=tuple(next_steps(reports, parts.now_ms)),
         downloads=tuple(files_to_get(reports)),
     )
 
@@ -185,27 +185,23 @@ def _summed(found: Mapping[tuple[str | None, Timeframe], list[Figures]]) -> tupl
 
 
 def _attention(
-    ledger: Ledger, reports: Iterable[SeriesReport], counted: Iterable[SeriesReport]
+    ledger: Ledger,
+    reports: Iterable[SeriesReport],
+    counted: Iterable[SeriesReport],
+    now_ms: int,
 ) -> list[Attention]:
     by_series = {each.series: each for each in reports}
     found = []
     for asset in counted:
         below = [by_series.get(source) for source in made_of(ledger, asset.series)]
-        lacking = tuple(each for each in below if each is not None and _can_have_more(each))
-        if lacking or _is_missing_some(asset):
+        lacking = tuple(each for each in below if each is not None and _can_have_more(each, now_ms))
+        if lacking or _can_have_more(asset, now_ms):
             found.append(Attention(asset, lacking))
     return sorted(found, key=_least_complete_first)
 
 
-def _is_missing_some(report: SeriesReport) -> bool:
-    return any(
-        not each.is_fresh and each.gap.reason is not GapReason.NOT_LISTED_YET
-        for each in report.gaps
-    )
-
-
-def _can_have_more(report: SeriesReport) -> bool:
-    return any(not each.is_fresh and each.remedy.exists for each in report.gaps)
+def _can_have_more(report: SeriesReport, now_ms: int) -> bool:
+    return any(not each.is_fresh and each.remedy.can_be_done(now_ms) for each in report.gaps)
 
 
 def _least_complete_first(one: Attention) -> tuple[float, str]:

@@ -13,7 +13,7 @@ from candle_ingestor.completeness.report import Attention, CompletenessReport, T
 from candle_ingestor.completeness.series_report import MonthReport, ReportedGap, SeriesReport
 from candle_ingestor.model.csv_text import csv_text
 from candle_ingestor.model.gaps import GapReason
-from candle_ingestor.model.times import iso_text
+from candle_ingestor.model.times import iso_text, iso_text_if
 
 FORMAT_VERSION = 1
 
@@ -132,6 +132,7 @@ def _step(step: NextStep) -> dict[str, Any]:
         "command": step.command,
         "files": [file.words for file in step.files],
         "fills": [{**series.fields, "candles": candles} for series, candles in step.fills],
+        "published_from": iso_text_if(step.awaited_ms),
     }
 
 

@@ -12,6 +12,8 @@ Report = Mapping[str, Any]
 
 FORMAT_VERSION = 1
 RUNNING = "running"
+INGEST = "ingest"
+_FILLING = (INGEST, "import", "merge")
 INTERRUPTED = "interrupted"
 """Of a run that began and neither ended nor is there any more."""
 
@@ -37,6 +39,16 @@ def with_interrupted(runs: Sequence[Report], alive: Collection[str]) -> list[dic
     ]
 
 
+def command_of(run: Report) -> str:
+    """The command whose record it is; a report of an earlier version is of ingest."""
+    return str(run.get("command") or INGEST)
+
+
+def may_fill_gaps(run: Report) -> bool:
+    """Whether it works, and may leave fewer gaps."""
+    return run["status"] == RUNNING and command_of(run) in _FILLING
+
+
 def runs_json(runs: Sequence[Report], store: str) -> dict[str, Any]:
     """A line of figures for each run; docs/looking.md describes every field."""
     return {
@@ -58,7 +70,7 @@ COLUMNS = (
     *("run_id", "service_identifier", "status", "started", "finished", "seconds", "stop_reason"),
     *("error", "exchanges"),
     *("timeframe", "symbols_wanted", "symbols_complete", "requests", "candles", "merged_candles"),
-    "gap_candles",
+    *("gap_candles", "command", "candles_removed", "files_removed", "files_written"),
 )
 """The fields of a run, in their order."""
 
@@ -82,7 +94,11 @@ def figures_of(run: Report) -> dict[str, Any]:
         "symbols_wanted": run.get("symbols_wanted", 0),
         "symbols_complete": run.get("symbols_complete", 0),
         "requests": sum(total["requests"] for total in totals),
-        "candles": sum(total["candles"] for total in totals),
+        "candles": run.get("candles", 0) + sum(total["candles"] for total in totals),
         "merged_candles": sum(ticker["merged_candles"] for ticker in tickers),
-        "gap_candles": sum(sum(ticker["gap_candles"].values()) for ticker in tickers),
+        "gap_candles": sum(sum(each.get("gap_candles", {}).values()) for each in tickers),
+        "command": command_of(run),
+        "candles_removed": run.get("candles_removed", 0),
+        "files_removed": run.get("files_removed", 0),
+        "files_written": sum(len(ticker.get("files_written", ())) for ticker in tickers),
     }

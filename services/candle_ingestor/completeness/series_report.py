@@ -6,16 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from candle_ingestor.completeness.figures import Figures, sum_of
+from candle_ingestor.completeness.freshness import is_fresh
 from candle_ingestor.completeness.remedies import Remedies, Remedy
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.gaps import Gap, GapReason
 from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.series import Series
-from candle_ingestor.model.timeframe import HOUR_MS
 from candle_ingestor.settle.accounting import gaps_of
-
-_FRESH_CANDLES = 2
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ def report_series(
     """How complete a series is.
 
     Args:
-        wanted: what is expected of it.
+        wanted: what the last run wanted of it.
         candles: how many candles it has there, by month; what is too many counts as none.
         closed_end_ms: where its newest closed candle ends.
         place: the flags that name the store in the commands of remedies.
@@ -82,15 +80,12 @@ def report_series(
     remedies = Remedies(ledger, series, place)
     record = ledger.record(series)
     length_ms = series.timeframe.duration_ms
-    freshest_ms = max(HOUR_MS, _FRESH_CANDLES * length_ms)
     gaps = tuple(
         ReportedGap(
             gap,
             gap.interval.duration_ms // length_ms,
             remedies.of(gap),
-            gap.reason is GapReason.NOT_FETCHED
-            and gap.interval.end_ms == closed_end_ms
-            and gap.interval.duration_ms <= freshest_ms,
+            is_fresh(gap, closed_end_ms, length_ms),
         )
         for gap in gaps_of(ledger, series, wanted)
     )

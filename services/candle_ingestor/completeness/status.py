@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from candle_ingestor.completeness.figures import share_pct
+from candle_ingestor.completeness.runs import INGEST, command_of
 from candle_ingestor.completeness.standing import standing_of
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.gaps import GapReason, candles_by_reason
@@ -68,7 +69,7 @@ class SeriesStatus:
     last_run: LastRun | None
 
     @property
-    def known_pct(self) -> float | None:
+    def completeness_pct(self) -> float | None:
         """What is covered of what is wanted, in percent; None where nothing is wanted.
 
         Rounded down to four decimals, so that only all of it is 100.
@@ -109,9 +110,11 @@ def statuses_of(parts: StatusParts, shown: Collection[Series]) -> list[SeriesSta
 
 
 def last_runs_of(runs: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], LastRun]:
-    """By symbol and timeframe, the newest of the runs that worked on it."""
+    """By symbol and timeframe, the newest of the runs of ingest that worked on it."""
     found: dict[tuple[str, str], LastRun] = {}
     for run in runs:
+        if command_of(run) != INGEST:
+            continue
         if not run.get("tickers"):
             unended = LastRun(run["run_id"], run["started_ms"], run["status"], None)
             for symbol in run.get("symbols", ()):

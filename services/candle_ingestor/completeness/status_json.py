@@ -38,7 +38,7 @@ def _fields(status: SeriesStatus) -> dict[str, Any]:
         "minutes_behind": status.minutes_behind,
         "wanted": status.wanted,
         "covered": status.covered,
-        "known_pct": status.known_pct,
+        "completeness_pct": status.completeness_pct,
         "candles": status.candles,
         "no_trade": status.no_trade,
         "months_wanted": status.months_wanted,
@@ -60,7 +60,7 @@ def _fields(status: SeriesStatus) -> dict[str, Any]:
 
 _PLAIN = (
     *("exchange", "symbol", "timeframe", "first", "last", "minutes_behind", "wanted", "covered"),
-    *("known_pct", "candles", "no_trade", "months_wanted", "months_complete"),
+    *("completeness_pct", "candles", "no_trade", "months_wanted", "months_complete"),
 )
 _ENDING = ("price_digits", "volume_digits", "size_bytes")
 _LAST_RUN = ("run_id", "started", "status", "ticker_status")

@@ -68,10 +68,11 @@ def _to_count(
     covered has a candle.
     """
     record, whole = ledger.record(series), IntervalSet((month.interval,))
-    part = IntervalSet((span,)) & whole
     covered = record.covered & whole
+    # Outside of what is covered lie candles that are true no longer, and those that a run which
+    # died had written before what is known of them.
+    part = IntervalSet((span,)) & covered
     if record.stale & whole:
-        # Outside of what is covered lie candles that are true no longer.
-        return (part & covered).intervals
+        return part.intervals
     has_every_candle = stored * series.timeframe.duration_ms >= covered.duration_ms
     return () if has_every_candle or not covered - part else part.intervals

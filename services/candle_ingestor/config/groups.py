@@ -11,6 +11,7 @@ from candle_ingestor.config.origins import Origin, Origins
 from candle_ingestor.exchanges.proxies import Proxies
 from candle_ingestor.exchanges.settings import ExchangeSettings
 from candle_ingestor.model.derivation import WHOLE_PCT
+from candle_ingestor.model.export_forms import ExportFormat, Fill
 from candle_ingestor.model.merge_rules import MergeRules
 from candle_ingestor.model.quality_rules import QualityRule
 from candle_ingestor.model.timeframe import Timeframe
@@ -171,11 +172,13 @@ class ExportConfig:
     """What is written for backtests.
 
     Attributes:
-        csv: whether a run exports at its end.
+        csv: whether a run exports at its end, in whatever format.
         exchange_candles: whether each exchange's own candles are exported, too.
         price_decimal_digits: None is the markets' own.
         volume_decimal_digits: None is the markets' own.
         restate: whether complete months may be written again (rule E3).
+        formats: each in which the months are written.
+        fill: what stands for covered minutes without trade; None is as the folder was written.
     """
 
     csv: bool
@@ -184,6 +187,8 @@ class ExportConfig:
     price_decimal_digits: int | None
     volume_decimal_digits: int | None
     restate: bool
+    formats: tuple[ExportFormat, ...] = (ExportFormat.CSV,)
+    fill: Fill | None = None
 
 
 @dataclass(frozen=True)

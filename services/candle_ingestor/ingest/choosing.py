@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from candle_ingestor.config import Config
 from candle_ingestor.errors import ConfigurationError, DependencyError
@@ -90,6 +90,24 @@ def choose_markets(
         for exchange, symbol in choice.stand_ins.items():
             log.info("%s serves %s in place of %s", exchange, symbol, choice.symbol)
     return found.accepted
+
+
+def undecided_choices(
+    symbols: SymbolList, accepted: Collection[MarketChoice], report: RunReport
+) -> list[MarketChoice]:
+    """The symbols that are neither `accepted` nor left out, since exchanges could not be asked.
+
+    Those that only the run's end left undecided are not among them where no exchange failed.
+    """
+    unknown = tuple(report.unavailable_exchanges)
+    if not unknown:
+        return []
+    decided = {str(choice.symbol) for choice in accepted} | report.dropped.keys()
+    return [
+        MarketChoice(request.symbol, {}, unknown=unknown)
+        for request in symbols.requests
+        if str(request.symbol) not in decided
+    ]
 
 
 def strict_complaint(symbols: SymbolList, dropped: int) -> str | None:

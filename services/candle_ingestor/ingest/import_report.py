@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from candle_ingestor.ingest.sources.archive_content import BadRow
+from candle_ingestor.ingest.sources.archive_blocks import BadRow
 from candle_ingestor.model.imported_file import FileStatus
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.times import iso_text_if

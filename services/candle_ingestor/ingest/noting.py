@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from candle_ingestor.ingest.plan import Window, wanted_interval
 from candle_ingestor.ingest.preparing import RunTicker
-from candle_ingestor.ingest.report import RunReport
+from candle_ingestor.ingest.report import ExchangeTrouble, RunReport
 from candle_ingestor.ingest.work import SeriesWork
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.gap_notes import Attempt
@@ -25,7 +26,11 @@ def note_open_gaps(
     report: RunReport,
     settle_seconds: float,
 ) -> None:
-    """Notes in the records of the tickers' series what the run leaves open, as one write."""
+    """Notes in the records of the tickers' series what the run leaves open, as one write.
+
+    A ticker of which no exchange could be asked has no work; the attempt is noted all the same. Of
+    a series that is not stored nothing is noted.
+    """
     gaps: dict[Series, list[Gap]] = {}
     attempts: dict[Series, list[Attempt]] = {}
     for each in tickers:
@@ -33,31 +38,42 @@ def note_open_gaps(
         new = [series for series in (*ticker.sources, ticker.merged) if series not in gaps]
         gaps |= wanted_gaps(ledger, new, report.started_ms, settle_seconds)
         for source in ticker.sources:
-            attempts[source] = _attempts(source, gaps[source], works.get(source), report)
+            work = works.get(source)
+            attempts[source] = (
+                _unasked(ledger, source, each.window, report)
+                if work is None
+                else _attempts(gaps[source], work, report.troubles.get(source.exchange))
+            )
         attempts[ticker.merged] = _merged_attempts(ticker.sources, attempts)
     note_gaps(ledger, gaps, report.started_ms, attempts)
 
 
 def _attempts(
-    series: Series, gaps: Sequence[Gap], work: SeriesWork | None, report: RunReport
+    gaps: Sequence[Gap], work: SeriesWork, trouble: ExchangeTrouble | None
 ) -> list[Attempt]:
-    missing = _intervals(gaps)
-    told: list[tuple[IntervalSet, str | None]] = []
-    if work is not None:
-        missing = missing & (work.plan.to_fetch - work.remaining)
-        trouble = report.troubles.get(series.exchange)
-        told += [(intervals, words) for words, intervals in work.errors.items()]
-        told.append((_intervals(gaps, GapReason.REJECTED), work.report.counts.last_rejection))
-        if trouble is not None:
-            told.append((_intervals(gaps, GapReason.FETCH_FAILED), trouble.error))
-        told.append((missing, None))
-    elif series.exchange in report.unavailable_exchanges:
-        told.append((missing, report.unavailable_exchanges[series.exchange]))
+    asked = _intervals(gaps) & (work.plan.to_fetch - work.remaining)
+    told: list[tuple[IntervalSet, str | None]] = [
+        (intervals, words) for words, intervals in work.errors.items()
+    ]
+    told.append((_intervals(gaps, GapReason.REJECTED), work.report.counts.last_rejection))
+    if trouble is not None:
+        told.append((_intervals(gaps, GapReason.FETCH_FAILED), trouble.error))
+    told.append((asked, None))
     return [
         Attempt(part, None if words is None else shortened(words, _LONGEST_ERROR))
         for intervals, words in told
-        if (part := missing & intervals)
+        if (part := asked & intervals)
     ]
+
+
+def _unasked(ledger: Ledger, series: Series, window: Window, report: RunReport) -> list[Attempt]:
+    """What the run wanted of a series whose exchange could not even say what it lists."""
+    error = report.unavailable_exchanges.get(series.exchange)
+    if error is None:
+        return []
+    record = ledger.record(series)
+    wanted = record.fillable(IntervalSet((wanted_interval(window, record, series.timeframe),)))
+    return [Attempt(wanted, shortened(error, _LONGEST_ERROR))]
 
 
 def _merged_attempts(

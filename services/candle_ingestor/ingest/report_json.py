@@ -28,6 +28,7 @@ def report_json(report: RunReport) -> dict[str, Any]:
     return {
         "run_id": report.run_id,
         "service_identifier": report.service_identifier,
+        "command": "ingest",
         "status": report.status.value,
         "started": iso_text(report.started_ms),
         "started_ms": report.started_ms,

@@ -51,6 +51,18 @@ def explain(missing: IntervalSet, reasons: Reasons) -> list[Gap]:
     )
 
 
+def joined(gaps: Iterable[Gap]) -> list[Gap]:
+    """The fewest gaps of these ones, which are ascending and disjoint."""
+    found: list[Gap] = []
+    for interval, reason in gaps:
+        if found and (found[-1].interval.end_ms, found[-1].reason) == (interval.start_ms, reason):
+            start_ms = found.pop().interval.start_ms
+            found.append(Gap(Interval(start_ms, interval.end_ms), reason))
+        else:
+            found.append(Gap(interval, reason))
+    return found
+
+
 def candles_by_reason(gaps: Iterable[Gap], length_ms: int) -> dict[GapReason, int]:
     """How many candle lengths of so many milliseconds each reason leaves open."""
     totals: dict[GapReason, int] = {}

@@ -46,6 +46,11 @@ class IntervalSet:
     def of(cls, start_ms: int, end_ms: int) -> IntervalSet:
         return cls(((start_ms, end_ms),))
 
+    @classmethod
+    def ascending(cls, intervals: Iterable[tuple[int, int]]) -> IntervalSet:
+        """Takes intervals that are ascending, not empty, and neither touch nor overlap."""
+        return _trusted(map(Interval._make, intervals))
+
     @property
     def intervals(self) -> tuple[Interval, ...]:
         return self._intervals
@@ -93,6 +98,12 @@ class IntervalSet:
 
     def contains(self, time_ms: int) -> bool:
         return self.covers((time_ms, time_ms + 1))
+
+    def meets(self, interval: tuple[int, int]) -> bool:
+        """Whether any point of the interval is in the set; false for an empty interval."""
+        start_ms, end_ms = interval
+        i = _first_that_ends_after(self._intervals, start_ms)
+        return i < len(self._intervals) and self._intervals[i].start_ms < end_ms > start_ms
 
     def __iter__(self) -> Iterator[Interval]:
         return iter(self._intervals)

@@ -27,6 +27,6 @@ UNITS: Mapping[QualityRule, str] = {
     QualityRule.SHIFTED_HOURS: "bps",
     QualityRule.PRICE_OFFSET: "bps",
     QualityRule.VOLUME_SHARE: "times",
-    QualityRule.WEEKLY_PATTERN: "points",
+    QualityRule.WEEKLY_PATTERN: "times",
 }
-"""The unit of each rule's value and threshold; a point is one candle length in a hundred."""
+"""The unit of each rule's value and threshold."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from candle_ingestor.model.candle_counts import CandleCounts
 from candle_ingestor.model.derivation import Derivation
+from candle_ingestor.model.exports import NO_EXPORTS, Exports
 from candle_ingestor.model.gap_notes import NO_NOTES, GapNotes
 from candle_ingestor.model.gaps import FINAL_REASONS, GapReason, Reasons, with_reason, without
 from candle_ingestor.model.intervals import EMPTY, END_OF_TIME_MS, Interval, IntervalSet
 from candle_ingestor.model.merge_rules import MergeRules
-from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.origins import Origin, Origins, with_origin
 from candle_ingestor.model.series import Series
 
@@ -67,6 +66,15 @@ class Coverage:
         for reason, intervals in reasons.items():
             changed = with_reason(changed, reason, intervals - self.covered)
         return replace(self, reasons=changed)
+
+    def within(self, kept: IntervalSet) -> Coverage:
+        """The coverage with no word on what is outside `kept`."""
+        return Coverage(
+            self.covered & kept,
+            self.provisional & kept,
+            {reason: found & kept for reason, found in self.reasons.items() if found & kept},
+            {origin: found & kept for origin, found in self.origins.items() if found & kept},
+        )
 
     def fillable(self, span: IntervalSet) -> IntervalSet:
         """The part of `span` that is a gap which a later run could fill (rule E3)."""
@@ -169,65 +177,18 @@ class Merging:
         """The merging after all that was stored in `span` was replaced."""
         return replace(self, stale=self.stale - span) if self.stale else self
 
+    def within(self, kept: IntervalSet) -> Merging:
+        """The merging with no word on what is outside `kept`."""
+        former = ((basis, made & kept) for basis, made in self.former)
+        return Merging(
+            self.basis, tuple((basis, made) for basis, made in former if made), self.stale & kept
+        )
+
     def parts(self, span: IntervalSet) -> list[tuple[MergeBasis, IntervalSet]]:
         """`span` by what makes its minutes; empty parts are left out."""
         parts = [(basis, intervals & span) for basis, intervals in self.former]
         parts.append((self.basis, span - self.formerly_made))
         return [(basis, intervals) for basis, intervals in parts if intervals]
-
-
-@dataclass(frozen=True)
-class Exports:
-    """What the targets of a series' export still lack.
-
-    Attributes:
-        backlog: by target, the months that changed since they were exported there, each with the
-            open time of its first change. A target that is not named lacks everything.
-        digits: price and volume digits of the last export (rule E2).
-    """
-
-    backlog: Mapping[str, Mapping[Month, int]] = field(default_factory=dict)
-    digits: tuple[int, int] | None = None
-
-    def with_changes(self, changed: IntervalSet) -> Exports:
-        """The exports after a change of these minutes: every known target lacks them."""
-        if not changed or not self.backlog:
-            return self
-        months = {
-            month: max(month.start_ms, (changed & IntervalSet((month.interval,))).start_ms)
-            for month in months_of(changed)
-        }
-        backlog = {
-            target: {
-                **lacking,
-                **{
-                    month: min(first_ms, lacking.get(month, first_ms))
-                    for month, first_ms in months.items()
-                },
-            }
-            for target, lacking in self.backlog.items()
-        }
-        return replace(self, backlog=backlog)
-
-    def without_before(self, time_ms: int) -> Exports:
-        """The exports with no word on months that end before or at the time."""
-        return replace(
-            self,
-            backlog={
-                target: {
-                    month: first_ms
-                    for month, first_ms in lacking.items()
-                    if month.interval.end_ms > time_ms
-                }
-                for target, lacking in self.backlog.items()
-            },
-        )
-
-    def with_exported(
-        self, target: str, digits: tuple[int, int], remaining: Mapping[Month, int]
-    ) -> Exports:
-        """The exports after one to `target` that left only `remaining` undone."""
-        return Exports({**self.backlog, target: dict(remaining)}, digits)
 
 
 @dataclass(frozen=True)
@@ -268,7 +229,7 @@ class SeriesRecord:
     precision: Precision | None = None
     merging: Merging | None = None
     derivation: Derivation | None = None
-    exports: Exports = Exports()
+    exports: Exports = NO_EXPORTS
     wanted: Wanted | None = None
     pruned_until_ms: int | None = None
     tier: int | str | None = None
@@ -295,19 +256,19 @@ class SeriesRecord:
         return self.covered | self.stale if self.stale else self.covered
 
     @property
+    def sources(self) -> tuple[Series, ...]:
+        """Every series that this one is made from, each once; none for what is fetched."""
+        if self.derivation is not None:
+            return (self.derivation.source,)
+        return self.merged_from
+
+    @property
     def merged_from(self) -> tuple[Series, ...]:
         """Every series that this one is merged from, each once."""
         if self.merging is None:
             return ()
         bases = (self.merging.basis, *(basis for basis, _ in self.merging.former))
         return tuple(dict.fromkeys(source for basis in bases for source in basis.sources))
-
-    @property
-    def sources(self) -> tuple[Series, ...]:
-        """Every series that this one is made from, each once; none for what is fetched."""
-        if self.derivation is not None:
-            return (self.derivation.source,)
-        return self.merged_from
 
     def fillable(self, span: IntervalSet) -> IntervalSet:
         """The part of `span` that is a gap which a later run could fill (rule E3)."""
@@ -331,25 +292,11 @@ class SeriesRecord:
         Nothing before is covered then. Other exports keep the months that they have of it.
         """
         kept = IntervalSet.of(until_ms, END_OF_TIME_MS)
-        coverage, merging, derivation = self.coverage, self.merging, self.derivation
-        coverage = Coverage(
-            coverage.covered & kept,
-            coverage.provisional & kept,
-            {reason: found & kept for reason, found in coverage.reasons.items() if found & kept},
-            {origin: found & kept for origin, found in coverage.origins.items() if found & kept},
-        )
-        if merging is not None:
-            former = ((basis, made & kept) for basis, made in merging.former)
-            merging = Merging(
-                merging.basis,
-                tuple((basis, made) for basis, made in former if made),
-                merging.stale & kept,
-            )
         return replace(
             self.unwanted_before(until_ms),
-            coverage=coverage,
-            merging=merging,
-            derivation=None if derivation is None else derivation.within(kept),
+            coverage=self.coverage.within(kept),
+            merging=None if self.merging is None else self.merging.within(kept),
+            derivation=None if self.derivation is None else self.derivation.within(kept),
             exports=self.exports.without_before(until_ms),
             counts=self.counts.without_before(until_ms),
         )

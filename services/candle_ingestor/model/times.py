@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from candle_ingestor.model.timeframe import MINUTES_PER_DAY, MINUTES_PER_HOUR
+
 
 def iso_text(time_ms: int) -> str:
     """The time as `2024-01-15T00:00:00Z`, to the second."""
@@ -33,3 +35,12 @@ def parse_time_ms(text: str) -> int:
     time = datetime.fromisoformat(text)
     time = time.replace(tzinfo=UTC) if time.tzinfo is None else time
     return round(time.timestamp() * 1000)
+
+
+def minutes_words(minutes: int) -> str:
+    """So many minutes as `5 min`, `3 h` or `12 d`."""
+    if minutes < 2 * MINUTES_PER_HOUR:
+        return f"{minutes} min"
+    if minutes < 2 * MINUTES_PER_DAY:
+        return f"{minutes // MINUTES_PER_HOUR} h"
+    return f"{minutes // MINUTES_PER_DAY:,} d"

@@ -28,7 +28,7 @@ _FILLED = "filled"
 
 @dataclass(frozen=True)
 class ChartData:
-    """The JSON value, and the blocks that it names, each as base64 of gzip."""
+    """The JSON value, and the blocks that it names, each as `packed` writes it."""
 
     value: dict[str, Any]
     blocks: dict[str, str]

@@ -8,14 +8,15 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from candle_ingestor.model.intervals import IntervalSet
+from candle_ingestor.model.candles import no_candles
+from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.selection import candles_within
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.timeframe import DAY_MS
-from candle_ingestor.page.bars import bar_columns, coarser, side_by_side
+from candle_ingestor.page.bars import coarser, side_by_side
 from candle_ingestor.page.content import Bars, Mark
 from candle_ingestor.page.differing import Differing
-from candle_ingestor.page.levels import Level, near
+from candle_ingestor.page.levels import Level, near, on_grid
 
 MOST_MARKS = 300
 _MARKS_WITH_MINUTES = 20
@@ -24,15 +25,14 @@ _MARKS_WITH_MINUTES = 20
 class ChartCollector:
     """Takes the candles of a head and its sources piece by piece, ascending, and keeps little.
 
-    A piece holds whole bars of every level.
+    A piece holds whole bars of every level. `levels` begins with the head's own length.
     """
 
     def __init__(self, head: Series, sources: Sequence[Series], levels: Sequence[Level]) -> None:
         self._head = head
         self._sources = tuple(sources)
         self._levels = levels
-        self._own = head.timeframe.duration_ms
-        self._tables: dict[int, list[pl.DataFrame]] = {level.length_ms: [] for level in levels}
+        self._tables: list[list[pl.DataFrame]] = [[] for _ in levels]
         self._marks: list[Mark] = []
         self._counts: dict[Series, Counter[int]] = {
             series: Counter() for series in (head, *self._sources)
@@ -42,34 +42,40 @@ class ChartCollector:
 
     def take(self, frames: Mapping[Series, pl.DataFrame], differing: Differing) -> None:
         """Takes the candles of a month and the minutes of it at which exchanges differ."""
-        for series, frame in frames.items():
-            self._counts[series].update(_candles_by_day(frame))
+        for series, counts in self._counts.items():
+            counts.update(_candles_by_day(frames[series]))
         self.excluded += differing.excluded
         self.disagreeing += differing.disagreeing
         self._marks = _largest([*self._marks, *differing.marks], MOST_MARKS)
-        table = side_by_side(frames[self._head], [frames[source] for source in self._sources])
+        table = self._side_by_side(frames)
         if table.is_empty():
             return
-        # Of this month's marks any may turn out to be among the largest of all.
-        places = self._near_marks(_largest(differing.marks, _MARKS_WITH_MINUTES))
-        for level in self._levels:
-            spans = level.spans | places if level.length_ms == self._own else level.spans
-            bars = table if level.length_ms == self._own else coarser(table, level.length_ms)
-            kept = candles_within(bars, spans)
-            if not kept.is_empty():
-                self._tables[level.length_ms].append(kept)
+        for level, tables in zip(self._levels, self._tables, strict=True):
+            within = candles_within(table, level.spans)
+            if not within.is_empty():
+                # Also of the head's own length: a slice would keep the whole month.
+                tables.append(coarser(within, level.length_ms))
 
-    def bars(self) -> tuple[Bars, ...]:
-        """The bars of each level, the finest first."""
-        near_marks = self._near_marks(_largest(self._marks, _MARKS_WITH_MINUTES))
+    def places(self, known: Interval, places: Sequence[Interval]) -> IntervalSet:
+        """What the chart shows in the head's own length beside what was taken.
+
+        It is near the places and near the largest marks, and within what is known.
+        """
+        length_ms = self._head.timeframe.duration_ms
+        marks = _largest(self._marks, _MARKS_WITH_MINUTES)
+        marked = [Interval(mark.open_time_ms, mark.open_time_ms + length_ms) for mark in marks]
+        shown = IntervalSet(near(place, length_ms) for place in (*places, *marked))
+        return (shown & IntervalSet((on_grid(known, length_ms),))) - self._levels[0].spans
+
+    def bars(self, places: IntervalSet, frames: Mapping[Series, pl.DataFrame]) -> tuple[Bars, ...]:
+        """The bars of each level, the finest first; `frames` are the candles at the places."""
+        at_places = self._side_by_side(frames)
         found = []
-        for level in self._levels:
-            spans = level.spans
-            if level.length_ms == self._own:
-                spans = spans | near_marks
-            tables = self._tables[level.length_ms]
-            table = pl.concat(tables) if tables else self._no_bars()
-            found.append(Bars(level.length_ms, spans, candles_within(table, spans)))
+        for level, tables in zip(self._levels, self._tables, strict=True):
+            is_own = level is self._levels[0]
+            table = pl.concat([*tables, at_places if is_own else at_places.clear()])
+            spans = level.spans | places if is_own else level.spans
+            found.append(Bars(level.length_ms, spans, table.sort("open_time_ms")))
         return tuple(found)
 
     def marks(self) -> tuple[Mark, ...]:
@@ -80,14 +86,12 @@ class ChartCollector:
         """How many candles of the series open in each UTC day that has one."""
         return self._counts[series]
 
-    def _near_marks(self, marks: Sequence[Mark]) -> IntervalSet:
-        ends = [(mark.open_time_ms, mark.open_time_ms + self._own) for mark in marks]
-        return IntervalSet(near(each, self._own) for each in IntervalSet(ends))
-
-    def _no_bars(self) -> pl.DataFrame:
-        names = bar_columns(len(self._sources))
-        types = dict.fromkeys(names, pl.Float64()) | {"open_time_ms": pl.Int64()}
-        return pl.DataFrame(schema=types)
+    def _side_by_side(self, frames: Mapping[Series, pl.DataFrame]) -> pl.DataFrame:
+        head, *sources = (
+            frames[series] if series in frames else no_candles(series)
+            for series in (self._head, *self._sources)
+        )
+        return side_by_side(head, sources)
 
 
 def _candles_by_day(frame: pl.DataFrame) -> dict[int, int]:

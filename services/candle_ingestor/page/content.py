@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from candle_ingestor.completeness.runs import INGEST
+from candle_ingestor.completeness.series_report import MonthReport
 from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.series import Series
 
@@ -70,20 +72,7 @@ class PageRun:
     merged_candles: int
     gap_candles: int
     error: str | None = None
-
-
-@dataclass(frozen=True)
-class PageMonth:
-    """A month of a series, in candle lengths.
-
-    `present` and `no_trade` are what `covered` consists of.
-    """
-
-    name: str
-    wanted: int
-    covered: int
-    present: int
-    no_trade: int
+    command: str = INGEST
 
 
 @dataclass(frozen=True)
@@ -105,7 +94,7 @@ class PageSeries:
     covered: int
     candles: int
     no_trade: int
-    months: tuple[PageMonth, ...] = ()
+    months: tuple[MonthReport, ...] = ()
     digits: int | None = None
     tier: str | None = None
 

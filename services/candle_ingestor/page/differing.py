@@ -9,7 +9,6 @@ import polars as pl
 
 from candle_ingestor.merge.by_minute import merge_by_minute
 from candle_ingestor.merge.deviations import Disagreement, Exclusion
-from candle_ingestor.model.candles import PRICE_COLUMNS
 from candle_ingestor.model.intervals import IntervalSet
 from candle_ingestor.model.selection import candles_within
 from candle_ingestor.model.series import Series
@@ -65,16 +64,13 @@ def differing_minutes(
 
 
 def _suspicious(frames: Mapping[str, pl.DataFrame], allowed: float) -> pl.Series:
-    """Open times at which some price of one exchange lies that far above that of another."""
-    candles = pl.concat([frame.select("open_time_ms", *PRICE_COLUMNS) for frame in frames.values()])
-    # No price lies farther from a median than from the farthest other price; the margin is for the
+    """Open times at which the highest price of all exchanges lies that far above the lowest."""
+    candles = pl.concat([frame.select("open_time_ms", "low", "high") for frame in frames.values()])
+    # No price lies farther from a median than the highest from the lowest; the margin is for the
     # rounding of floats.
-    checks = [
-        pl.col(name).max() - pl.col(name).min() > pl.col(name).min() * (allowed * (1 - 1e-9))
-        for name in PRICE_COLUMNS
-    ]
-    found = candles.group_by("open_time_ms").agg(pl.any_horizontal(checks).alias("differs"))
-    return found.filter("differs")["open_time_ms"].sort()
+    is_far = pl.col("high").max() > pl.col("low").min() * (1 + allowed * (1 - 1e-9))
+    found = candles.group_by("open_time_ms").agg(is_far.alias("is_far"))
+    return found.filter("is_far")["open_time_ms"].sort()
 
 
 def _exclusion(told: Exclusion) -> Mark:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -29,6 +29,11 @@ class Column:
 
     heading: str
     is_number: bool = False
+
+
+def columns_of(*headings: str, numbers: Collection[str] = ()) -> list[Column]:
+    """Columns with these headings; those of `numbers` hold numbers."""
+    return [Column(heading, heading in numbers) for heading in headings]
 
 
 def text(value: object) -> Html:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from candle_ingestor.completeness.gap_list import ListedGap
+from candle_ingestor.completeness.gap_list import listed_gaps, urgency
 from candle_ingestor.completeness.runs import figures_of
 from candle_ingestor.completeness.series_report import SeriesReport
 from candle_ingestor.completeness.standing import standing_of
 from candle_ingestor.ledger.ledger import Ledger
-from candle_ingestor.model.series import Series
 from candle_ingestor.page.content import (
     PageFile,
     PageFinding,
     PageGap,
-    PageMonth,
     PageRun,
     PageSeries,
 )
@@ -37,31 +35,32 @@ def page_series(ledger: Ledger, report: SeriesReport, closed_end_ms: int) -> Pag
         covered=figures.covered,
         candles=figures.candles,
         no_trade=figures.no_trade,
-        months=tuple(
-            PageMonth(
-                str(month.month),
-                month.figures.wanted,
-                month.figures.covered,
-                month.figures.candles,
-                month.figures.no_trade,
-            )
-            for month in report.months
-        ),
+        months=report.months,
         digits=standing.price_digits,
         tier=None if report.tier is None else str(report.tier),
     )
 
 
 def page_gaps(
-    gaps: Iterable[ListedGap], reports: Mapping[Series, SeriesReport]
+    ledger: Ledger, reports: Sequence[SeriesReport], *, is_running: bool
 ) -> tuple[PageGap, ...]:
-    """The gaps in their order; the reports say which are but the time since the last run."""
+    """The gaps of the series that are reported, the worst first."""
     fresh = {
-        (series, reported.gap)
-        for series, report in reports.items()
+        (report.series, reported.gap)
+        for report in reports
         for reported in report.gaps
         if reported.is_fresh
     }
+    listed = [
+        one
+        for report in reports
+        for one in listed_gaps(
+            report.series,
+            ledger.record(report.series),
+            [(reported.gap, reported.remedy) for reported in report.gaps],
+            is_running=is_running,
+        )
+    ]
     return tuple(
         PageGap(
             series=one.series,
@@ -75,7 +74,7 @@ def page_gaps(
             last_error=one.past.last_error,
             is_fresh=(one.series, one.gap) in fresh,
         )
-        for one in gaps
+        for one in sorted(listed, key=urgency)
     )
 
 
@@ -108,4 +107,5 @@ def _page_run(report: Mapping[str, Any]) -> PageRun:
         merged_candles=figures["merged_candles"],
         gap_candles=figures["gap_candles"],
         error=figures["error"] or figures["stop_reason"],
+        command=figures["command"],
     )

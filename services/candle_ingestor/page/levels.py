@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from candle_ingestor.model.intervals import Interval, IntervalSet
@@ -28,14 +27,12 @@ class Level:
     spans: IntervalSet
 
 
-def levels_of(
-    timeframe: Timeframe, known: Interval, places: Iterable[Interval], lines: int
-) -> list[Level]:
+def levels_of(timeframe: Timeframe, known: Interval, lines: int) -> list[Level]:
     """The levels of one head, the finest first: its own length, then coarser ones up to days.
 
-    Its own length is for the newest time and for what is near the `places`; hours go back further
-    and days over all that is known. `lines` is how many series the whole page draws: the more there
-    are, the less far back each level goes.
+    Its own length is for the newest time; hours go back further and days over all that is known.
+    `lines` is how many series the whole page draws: the more there are, the less far back each
+    level goes.
     """
     own_ms = timeframe.duration_ms
     share = min(max(_PLANNED_LINES / max(lines, 1), _LEAST), _MOST)
@@ -45,24 +42,22 @@ def levels_of(
         newest[DAY_MS] = _EVERY_DAY
     levels = []
     for length_ms, bars in sorted(newest.items()):
-        whole = _on_grid(known, length_ms)
+        whole = on_grid(known, length_ms)
         from_ms = whole.end_ms - round(bars * share) * length_ms
         # Whole days: a person pans by days.
         from_ms = max(from_ms // DAY_MS * DAY_MS, whole.start_ms)
-        spans = IntervalSet.of(from_ms, whole.end_ms)
-        if length_ms == own_ms:
-            spans = spans | IntervalSet(near(place, own_ms) for place in places)
-        levels.append(Level(length_ms, spans & IntervalSet((whole,))))
+        levels.append(Level(length_ms, IntervalSet.of(from_ms, whole.end_ms)))
     return levels
 
 
 def near(place: Interval, length_ms: int) -> Interval:
     """The place with its margin, on the grid; of a long one only its beginning."""
     end_ms = min(place.end_ms, place.start_ms + 4 * MARGIN_MS)
-    return _on_grid(Interval(place.start_ms - MARGIN_MS, end_ms + MARGIN_MS), length_ms)
+    return on_grid(Interval(place.start_ms - MARGIN_MS, end_ms + MARGIN_MS), length_ms)
 
 
-def _on_grid(interval: Interval, length_ms: int) -> Interval:
+def on_grid(interval: Interval, length_ms: int) -> Interval:
+    """The whole bars that the interval touches."""
     return Interval(
         interval.start_ms // length_ms * length_ms, -(-interval.end_ms // length_ms) * length_ms
     )

@@ -30,11 +30,18 @@ SPREAD_SCALE = 10
 """Spreads are written in tenths of a basis point."""
 
 
+_DIGITS = bytes.maketrans(b"<>&", b",./")
+"""Base 85 of Python's library has three characters that mean something in HTML."""
+
+
 def packed(columns: Sequence[pl.Series]) -> str:
-    """The columns one after the other as base64 of gzip; null is a number of its own."""
+    """The columns one after the other as base 85 of gzip; null is a number of its own.
+
+    Its digits are those of `base64.b85encode`, but for `,` `.` and `/` in place of `<` `>` and `&`.
+    """
     content = b"".join(_planes(column) for column in columns)
     # Without the time of its making: the same candles make the same page.
-    return base64.b64encode(gzip.compress(content, 9, mtime=0)).decode()
+    return base64.b85encode(gzip.compress(content, 9, mtime=0)).translate(_DIGITS).decode()
 
 
 def bar_columns_packed(bars: Bars, digits: int, volume_digits: int) -> list[pl.Series]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from candle_ingestor.model.texts import counted
+from candle_ingestor.completeness.figures import Figures
+from candle_ingestor.model.times import minutes_words
 from candle_ingestor.page.content import PageGap, PageHead, PageRun, PageSeries
 from candle_ingestor.page.elements import (
     Cell,
-    Column,
     Html,
+    columns_of,
     element,
     joined,
     link,
@@ -19,23 +20,15 @@ from candle_ingestor.page.elements import (
 
 MOST_GAPS = 300
 _MOST_FINDINGS = 300
-_MINUTES_PER_HOUR = 60
-_HOURS_PER_DAY = 24
+
+_FIGURES = ("Complete", "Wanted", "Covered", "Candles", "No trade", "Missing")
 
 
 def series_table(heads: tuple[PageHead, ...]) -> Html:
     """Every head and what it is made from: completeness and freshness."""
-    columns = [
-        Column("Series"),
-        Column("Known", is_number=True),
-        Column("Expected", is_number=True),
-        Column("Present", is_number=True),
-        Column("No trade", is_number=True),
-        Column("Missing", is_number=True),
-        Column("First"),
-        Column("Last"),
-        Column("Behind", is_number=True),
-    ]
+    columns = columns_of(
+        "Series", *_FIGURES, "First", "Last", "Behind", numbers=(*_FIGURES, "Behind")
+    )
     rows = [_series_row(head, series) for head in heads for series in (head.status, *head.sources)]
     return table(
         "Completeness and freshness of every series", columns, rows, empty="Nothing is stored yet."
@@ -44,25 +37,9 @@ def series_table(heads: tuple[PageHead, ...]) -> Html:
 
 def months_table(head: PageHead) -> Html:
     """The months of a head and its sources."""
-    columns = [
-        Column("Month"),
-        Column("Series"),
-        Column("Known", is_number=True),
-        Column("Expected", is_number=True),
-        Column("Present", is_number=True),
-        Column("No trade", is_number=True),
-        Column("Missing", is_number=True),
-    ]
+    columns = columns_of("Month", "Series", *_FIGURES, numbers=_FIGURES)
     rows: list[list[Cell]] = [
-        [
-            month.name,
-            series.series.exchange,
-            percent_of(month.covered, month.wanted),
-            month.wanted,
-            month.present,
-            month.no_trade,
-            month.wanted - month.covered,
-        ]
+        [str(month.month), series.series.exchange, *_figures(month.figures)]
         for series in (head.status, *head.sources)
         for month in series.months
     ]
@@ -72,16 +49,17 @@ def months_table(head: PageHead) -> Html:
 def gaps_table(heads: tuple[PageHead, ...]) -> Html:
     """The gaps of all heads, each with what to do."""
     gaps = [gap for head in heads for gap in head.gaps]
-    columns = [
-        Column("Series"),
-        Column("From"),
-        Column("Until"),
-        Column("Candles", is_number=True),
-        Column("Reason"),
-        Column("Status"),
-        Column("Known since"),
-        Column("What to do"),
-    ]
+    columns = columns_of(
+        "Series",
+        "From",
+        "Until",
+        "Candles",
+        "Reason",
+        "Status",
+        "Since",
+        "What to do",
+        numbers=["Candles"],
+    )
     rows: list[list[Cell]] = [
         [
             f"{gap.series.symbol} {gap.series.exchange}",
@@ -108,16 +86,17 @@ def gaps_table(heads: tuple[PageHead, ...]) -> Html:
 
 def findings_table(heads: tuple[PageHead, ...]) -> Html:
     """The findings of the quality watch."""
-    columns = [
-        Column("Symbol"),
-        Column("Exchange"),
-        Column("From"),
-        Column("Until"),
-        Column("Rule"),
-        Column("What was found"),
-        Column("Figures"),
-        Column("Threshold", is_number=True),
-    ]
+    columns = columns_of(
+        "Symbol",
+        "Exchange",
+        "From",
+        "Until",
+        "Rule",
+        "What was found",
+        "Figures",
+        "Threshold",
+        numbers=["Threshold"],
+    )
     if heads and all(head.findings is None for head in heads):
         return element("p", "The quality watch has not looked at these series.", class_="empty")
     found = [(head, finding) for head in heads for finding in head.findings or ()]
@@ -141,13 +120,7 @@ def findings_table(heads: tuple[PageHead, ...]) -> Html:
 
 def marks_table(head: PageHead) -> Html:
     """The minutes at which exchanges differ too much."""
-    columns = [
-        Column("Minute"),
-        Column("Kind"),
-        Column("Exchange"),
-        Column("Off", is_number=True),
-        Column("What happened"),
-    ]
+    columns = columns_of("Minute", "Kind", "Exchange", "Off", "What happened", numbers=["Off"])
     rows: list[list[Cell]] = [
         [minute(each.open_time_ms), each.kind, each.exchange, f"{each.size_pct:.2f} %", each.words]
         for each in head.chart.marks
@@ -162,20 +135,23 @@ def marks_table(head: PageHead) -> Html:
 
 def runs_table(runs: tuple[PageRun, ...]) -> Html:
     """The last runs, newest first."""
-    columns = [
-        Column("Started"),
-        Column("Status"),
-        Column("Took", is_number=True),
-        Column("Requests", is_number=True),
-        Column("Candles", is_number=True),
-        Column("Merged", is_number=True),
-        Column("Left missing", is_number=True),
-        Column("Run"),
-        Column("Error"),
-    ]
+    columns = columns_of(
+        "Started",
+        "Command",
+        "Status",
+        "Took",
+        "Requests",
+        "Candles",
+        "Merged",
+        "Left missing",
+        "Run",
+        "Error",
+        numbers=("Took", "Requests", "Candles", "Merged", "Left missing"),
+    )
     rows: list[list[Cell]] = [
         [
             minute(run.started_ms),
+            run.command,
             run.status,
             None if run.seconds is None else f"{run.seconds:,.1f} s",
             run.requests,
@@ -191,15 +167,17 @@ def runs_table(runs: tuple[PageRun, ...]) -> Html:
 
 
 def behind_words(minutes: int | None) -> str | None:
-    """How far a series is behind: `up to date`, `3 minutes`, `2 h`, `5 days`."""
+    """How far a series is behind: `up to date`, `3 min`, `2 h`, `5 d`; None stays None."""
     if minutes is None:
         return None
-    if minutes <= 0:
-        return "up to date"
-    if minutes < 2 * _MINUTES_PER_HOUR:
-        return counted(minutes, "minute")
-    hours = minutes // _MINUTES_PER_HOUR
-    return f"{hours} h" if hours < 2 * _HOURS_PER_DAY else counted(hours // _HOURS_PER_DAY, "day")
+    return minutes_words(minutes) if minutes > 0 else "up to date"
+
+
+def _figures(of: PageSeries | Figures) -> list[Cell]:
+    """The cells of the columns `_FIGURES`."""
+    missing = of.wanted - of.covered
+    complete = percent_of(of.covered, of.wanted)
+    return [complete, of.wanted, of.covered, of.candles, of.no_trade, missing]
 
 
 def _series_row(head: PageHead, series: PageSeries) -> list[Cell]:
@@ -209,11 +187,7 @@ def _series_row(head: PageHead, series: PageSeries) -> list[Cell]:
         name = joined([text(head.name), Html(" "), element("small", series.tier)])
     return [
         name,
-        percent_of(series.covered, series.wanted),
-        series.wanted,
-        series.candles,
-        series.no_trade,
-        series.wanted - series.covered,
+        *_figures(series),
         minute(series.first_ms),
         minute(series.last_ms),
         behind_words(series.minutes_behind),

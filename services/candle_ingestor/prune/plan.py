@@ -18,9 +18,9 @@ from candle_ingestor.model.intervals import (
 )
 from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.series import Series
-from candle_ingestor.partitions.pruning import files_before
-from candle_ingestor.partitions.writer import PartitionWriter
-from candle_ingestor.settle.exporting import target_of
+from candle_ingestor.partitions.manifest import read_manifest
+from candle_ingestor.partitions.pruning import SeriesFolder, files_before, series_folders
+from candle_ingestor.settle.exporting import targets_of
 from candle_ingestor.settle.state import backfill_key, catch_up_key
 
 
@@ -32,17 +32,19 @@ class SeriesCut:
         until_ms: candles that open before it go; None for all of the series.
         months: those that have something to be removed, ascending.
         candles: how many are stored there.
-        folder: where its partitions are.
+        folders: where its partitions are, in each format.
         files: those that go, and their size.
+        rewritten: those of them that are written anew with what is left of their month.
     """
 
     series: Series
     until_ms: int | None
     months: tuple[Month, ...]
     candles: int
-    folder: Path
+    folders: tuple[SeriesFolder, ...]
     files: tuple[Path, ...]
     size_bytes: int
+    rewritten: tuple[Path, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -63,11 +65,14 @@ class Loss:
         is_derived: whether it is put together from one series, and not merged.
         lost: its candle lengths that cannot be made again from what is left.
         remade: those that are made again.
+        frozen: its complete months below the data root that had some of them. They stay as they
+            were exported (rule E3).
     """
 
     merged: Series
     lost: int
     remade: int
+    frozen: tuple[Month, ...] = ()
     is_derived: bool = False
 
 
@@ -106,11 +111,12 @@ def plan_prune(
     data_root: Path,
     *,
     keeps_serving: bool,
+    restates: bool = False,
 ) -> PrunePlan:
     """What goes of the chosen series: all, or what opens before a time.
 
     With `keeps_serving` an exchange's series stays that a merged series is made from which is not
-    chosen.
+    chosen. With `restates` complete months of what stays are exported again.
 
     Raises:
         StoreError: if the store cannot be read.
@@ -120,14 +126,14 @@ def plan_prune(
     staying = {series for series, _ in serving}
     going = [series for series in chosen if series not in staying]
     if before_ms is not None:
-        going += [s for s in _nothing_left(ledger, going, before_ms) if s not in going]
+        going += _nothing_left(ledger, going, before_ms)
     going.sort(key=lambda series: (series.symbol, series.timeframe, series.is_merged, series))
     cuts = tuple(_cut(ledger, series, before_ms, data_root) for series in going)
     return PrunePlan(
         before_ms,
         cuts,
         tuple(serving),
-        tuple(_losses(ledger, cuts)),
+        tuple(_losses(ledger, cuts, None if restates else data_root)),
         _state_keys(ledger, going) if before_ms is None else (),
         _imported_files(ledger, cuts),
         _other_targets(ledger, going, data_root),
@@ -162,11 +168,22 @@ def _cut(ledger: Ledger, series: Series, before_ms: int | None, data_root: Path)
         else:
             end_ms = min(month.interval.end_ms, until_ms)
             candles += ledger.candles(series, Interval(month.start_ms, end_ms)).height
-    folder = PartitionWriter(data_root).folder_of(series)
+    folders = series_folders(data_root, series)
     cut_ms = None if before_ms is None else until_ms
-    files = files_before(folder, cut_ms)
-    size_bytes = sum(path.stat().st_size for path in files)
-    return SeriesCut(series, cut_ms, tuple(months), candles, folder, tuple(files), size_bytes)
+    found = [item for each in folders for item in files_before(*each, cut_ms).items()]
+    size_bytes = sum(path.stat().st_size for _, path in found)
+    left = months_of(ledger.record(series).covered & IntervalSet.of(until_ms, END_OF_TIME_MS))
+    rewritten = [path for month, path in found if month in left]
+    return SeriesCut(
+        series,
+        cut_ms,
+        tuple(months),
+        candles,
+        folders,
+        tuple(path for _, path in found),
+        size_bytes,
+        tuple(rewritten),
+    )
 
 
 def _months(ledger: Ledger, series: Series, until_ms: int) -> list[Month]:
@@ -208,7 +225,7 @@ def _nothing_left(ledger: Ledger, going: Collection[Series], before_ms: int) -> 
     return [*found, *_nothing_left(ledger, [*going, *found], before_ms)]
 
 
-def _losses(ledger: Ledger, cuts: Iterable[SeriesCut]) -> list[Loss]:
+def _losses(ledger: Ledger, cuts: Iterable[SeriesCut], frozen_below: Path | None) -> list[Loss]:
     spans = {cut.series: cut.span for cut in cuts}
     losses = []
     for merged in sorted({each for one in spans for each in ledger.dependents(one)} - spans.keys()):
@@ -225,10 +242,25 @@ def _losses(ledger: Ledger, cuts: Iterable[SeriesCut]) -> list[Loss]:
                 merged,
                 lost.duration_ms // length_ms,
                 remade.duration_ms // length_ms,
+                _complete_months(frozen_below, merged, lost | touched),
                 is_derived=ledger.record(merged).derivation is not None,
             )
         )
     return losses
+
+
+def _complete_months(
+    data_root: Path | None, series: Series, span: IntervalSet
+) -> tuple[Month, ...]:
+    if data_root is None or not span:
+        return ()
+    touched = set(months_of(span))
+    found = set()
+    for folder, layout in series_folders(data_root, series):
+        manifest = read_manifest(folder, layout)
+        if manifest is not None and manifest.series == series:
+            found |= {month for month, entry in manifest.months.items() if entry.complete}
+    return tuple(sorted(found & touched))
 
 
 def _lost(ledger: Ledger, merged: Series, spans: Mapping[Series, IntervalSet]) -> IntervalSet:
@@ -266,4 +298,4 @@ def _imported_files(ledger: Ledger, cuts: Collection[SeriesCut]) -> tuple[Import
 
 def _other_targets(ledger: Ledger, going: Collection[Series], data_root: Path) -> tuple[str, ...]:
     targets = {target for series in going for target in ledger.record(series).exports.backlog}
-    return tuple(sorted(targets - {target_of(data_root)}))
+    return tuple(sorted(targets - targets_of(data_root)))

@@ -17,6 +17,9 @@ _LEAST_COMPARED = 3
 _DAYS_OF_USUAL = 28
 _DAYS_NEEDED = 7
 
+VOLUME_SHARES = {"log_small": 0.25, "log_volume": 0.5, "log_large": 0.75}
+VOLUME_COLUMNS = tuple(VOLUME_SHARES)
+
 HOURS_COLUMNS: dict[str, pl.DataType] = {
     "start_ms": pl.Int64(),
     "known": pl.UInt32(),
@@ -24,7 +27,7 @@ HOURS_COLUMNS: dict[str, pl.DataType] = {
     "deviation": pl.Float64(),
     "distance": pl.Float64(),
     "compared": pl.UInt32(),
-    "log_volume": pl.Float64(),
+    **dict.fromkeys(VOLUME_COLUMNS, pl.Float64()),
     "jump": pl.Float64(),
 }
 
@@ -38,8 +41,9 @@ class Hours:
         sides: by series, a row an hour without a hole, ascending: `start_ms`; `known` and `traded`,
             how many candle lengths are so; `deviation`, the median of how far its closes are above
             the reference in bps, and `distance`, the same without sign, null where fewer than
-            three were `compared`; `log_volume`, the median logarithm of the volumes that are not 0;
-            `jump`, the longest way in bps from one close to the next.
+            three were `compared`; `log_small`, `log_volume` and `log_large`, the quartiles of the
+            logarithms of the volumes that are not 0; `jump`, the longest way in bps from one close
+            to the next.
     """
 
     length_ms: int
@@ -71,7 +75,7 @@ def hours_of(panel: Panel, span: Interval) -> dict[Series, pl.DataFrame]:
         found[series] = (
             within.with_columns(
                 deviation=pl.when("traded").then(deviation),
-                log_volume=pl.when("traded").then(pl.col("volume").log()),
+                log_of_volume=pl.when("traded").then(pl.col("volume").log()),
             )
             .group_by(
                 (pl.col("open_time_ms") // length_ms * length_ms).alias("start_ms"),
@@ -83,7 +87,10 @@ def hours_of(panel: Panel, span: Interval) -> dict[Series, pl.DataFrame]:
                 pl.col("deviation").median(),
                 pl.col("deviation").abs().median().alias("distance"),
                 pl.col("deviation").count().alias("compared"),
-                pl.col("log_volume").median(),
+                *(
+                    pl.col("log_of_volume").quantile(share, "linear").alias(name)
+                    for name, share in VOLUME_SHARES.items()
+                ),
                 pl.col("jump").max(),
             )
             .with_columns(

@@ -9,6 +9,7 @@ from candle_ingestor.model.quality_rules import QualityRule
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.timeframe import HOUR_MS
 from candle_ingestor.quality.findings import Found
+from candle_ingestor.quality.moves_apart import WAVERS
 
 CAUSES = (QualityRule.FLAT_FEED, QualityRule.DOUBLED_HOURS, QualityRule.SHIFTED_HOURS)
 """What makes prices of another time, and with them offsets."""
@@ -19,7 +20,8 @@ def without_consequences(found: Sequence[Found]) -> list[Found]:
     """The findings without offsets that last as long as prices of another time, and shifts that
     are repetitions."""
     repeated = _spans(found, (QualityRule.FLAT_FEED, QualityRule.DOUBLED_HOURS))
-    displaced = _spans(found, CAUSES)
+    # What only wavers need not be off for hours, and an offset that begins wavers once.
+    displaced = _spans([one for one in found if WAVERS not in one.figures], CAUSES)
     causes = {QualityRule.PRICE_OFFSET: displaced, QualityRule.SHIFTED_HOURS: repeated}
     return [
         one

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -78,6 +78,14 @@ def make_panel(
             _number(traded, others).alias("others"),
         )
     return Panel(timeframe, span, told_from_ms, compared)
+
+
+def middle_price(sides: Sequence[pl.DataFrame]) -> pl.Series:
+    """Row by row the median price of one side or more."""
+    if len(sides) == 1:
+        return sides[0]["price"]
+    frame = pl.DataFrame([each["price"].alias(str(place)) for place, each in enumerate(sides)])
+    return frame.select(pl.concat_list(pl.all()).list.median()).to_series()
 
 
 def _side(times: pl.Series, frame: pl.DataFrame, known: IntervalSet) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import polars as pl
 
@@ -10,12 +10,11 @@ from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.quality_rules import QualityRule
 from candle_ingestor.model.timeframe import HOUR_MS
 from candle_ingestor.quality.findings import Found
-from candle_ingestor.quality.panel import Panel
+from candle_ingestor.quality.moves_apart import HOURS_AWAY, moves_apart
+from candle_ingestor.quality.panel import Panel, middle_price
 from candle_ingestor.quality.robust import largest_at_ends, median_of, runs_of
 from candle_ingestor.quality.tuning import Tuning
 
-_HOURS_AWAY = tuple(hours for hours in range(-14, 15) if hours)
-"""As far as time zones lie from UTC."""
 _PIECES_AN_HOUR = 2
 _LEAST_PIECES = 3
 _LEAST_COMPARED = 10
@@ -27,6 +26,12 @@ _TIMES_STEADIER = 1.5
 
 
 def shifted_hours(panel: Panel, tuning: Tuning) -> Iterator[Found]:
+    """Prices of another hour, told by how far they are from the others' or by how they move."""
+    yield from far_hours(panel, tuning)
+    yield from moves_apart(panel, tuning)
+
+
+def far_hours(panel: Panel, tuning: Tuning) -> Iterator[Found]:
     """Pieces of half an hour in a row that are far from the others' prices at the same time.
 
     They are near to what these were another whole number of hours before or after, the same for
@@ -48,8 +53,8 @@ def shifted_hours(panel: Panel, tuning: Tuning) -> Iterator[Found]:
         # Few series are far from the others for so long, and only these are moved about.
         if not runs_of(is_far, _LEAST_PIECES, 1):
             continue
-        theirs = _middle_price(panel.others(series))
-        for hours_late in _HOURS_AWAY:
+        theirs = middle_price(panel.others(series))
+        for hours_late in HOURS_AWAY:
             rows = hours_late * HOUR_MS // panel.timeframe.duration_ms
             moved = _by_piece(side, theirs.shift(rows), piece_ms)
             then = moved["distance"]
@@ -96,10 +101,3 @@ def _by_piece(side: pl.DataFrame, reference: pl.Series, piece_ms: int) -> pl.Dat
             pl.col("jump").max(),
         )
     )
-
-
-def _middle_price(sides: Sequence[pl.DataFrame]) -> pl.Series:
-    if len(sides) == 1:
-        return sides[0]["price"]
-    frame = pl.DataFrame([each["price"].alias(str(place)) for place, each in enumerate(sides)])
-    return frame.select(pl.concat_list(pl.all()).list.median()).to_series()

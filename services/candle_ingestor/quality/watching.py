@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -34,6 +34,11 @@ class Market:
 
     series: tuple[Series, ...]
     merged: Series | None = None
+
+    @property
+    def heads(self) -> tuple[Series, ...]:
+        """What stands for its symbol: the merged series, else each of the series."""
+        return self.series if self.merged is None else (self.merged,)
 
 
 @dataclass(frozen=True)
@@ -70,57 +75,110 @@ def markets_of(ledger: Ledger, heads: Sequence[Series]) -> list[Market]:
     return [each for each in (*markets, *(Market(tuple(s)) for s in alone.values())) if each.series]
 
 
+class MarketWatch:
+    """Watches one market while its candles pass by month after month, whoever reads them.
+
+    What has a point in the span asked for is told; None is all there is. Up to four weeks before it
+    are looked at, too, to learn what is usual. No more than a month of candles and a week are kept.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        market: Market,
+        asked: Interval | None = None,
+        tuning: Tuning = DEFAULT_TUNING,
+    ) -> None:
+        self.market = market
+        self._ledger = ledger
+        self._asked = asked
+        known = {
+            series: ledger.record(series).covered - ledger.record(series).provisional
+            for series in market.series
+        }
+        covered = [each for each in known.values() if each]
+        start_ms = min((each.start_ms for each in covered), default=0)
+        end_ms = max((each.end_ms for each in covered), default=0)
+        first_ms = start_ms
+        if asked is not None:
+            first_ms = max(start_ms, asked.start_ms)
+            start_ms = max(start_ms, asked.start_ms - _LEARNT_FROM_MS)
+            end_ms = min(end_ms, asked.end_ms)
+        span = IntervalSet.of(start_ms, end_ms)
+        self._known = {series: each & span for series, each in known.items()}
+        self._told = Interval(first_ms, end_ms)
+        # Whole days, since what is usual is told by the hour and by the day.
+        self._read = Interval(start_ms // DAY_MS * DAY_MS, -(-end_ms // DAY_MS) * DAY_MS)
+        self._watch = QualityWatch(market.series[0].timeframe, tuning)
+        self._candles = dict.fromkeys(market.series, 0)
+        self._before: Mapping[Series, pl.DataFrame] = {}
+
+    @property
+    def months(self) -> list[Interval]:
+        """What is to be looked at: months, and parts of months, ascending and without a hole."""
+        return list(_months_within(self._read))
+
+    def look_at(self, month: Interval, frames: Mapping[Series, pl.DataFrame]) -> None:
+        """Looks at the next of the months; `month` may be longer, up to the whole calendar month.
+
+        `frames` has the candles of each series of the market in it, ascending.
+        """
+        start_ms = max(month.start_ms, self._read.start_ms)
+        end_ms = min(month.end_ms, self._read.end_ms)
+        if start_ms >= end_ms:
+            return
+        lead_in_ms = max(self._read.start_ms, start_ms - _LEAD_IN_MS)
+        told = pl.col("open_time_ms").is_between(*self._told, closed="left")
+        with_lead_in = {}
+        for series in self.market.series:
+            frame = frames[series]
+            self._candles[series] += frame.filter(told).height
+            if series in self._before:
+                tail = self._before[series].filter(pl.col("open_time_ms") >= lead_in_ms)
+                frame = pl.concat([tail, frame])
+            with_lead_in[series] = frame
+        timeframe, span = self.market.series[0].timeframe, Interval(lead_in_ms, end_ms)
+        self._watch.look_at(make_panel(timeframe, span, start_ms, with_lead_in, self._known))
+        is_last = end_ms == self._read.end_ms
+        self._before = {} if is_last else {each: frames[each] for each in self.market.series}
+
+    def read(self, looked_at: Callable[[], None] = lambda: None) -> Watched:
+        """Reads the months by itself, and tells what it found; `looked_at` hears of each of them.
+
+        Raises:
+            StoreError: if the store cannot be read.
+        """
+        store, all_series = self._ledger.store, self.market.series
+        for month, following in zip_longest(self.months, self.months[1:]):
+            frames = {series: store.read_candles(series, month) for series in all_series}
+            if following is not None:
+                store.read_ahead([(series, following) for series in all_series])
+            self.look_at(month, frames)
+            looked_at()
+        return self.watched()
+
+    def watched(self) -> Watched:
+        """What was found in what was looked at.
+
+        Raises:
+            StoreError: if the store cannot be read, which says what was merged of a finding.
+        """
+        asked = self._asked
+        found = [
+            one for one in self._watch.findings() if asked is None or _share_a_point(one, asked)
+        ]
+        return Watched(tuple(_told(self._ledger, self.market, one) for one in found), self._candles)
+
+
 def watch_market(
     ledger: Ledger, market: Market, asked: Interval | None, tuning: Tuning = DEFAULT_TUNING
 ) -> Watched:
     """The findings of a market that have a point in the span asked for; None is all there is.
 
-    Up to four weeks before the span are read, too, to learn what is usual. No more than a month of
-    candles and a week are in memory.
-
     Raises:
         StoreError: if the store cannot be read.
     """
-    known = {
-        series: ledger.record(series).covered - ledger.record(series).provisional
-        for series in market.series
-    }
-    timeframe = market.series[0].timeframe
-    covered = [each for each in known.values() if each]
-    candles = dict.fromkeys(market.series, 0)
-    if not covered:
-        return Watched((), candles)
-    start_ms = min(each.start_ms for each in covered)
-    end_ms = max(each.end_ms for each in covered)
-    first_ms = start_ms
-    if asked is not None:
-        first_ms = max(start_ms, asked.start_ms)
-        start_ms = max(start_ms, asked.start_ms - _LEARNT_FROM_MS)
-        end_ms = min(end_ms, asked.end_ms)
-    known = {series: each & IntervalSet.of(start_ms, end_ms) for series, each in known.items()}
-    # Whole days, since what is usual is told by the hour and by the day.
-    read = Interval(start_ms // DAY_MS * DAY_MS, -(-end_ms // DAY_MS) * DAY_MS)
-    watch = QualityWatch(timeframe, tuning)
-    before: Mapping[Series, pl.DataFrame] = {}
-    months = list(_months_within(read))
-    for month, following in zip_longest(months, months[1:]):
-        lead_in_ms = max(read.start_ms, month.start_ms - _LEAD_IN_MS)
-        frames = {}
-        for series in market.series:
-            frame = ledger.store.read_candles(series, month)
-            inside = pl.col("open_time_ms").is_between(first_ms, end_ms, closed="left")
-            candles[series] += frame.filter(inside).height
-            if series in before:
-                tail = before[series].filter(pl.col("open_time_ms") >= lead_in_ms)
-                frame = pl.concat([tail, frame])
-            frames[series] = frame
-        if following is not None:
-            ledger.store.read_ahead([(series, following) for series in market.series])
-        span = Interval(lead_in_ms, month.end_ms)
-        watch.look_at(make_panel(timeframe, span, month.start_ms, frames, known))
-        before = frames
-    found = [one for one in watch.findings() if asked is None or _share_a_point(one, asked)]
-    return Watched(tuple(_told(ledger, market, one) for one in found), candles)
+    return MarketWatch(ledger, market, asked, tuning).read()
 
 
 def _months_within(span: Interval) -> Iterator[Interval]:

@@ -8,6 +8,7 @@ from candle_ingestor.model.quality_rules import QualityRule
 from candle_ingestor.model.texts import counted
 from candle_ingestor.model.timeframe import HOUR_MS, MINUTES_PER_HOUR
 from candle_ingestor.quality.findings import Found
+from candle_ingestor.quality.moves_apart import WAVERS
 
 
 def words_of(found: Found) -> str:
@@ -16,20 +17,19 @@ def words_of(found: Found) -> str:
 
 
 def _outage(found: Found) -> str:
-    return (
-        f"It shows no candle for {_minutes(found.value)}, while the others traded "
-        f"{counted(round(found.figures['candles_of_others']), 'candle')}. Its longest silences "
-        f"usually last {_minutes(found.figures['usual_minutes'])}; suspected from "
-        f"{_minutes(found.threshold)} on."
-    )
+    return _still(found, "It shows no candle for", "Its longest silences usually last", "suspected")
 
 
 def _flat(found: Found) -> str:
+    what = "Its price stands still for"
+    return _still(found, what, "The longest of such times usually last", "told")
+
+
+def _still(found: Found, what: str, usual: str, told: str) -> str:
     return (
-        f"Its price stands still for {_minutes(found.value)}, while the others traded "
-        f"{counted(round(found.figures['candles_of_others']), 'candle')}. The longest of such "
-        f"times usually last {_minutes(found.figures['usual_minutes'])}; told from "
-        f"{_minutes(found.threshold)} on."
+        f"{what} {_minutes(found.value)}, while the others traded "
+        f"{counted(round(found.figures['candles_of_others']), 'candle')}. {usual} "
+        f"{_minutes(found.figures['usual_minutes'])}; {told} from {_minutes(found.threshold)} on."
     )
 
 
@@ -51,12 +51,25 @@ def _doubled(found: Found) -> str:
 
 
 def _shifted(found: Found) -> str:
-    hours = round(found.figures["hours_late"])
+    figures = found.figures
+    hours = round(figures["hours_late"])
     when = f"{counted(abs(hours), 'hour')} {'earlier' if hours > 0 else 'later'}"
+    now = _bps(found.value)
+    if WAVERS in figures:
+        then = _bps(figures[WAVERS])
+        told = (
+            f"Its distance from the others' prices wavers by {now}, and from theirs {when} by "
+            f"{then}"
+        )
+    else:
+        then = _bps(figures["distance_then_bps"])
+        told = (
+            f"Its prices are {now} from those of the others at the same time, and {then} from "
+            f"theirs {when}"
+        )
     return (
-        f"Its prices are {_bps(found.value)} from those of the others at the same time, and "
-        f"{_bps(found.figures['distance_then_bps'])} from theirs {when}: its candles seem to stand "
-        f"too {'late' if hours > 0 else 'early'}. Told from {_bps(found.threshold)} on."
+        f"{told}: its candles seem to stand too {'late' if hours > 0 else 'early'}. Told from "
+        f"{_bps(found.threshold)} on."
     )
 
 
@@ -80,11 +93,12 @@ def _volume(found: Found) -> str:
 
 
 def _week(found: Found) -> str:
-    much = "more" if found.value > 0 else "fewer"
+    often = "more" if found.value > 0 else "less"
     return (
-        f"For {_hours(found)} it trades in {abs(found.value):.0f} of a hundred candle lengths "
-        f"{much} than at this time of other weeks, beside what the others do. Told from "
-        f"{found.threshold:.0f} on."
+        f"For {_hours(found)} it trades {_number(found.value)} times {often} often than at this "
+        "time of other weeks, beside what the others do. It usually changes by less than "
+        f"{_number(found.figures['usual_times'])} times; told from {_number(found.threshold)} "
+        "times on."
     )
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Self
-
 from candle_ingestor.ledger.ledger import Ledger
-from candle_ingestor.model.gaps import Gap, GapReason, Reasons, explain
+from candle_ingestor.model.gaps import Gap, GapReason, Reasons, explain, joined
 from candle_ingestor.model.grid import on_grid
-from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet, covered_at_least
+from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
 from candle_ingestor.model.series import Series
-from candle_ingestor.model.series_record import MergeBasis, Merging, SeriesRecord
+from candle_ingestor.model.series_record import Merging, SeriesRecord
 from candle_ingestor.model.timeframe import DAY_MS
 from candle_ingestor.settle.outcome import TickerOutcome
 from candle_ingestor.settle.ticker import Ticker
+from candle_ingestor.settle.unmerged import unmerged
 
 GONE_AFTER_MS = 30 * DAY_MS
 """A halted market looks delisted, and comes back."""
@@ -31,7 +30,7 @@ def account_for(ledger: Ledger, ticker: Ticker, wanted: Interval, outcome: Ticke
     """Puts what is known of the merged series, and the gaps in what is wanted, into its outcome."""
     length_ms = ticker.merged.timeframe.duration_ms
     missing = IntervalSet((wanted,)) - ledger.record(ticker.merged).covered
-    outcome.gaps = explain(missing, merged_reasons(ledger, ticker, missing))
+    outcome.gaps = merged_gaps(ledger, ticker, missing)
     outcome.wanted_candles = wanted.duration_ms // length_ms
     outcome.covered_candles = outcome.wanted_candles - missing.duration_ms // length_ms
 
@@ -51,12 +50,12 @@ def wanted_of(record: SeriesRecord, closed_end_ms: int) -> Interval:
 def gaps_of(ledger: Ledger, series: Series, wanted: Interval) -> list[Gap]:
     """Every wanted and uncovered interval of any series with its reason, ascending."""
     record = ledger.record(series)
-    if not record.sources:
-        return source_gaps(ledger, series, wanted)
     missing = IntervalSet((wanted,)) - record.covered
-    if not missing:
-        return []
-    return explain(missing, reasons_of(ledger, series, missing))
+    if record.merging is not None:
+        return merged_gaps(ledger, Ticker(series, record.merging.basis), missing)
+    if record.derivation is not None:
+        return explain(missing, reasons_of(ledger, series, missing))
+    return source_gaps(ledger, series, wanted)
 
 
 def reasons_of(ledger: Ledger, series: Series, missing: IntervalSet) -> Reasons:
@@ -89,69 +88,24 @@ def source_gaps(ledger: Ledger, source: Series, wanted: Interval) -> list[Gap]:
 def merged_reasons(
     ledger: Ledger, ticker: Ticker, missing: IntervalSet
 ) -> dict[GapReason, IntervalSet]:
-    """Why minutes are not merged; the intervals of the reasons are disjoint.
+    """Why minutes are not merged; the intervals of the reasons are disjoint."""
+    by_reason: dict[GapReason, list[Interval]] = {}
+    for interval, reason in merged_gaps(ledger, ticker, missing):
+        by_reason.setdefault(reason, []).append(interval)
+    return {reason: IntervalSet(intervals) for reason, intervals in by_reason.items()}
 
-    What the exchanges that cover a minute lack to the minimum decides. Others that were not asked
-    yet may make it up: `not_fetched`, also where enough are there and the run ended before it
-    merged them. So may others of which an answer failed, or else others of which a row was
-    rejected: their reason. Where all that can come is too little it is `below_minimum`, but for
-    time of which no exchange has anything: `not_listed_yet`, or `beyond_reach`.
+
+def merged_gaps(ledger: Ledger, ticker: Ticker, missing: IntervalSet) -> list[Gap]:
+    """Every point of `missing` as the fewest gaps of the merged series, ascending.
+
+    Each has the reason that `unmerged` tells by the basis that makes its minutes.
     """
     merging = ledger.record(ticker.merged).merging or Merging(ticker.basis)
-    reasons: dict[GapReason, IntervalSet] = {}
+    found: list[Gap] = []
     for basis, part in merging.parts(missing):
-        for reason, intervals in _basis_reasons(ledger, basis, part).items():
-            reasons[reason] = reasons.get(reason, EMPTY) | intervals
-    return {reason: intervals for reason, intervals in reasons.items() if intervals}
-
-
-def _basis_reasons(
-    ledger: Ledger, basis: MergeBasis, part: IntervalSet
-) -> dict[GapReason, IntervalSet]:
-    prospects = [_Prospects.of(ledger.record(source), part) for source in basis.sources]
-    reasons: dict[GapReason, IntervalSet] = {}
-    unexplained = part
-    for reason, may_come in (
-        (GapReason.NOT_FETCHED, [each.unless_failed for each in prospects]),
-        (GapReason.FETCH_FAILED, [each.unless_rejected for each in prospects]),
-        (GapReason.REJECTED, [each.at_best for each in prospects]),
-    ):
-        reasons[reason] = unexplained & covered_at_least(may_come, basis.rules.min_exchanges)
-        unexplained = unexplained - reasons[reason]
-    unlisted = [each.not_listed_yet for each in prospects]
-    nowhere = [each.not_listed_yet | each.beyond_reach for each in prospects]
-    for reason, final in ((GapReason.NOT_LISTED_YET, unlisted), (GapReason.BEYOND_REACH, nowhere)):
-        reasons[reason] = unexplained & covered_at_least(final, max(len(final), 1))
-        unexplained = unexplained - reasons[reason]
-    reasons[GapReason.BELOW_MINIMUM] = unexplained
-    return reasons
-
-
-class _Prospects(NamedTuple):
-    """What of a part a source covers or may yet cover, and what it never will."""
-
-    unless_failed: IntervalSet
-    unless_rejected: IntervalSet
-    at_best: IntervalSet
-    not_listed_yet: IntervalSet
-    beyond_reach: IntervalSet
-
-    @classmethod
-    def of(cls, record: SeriesRecord, part: IntervalSet) -> Self:
-        covered = record.covered & part
-        found = {reason: span & part for reason, span in record.coverage.reasons.items()}
-        failed = found.get(GapReason.FETCH_FAILED, EMPTY)
-        rejected = found.get(GapReason.REJECTED, EMPTY)
-        # Nothing more can be asked of a market that its exchange lists no longer.
-        is_delisted = record.listing.is_delisted
-        at_best = covered if is_delisted else covered | record.fillable(part)
-        return cls(
-            (at_best - failed - rejected) | covered,
-            (at_best - rejected) | covered,
-            at_best,
-            found.get(GapReason.NOT_LISTED_YET, EMPTY),
-            found.get(GapReason.BEYOND_REACH, EMPTY),
-        )
+        records = [ledger.record(source) for source in basis.sources]
+        found += unmerged(records, basis.rules.min_exchanges, part)
+    return joined(sorted(found)) if merging.former else found
 
 
 def unsettled(ledger: Ledger, series: Series, span: IntervalSet, now_ms: int) -> IntervalSet:

@@ -9,6 +9,7 @@ from typing import Any
 
 from candle_ingestor.model.candle_counts import CandleCounts
 from candle_ingestor.model.derivation import Derivation
+from candle_ingestor.model.exports import Exports
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, IntervalSet
 from candle_ingestor.model.merge_rules import MergeRules
@@ -17,7 +18,6 @@ from candle_ingestor.model.origins import Origin
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import (
     Coverage,
-    Exports,
     Listing,
     MergeBasis,
     Merging,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from candle_ingestor.model.exports import Exports
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import IntervalSet
 from candle_ingestor.model.series import Series
-from candle_ingestor.model.series_record import Coverage, Exports, SeriesRecord
+from candle_ingestor.model.series_record import Coverage, SeriesRecord
 from candle_ingestor.stores.record_fields import Fields
 
 _TRUSTED_REASONS = frozenset(GapReason) - {GapReason.NOT_LISTED_YET, GapReason.BELOW_MINIMUM}

@@ -1,9 +1,9 @@
-"""What one archive file says of its series, judged row by row before any of it is believed (M8)."""
+"""What one archive file says of its series, put together from its judged blocks (M8)."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -12,14 +12,16 @@ import polars as pl
 from candle_ingestor.archives.containers import CandleFile
 from candle_ingestor.archives.described import Described
 from candle_ingestor.archives.errors import ArchiveError
-from candle_ingestor.archives.reader import read_rows
-from candle_ingestor.archives.rows import Line
-from candle_ingestor.exchanges.rows import RawRows
+from candle_ingestor.ingest.sources.archive_blocks import (
+    ArchiveBlock,
+    Around,
+    BadRow,
+    judged_blocks,
+)
 from candle_ingestor.ingest.sources.archive_spacing import Spacing
-from candle_ingestor.ingest.sources.sift import SiftedRows, sift
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
 from candle_ingestor.model.selection import candles_within
-from candle_ingestor.model.texts import counted, quoted
+from candle_ingestor.model.texts import counted
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.model.times import minute_text
 
@@ -29,22 +31,6 @@ MOST_CANDLES_HELD = 1_000_000
 """About 50 MB. A file of more is read twice: to be judged, and to be stored."""
 
 MOST_BAD_ROWS_TOLD = 20
-
-
-_Loose = tuple[tuple[int | None, int | None], ...]
-_NOT_LOOSE: _Loose = ()
-
-
-@dataclass(frozen=True)
-class BadRow:
-    """A row that is no candle, or not one of its file."""
-
-    line: int
-    why: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"line {self.line:,}: {self.why}: {quoted(self.text, 100)}"
 
 
 @dataclass(frozen=True)
@@ -85,7 +71,7 @@ class ArchiveContent:
     bad_row_count: int
     rejected: IntervalSet
     _spans: tuple[Interval | None, ...]
-    _blocks: tuple[_Block, ...] | None
+    _blocks: tuple[ArchiveBlock, ...] | None
 
     @property
     def answered(self) -> IntervalSet:
@@ -98,9 +84,9 @@ class ArchiveContent:
         Raises:
             ArchiveError: if it has to be read again, and that fails or shows something else.
         """
-        again = self._blocks is None
-        closed_end_ms = self.covers.end_ms
-        blocks = _read(self.file, self.described, closed_end_ms) if again else self._blocks or ()
+        blocks: Iterable[ArchiveBlock] | None = self._blocks
+        if blocks is None:
+            blocks = judged_blocks(self.file, self.described, self.covers.end_ms)
         number = 0
         for number, block in enumerate(blocks, start=1):
             span = self._spans[number - 1] if number <= len(self._spans) else None
@@ -115,20 +101,6 @@ class ArchiveContent:
 
     def _changed(self) -> ArchiveError:
         return ArchiveError("it changed while it was read; import it again when it is whole")
-
-
-@dataclass(frozen=True)
-class _Block:
-    """One block of a file. `loose` are spans that rows without a place of their own leave open:
-
-    from the candle before to the candle after, None where that is in another block.
-    """
-
-    candles: pl.DataFrame
-    bad_rows: tuple[BadRow, ...]
-    rejected: IntervalSet
-    loose: _Loose
-    size_bytes: int
 
 
 @dataclass
@@ -161,9 +133,9 @@ def judge_archive(
     totals = _Totals()
     spacing = Spacing(timeframe, is_doubted=described.is_told)
     ranges: list[Interval | None] = []
-    loose: list[tuple[Interval, tuple[int | None, int | None]]] = []
-    held: list[_Block] | None = []
-    for block in _read(file, described, closed_end_ms):
+    loose: list[tuple[Interval, Around]] = []
+    held: list[ArchiveBlock] | None = []
+    for block in judged_blocks(file, described, closed_end_ms):
         on_read(block.size_bytes)
         totals.rows += block.candles.height
         totals.bad_row_count += len(block.bad_rows)
@@ -222,66 +194,8 @@ def log_bad_rows(content: ArchiveContent) -> None:
         log.warning("%s: and %s", content.file.path, counted(more, "more bad row"))
 
 
-def _read(file: CandleFile, described: Described, closed_end_ms: int) -> Iterator[_Block]:
-    timeframe = described.series.timeframe
-    for block in read_rows(file, described.layout):
-        sifted = sift(block.rows, timeframe)
-        bad = [BadRow(row.raw.number, row.why, row.raw.text) for row in sifted.rejected]
-        candles = sifted.candles
-        if described.span is not None:
-            candles, strangers = _within_named_span(block.rows, candles, described.span)
-            bad = sorted([*bad, *strangers], key=lambda row: row.line)
-        closed = candles
-        if not candles.is_empty() and candles["open_time_ms"][-1] >= closed_end_ms:
-            closed = candles.filter(pl.col("open_time_ms") < closed_end_ms)
-        rejected, loose = sifted.rejected_minutes, _NOT_LOOSE
-        if sifted.has_unplaceable:
-            silences, loose = _loose(block.rows, sifted, timeframe)
-            rejected = rejected | silences
-        yield _Block(closed, tuple(bad), rejected, loose, block.size_bytes)
-
-
-def _within_named_span(
-    rows: RawRows, candles: pl.DataFrame, span: Interval
-) -> tuple[pl.DataFrame, list[BadRow]]:
-    times = candles["open_time_ms"]
-    if candles.is_empty() or (times[0] >= span.start_ms and times[-1] < span.end_ms):
-        return candles, []
-    why = (
-        f"it is not of {minute_text(span.start_ms)} to {minute_text(span.end_ms)}, which the "
-        "file's name states"
-    )
-    inside = candles_within(candles, IntervalSet((span,)))
-    outside = candles.filter(~pl.col("open_time_ms").is_in(inside["open_time_ms"].implode()))
-    found = rows.frame.with_row_index("row").join(outside, on="open_time_ms", how="semi")["row"]
-    lines: list[Line] = [rows.raw[row] for row in found]
-    return inside, [BadRow(line.number, why, line.text) for line in lines]
-
-
-def _loose(rows: RawRows, sifted: SiftedRows, timeframe: Timeframe) -> tuple[IntervalSet, _Loose]:
-    """For each row that may stand for any minute, the candles before and after it.
-
-    Where rows stand in no order, a place tells nothing: it may be of any silence between candles,
-    which come first, and of those at the block's edges.
-    """
-    good = sifted.candles["open_time_ms"].implode()
-    time = pl.col("open_time_ms")
-    around = rows.frame.select(
-        pl.when(time.is_in(good)).then(time).alias("candle"),
-        is_loose=time.is_null() | (time % timeframe.duration_ms != 0),
-    ).with_columns(before=pl.col("candle").forward_fill(), after=pl.col("candle").backward_fill())
-    placed = around["candle"].drop_nulls()
-    if placed.is_sorted() or placed.is_sorted(descending=True):
-        loose = around.filter("is_loose").select("before", "after").unique()
-        return EMPTY, tuple(loose.iter_rows())
-    length_ms = timeframe.duration_ms
-    neighbours = pairwise(sifted.candles["open_time_ms"])
-    silences = ((one + length_ms, other) for one, other in neighbours if other - one > length_ms)
-    return IntervalSet(silences), ((None, None),)
-
-
 def _loose_span(
-    around: tuple[int | None, int | None],
+    around: Around,
     own: Interval,
     known: list[Interval],
     covers: Interval,

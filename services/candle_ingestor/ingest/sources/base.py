@@ -10,7 +10,8 @@ import polars as pl
 
 from candle_ingestor.exchanges.errors import ExchangeError
 from candle_ingestor.exchanges.session import RequestCounts
-from candle_ingestor.model.gaps import Reasons
+from candle_ingestor.model.candles import no_candles
+from candle_ingestor.model.gaps import GapReason, Reasons
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
 from candle_ingestor.model.origins import Origin
 from candle_ingestor.model.series import Series
@@ -67,6 +68,20 @@ class Page:
     failure: ExchangeError | None = None
     listing: Listing | None = None
     origin: Origin = Origin.ENDPOINT
+
+
+def failed_page(
+    series: Series, done: Interval, error: ExchangeError, origin: Origin = Origin.ENDPOINT
+) -> Page:
+    """The page of a piece that was not answered; all of it stays open (rule C2)."""
+    return Page(
+        done,
+        no_candles(series),
+        EMPTY,
+        reasons={GapReason.FETCH_FAILED: IntervalSet((done,))},
+        failure=error,
+        origin=origin,
+    )
 
 
 class CandleSource(Protocol):

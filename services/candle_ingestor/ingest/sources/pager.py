@@ -11,7 +11,7 @@ from candle_ingestor.exchanges.errors import (
     MalformedAnswerError,
     RunEndedError,
 )
-from candle_ingestor.ingest.sources.base import Known, Page
+from candle_ingestor.ingest.sources.base import Known, Page, failed_page
 from candle_ingestor.ingest.sources.heard import Heard, PageAsk, joined
 from candle_ingestor.ingest.sources.hearing import Hearing
 from candle_ingestor.ingest.sources.judge import (
@@ -69,9 +69,9 @@ class Pager:
                 except RunEndedError:
                     return
                 except ExchangeRefusedError as error:
-                    page = self._failed(wanted, error)
+                    page = failed_page(self._hearing.series, wanted, error)
                 except ExchangeError as error:
-                    page = self._failed(Interval(next_ms, ask.end_ms), error)
+                    page = failed_page(self._hearing.series, Interval(next_ms, ask.end_ms), error)
             candles = page.candles
             if not candles.is_empty():
                 overlap_ms = int(candles["open_time_ms"][-1])
@@ -80,15 +80,6 @@ class Pager:
             next_ms = page.done.end_ms
             if page.done.duration_ms > 0:
                 yield replace(page, listing=self._hearing.memory.take_listing_news())
-
-    def _failed(self, done: Interval, error: ExchangeError) -> Page:
-        return Page(
-            done,
-            no_candles(self._hearing.series),
-            EMPTY,
-            reasons={GapReason.FETCH_FAILED: IntervalSet((done,))},
-            failure=error,
-        )
 
     def _without_asking(self, wanted: Interval) -> Page | None:
         """The page of time that is known to be out of reach, or before the listing."""

@@ -14,7 +14,7 @@ from candle_ingestor.exchanges.errors import (
     RunEndedError,
 )
 from candle_ingestor.exchanges.trades import NS_PER_MS
-from candle_ingestor.ingest.sources.base import Known, Page
+from candle_ingestor.ingest.sources.base import Known, Page, failed_page
 from candle_ingestor.ingest.sources.judge import asked_again_from_ms
 from candle_ingestor.ingest.sources.pager import PageRules
 from candle_ingestor.ingest.sources.trade_candles import (
@@ -25,7 +25,6 @@ from candle_ingestor.ingest.sources.trade_candles import (
 )
 from candle_ingestor.ingest.sources.trade_hearing import SilentMarketError, TradeHearing
 from candle_ingestor.ingest.sources.trade_reader import TradePage, TradeReader
-from candle_ingestor.model.candles import no_candles
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
 from candle_ingestor.model.origins import Origin
@@ -83,12 +82,14 @@ class TradePager:
             except RunEndedError:
                 return
             except (ExchangeRefusedError, SilentMarketError) as error:
-                yield self._failed(Interval(next_ms, interval.end_ms), error)
+                yield failed_page(
+                    self._hearing.series, Interval(next_ms, interval.end_ms), error, Origin.TRADES
+                )
                 return
             except ExchangeError as error:
                 failed_end_ms = self._timeframe.ceil_ms(next_ms + self._page_ms)
                 done = Interval(next_ms, min(failed_end_ms, interval.end_ms))
-                yield self._failed(done, error)
+                yield failed_page(self._hearing.series, done, error, Origin.TRADES)
                 next_ms = done.end_ms
 
     async def _reading(self, wanted: Interval) -> AsyncGenerator[Page]:
@@ -159,16 +160,6 @@ class TradePager:
             silent_ms = int(made["open_time_ms"][-1]) + length_ms
         recent_ms = asked_again_from_ms(self._timeframe, read_ms, self._page_ms)
         return not_final | IntervalSet.of(max(silent_ms, recent_ms), done.end_ms)
-
-    def _failed(self, done: Interval, error: ExchangeError) -> Page:
-        return Page(
-            done,
-            no_candles(self._hearing.series),
-            EMPTY,
-            reasons={GapReason.FETCH_FAILED: IntervalSet((done,))},
-            failure=error,
-            origin=Origin.TRADES,
-        )
 
     def _lengths_of(self, spans: IntervalSet) -> IntervalSet:
         floor_ms, ceil_ms = self._timeframe.floor_ms, self._timeframe.ceil_ms

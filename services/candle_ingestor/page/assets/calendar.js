@@ -1,4 +1,4 @@
-// A square a day, a column a week, a row of weeks a year: how much of each day is known.
+// A square a day, a column a week, a row of weeks a year: how much of each day is covered.
 
 const DAY = 86400;
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -51,12 +51,12 @@ class Calendar {
       weeks.append(label);
     }
     const first = this.days.start / DAY;
-    const known = new Set(days);
+    const told = new Set(days);
     const nextYear = Date.UTC(year + 1, 0, 1) / 1000 / DAY;
     for (let day = newYear; day < nextYear; day++) {
       const i = day - first;
-      const cell = made("i", { className: `cell ${known.has(i) ? this.shade(i) : "outside"}` });
-      if (known.has(i)) cell.dataset.day = i;
+      const cell = made("i", { className: `cell ${told.has(i) ? this.shade(i) : "outside"}` });
+      if (told.has(i)) cell.dataset.day = i;
       cell.style.gridColumn = Math.floor((day - firstMonday) / 7) + 1;
       cell.style.gridRow = ((day + 3) % 7) + 2;
       weeks.append(cell);
@@ -84,7 +84,7 @@ class Calendar {
     const candles = `${this.candles[i].toLocaleString("en")} candles`;
     if (!this.wanted[i]) return `${day}: not wanted, ${candles}`;
     const missing = this.wanted[i] - this.covered[i];
-    const known = Math.floor((10000 * this.covered[i]) / this.wanted[i]) / 100;
+    const complete = Math.floor((10000 * this.covered[i]) / this.wanted[i]) / 100;
     const noTrade = Math.max(this.covered[i] - this.candles[i], 0).toLocaleString("en");
     const reasons = new Set(
       this.gaps
@@ -92,7 +92,7 @@ class Calendar {
         .map(([, , reason]) => reason),
     );
     const why = missing && reasons.size ? ` (${[...reasons].join(", ")})` : "";
-    return `${day}: ${known} % known, ${candles}, ${noTrade} without a trade, ${missing.toLocaleString("en")} missing${why}`;
+    return `${day}: ${complete} % complete, ${candles}, ${noTrade} without a trade, ${missing.toLocaleString("en")} missing${why}`;
   }
 
   tell(i) {

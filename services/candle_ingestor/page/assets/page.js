@@ -1,6 +1,8 @@
 // Brings the parts of the page together.
 
 const MOST_ROWS = 500;
+const TIP_MARGIN_PX = 8;
+const TIP_AWAY_PX = 16;
 const LENGTHS = [
   [86400, "day"],
   [3600, "hour"],
@@ -235,13 +237,22 @@ class PageView {
     const here = this.chart.at(param);
     const tip = byId("tip");
     byId("readout").textContent = here ? this.readout(here) : "";
-    const lines = here ? this.told(here) : [];
+    const lines = here && param.sourceEvent ? this.told(here) : [];
     tip.hidden = !lines.length;
     if (!lines.length) return;
     tip.replaceChildren(...lines.map((line) => made("div", {}, ...wordsOf(line))));
-    const room = byId("chart").clientWidth - tip.offsetWidth - 8;
-    tip.style.left = `${Math.max(Math.min(param.point.x + 16, room), 4)}px`;
-    tip.style.top = `${param.point.y + 20}px`;
+    this.placeTip(tip, param.sourceEvent);
+  }
+
+  /** Puts the tip beside the pointer, within the window: above it where there is no room below. */
+  placeTip(tip, { clientX, clientY }) {
+    const { clientWidth, clientHeight } = document.documentElement;
+    const room = clientWidth - tip.offsetWidth - TIP_MARGIN_PX;
+    const below = clientY + TIP_AWAY_PX;
+    const isRoomBelow = below + tip.offsetHeight + TIP_MARGIN_PX <= clientHeight;
+    const top = isRoomBelow ? below : clientY - TIP_AWAY_PX - tip.offsetHeight;
+    tip.style.left = `${Math.max(Math.min(clientX + TIP_AWAY_PX, room), TIP_MARGIN_PX)}px`;
+    tip.style.top = `${Math.max(top, TIP_MARGIN_PX)}px`;
   }
 
   readout({ time, bars, row }) {

@@ -2,10 +2,27 @@
 
 const NOTHING = 0xffffffff;
 
+const DIGITS =
+  "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%/()*+-;,=.?@^_`{|}~";
+const VALUES = new Uint8Array(128);
+[...DIGITS].forEach((digit, value) => (VALUES[digit.charCodeAt(0)] = value));
+
+/** Bytes out of base 85: five digits are four bytes, and the last few digits one byte less. */
+function bytesOf(text) {
+  const bytes = new DataView(new ArrayBuffer(Math.ceil(text.length / 5) * 4));
+  for (let group = 0; 5 * group < text.length; group++) {
+    let number = 0;
+    for (let i = 5 * group; i < 5 * group + 5; i++) {
+      number = number * 85 + (i < text.length ? VALUES[text.charCodeAt(i)] : 84);
+    }
+    bytes.setUint32(4 * group, number);
+  }
+  return new Uint8Array(bytes.buffer, 0, Math.floor((text.length * 4) / 5));
+}
+
 /** The bytes of a block of the page. */
 async function unpack(name) {
-  const text = document.getElementById(name).textContent;
-  const zipped = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  const zipped = bytesOf(document.getElementById(name).textContent);
   const stream = new Blob([zipped]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }

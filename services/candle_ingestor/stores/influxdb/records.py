@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from candle_ingestor.model.candle_counts import CandleCounts
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, IntervalSet
 from candle_ingestor.model.months import Month
 from candle_ingestor.model.series import Series
-from candle_ingestor.model.series_record import Coverage, Exports, SeriesRecord
+from candle_ingestor.model.series_record import SeriesRecord
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.stores.influxdb.lines import CANDLE_COVERAGE, point_line, tag_text
@@ -95,46 +94,19 @@ def kept_records(rows: pl.DataFrame) -> dict[Series, KeptRecord]:
 def without_expired(record: SeriesRecord, horizon_ms: int) -> SeriesRecord:
     """The record without what it says of the time before, whose candles the bucket drops."""
     kept = IntervalSet.of(horizon_ms, LAST_NS // 1_000_000)
-    coverage, merging, exports = record.coverage, record.merging, record.exports
-    if merging is not None:
-        former = ((basis, made & kept) for basis, made in merging.former)
-        merging = replace(
-            merging,
-            former=tuple((basis, made) for basis, made in former if made),
-            stale=merging.stale & kept,
-        )
-    backlog = {
-        target: {
-            month: first_ms
-            for month, first_ms in lacking.items()
-            if month.interval.end_ms > horizon_ms
-        }
-        for target, lacking in exports.backlog.items()
-    }
+    cut = Month.of(horizon_ms)
+    counts = record.counts.without_before(horizon_ms)
+    if record.countable & IntervalSet.of(cut.start_ms, horizon_ms):
+        counts = counts.without({cut})
     return replace(
         record,
-        coverage=Coverage(
-            coverage.covered & kept,
-            coverage.provisional & kept,
-            coverage.reasons,
-            {origin: intervals & kept for origin, intervals in coverage.origins.items()},
-        ),
-        merging=merging,
+        coverage=replace(record.coverage.within(kept), reasons=record.coverage.reasons),
+        merging=None if record.merging is None else record.merging.within(kept),
         derivation=None if record.derivation is None else record.derivation.within(kept),
-        exports=Exports(backlog, exports.digits),
-        counts=_counts_since(record.counts, horizon_ms, record.countable),
+        exports=record.exports.without_before(horizon_ms),
+        counts=counts,
         gap_notes=record.gap_notes.within(kept),
     )
-
-
-def _counts_since(counts: CandleCounts, horizon_ms: int, countable: IntervalSet) -> CandleCounts:
-    cut = Month.of(horizon_ms)
-    kept = CandleCounts(
-        {month: candles for month, candles in counts.by_month.items() if month >= cut},
-        frozenset(month for month in counts.unknown if month >= cut),
-    )
-    is_cut = bool(countable & IntervalSet.of(cut.start_ms, horizon_ms))
-    return kept.without({cut}) if is_cut else kept
 
 
 def _series(exchange: str, pair: str, timeframe: str) -> Series:

@@ -39,6 +39,8 @@ def run_line(report: Mapping[str, Any]) -> str:
     text = TextInParts.cut(encode_run(report))
     fields: dict[str, int | float | str] = {
         "run_id": str(report["run_id"]),
+        # A report of an earlier version is of the one command that left one.
+        "command": str(report.get("command") or "ingest"),
         **figures(report),
         "report_digest": text.digest,
         "report_parts": len(text.parts),
@@ -81,6 +83,8 @@ def figures(report: Mapping[str, Any]) -> dict[str, int | float]:
     tickers: list[Mapping[str, Any]] = report.get("tickers") or []
     sources = [s for ticker in tickers for s in (ticker.get("exchanges") or {}).values()]
     counts = {name: sum(int(s.get(name) or 0) for s in sources) for name in _SOURCE_COUNTS}
+    # Of other commands than ingest a report has the sum.
+    counts["candles"] += int(report.get("candles") or 0)
     return {
         "seconds": float(report.get("seconds") or 0),
         "tickers": len(tickers),

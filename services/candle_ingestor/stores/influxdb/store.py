@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -12,23 +11,19 @@ from candle_ingestor.model.imported_file import ImportedFile
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import NOTHING_KNOWN, SeriesRecord
-from candle_ingestor.stores.base import SeriesChange, StoreRefusedError
+from candle_ingestor.stores.base import SeriesChange
 from candle_ingestor.stores.changes import check_changes
 from candle_ingestor.stores.influxdb import candles as table
 from candle_ingestor.stores.influxdb import checks, imported_files, queries
-from candle_ingestor.stores.influxdb.answers import all_columns, parse_answer
+from candle_ingestor.stores.influxdb.answers import all_columns
+from candle_ingestor.stores.influxdb.bucket import EPOCH_NS, StoreBucket
 from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
 from candle_ingestor.stores.influxdb.counting import count_within
-from candle_ingestor.stores.influxdb.errors import no_bucket
-from candle_ingestor.stores.influxdb.http import Bucket, InfluxDbHttp
+from candle_ingestor.stores.influxdb.http import InfluxDbHttp
 from candle_ingestor.stores.influxdb.lines import (
     CANDLE_COVERAGE,
     IMPORTED_FILES,
     INGESTION_RUNS,
-    PROCESSING_STATE,
-    batches,
-    point_line,
-    tag_text,
 )
 from candle_ingestor.stores.influxdb.patience import Patience
 from candle_ingestor.stores.influxdb.records import (
@@ -44,12 +39,8 @@ from candle_ingestor.stores.influxdb.runs import (
     run_reports,
     run_time_ns,
 )
-from candle_ingestor.stores.influxdb.torn import TornReadError, read_untorn
-from candle_ingestor.stores.record_fields import RecordError
-
-EPOCH_NS = 0
-FAR_FUTURE_NS = 7_258_118_400_000_000_000
-"""Times of records that are not of a time: 1970, and 2200 where retention would drop 1970."""
+from candle_ingestor.stores.influxdb.state import ProcessingState
+from candle_ingestor.stores.influxdb.torn import read_untorn
 
 
 class InfluxDbStore:
@@ -78,12 +69,11 @@ class InfluxDbStore:
         """
         self._patience = patience or Patience()
         self._http = InfluxDbHttp(connection, self._patience)
-        self._create_bucket = create_bucket
-        self._bucket: Bucket | None = None
+        self._bucket = StoreBucket(self._http, may_create=create_bucket)
+        self._state = ProcessingState(self._http, self._bucket)
         self._now_ms = now_ms
         self._record_times_ns: dict[Series, int] | None = None
         self._keeps_from_ms: int | None = None
-        self._state_times_ns: dict[str, dict[str, int]] = {}
 
     @property
     def is_local(self) -> bool:
@@ -103,10 +93,8 @@ class InfluxDbStore:
         Leaves nothing behind but, if asked for, a new bucket.
         """
         checks.check_version(self._http)
-        self._bucket = self._http.find_bucket()
-        if self._bucket is None and self._create_bucket:
-            self._make_bucket()
-        checks.check_access(self._http, self._timeless_ns())
+        self._bucket.look_up()
+        checks.check_access(self._http, self._bucket.timeless_ns)
 
     def require_retention(self, earliest_ms: int, now_ms: int) -> None:
         """Proves that the bucket keeps candles from `earliest_ms` on, before any is fetched.
@@ -114,7 +102,7 @@ class InfluxDbStore:
         Raises:
             StoreRefusedError: if the bucket would drop them without a word.
         """
-        retention_ms = self._found_bucket().retention_ms
+        retention_ms = self._bucket.retention_ms
         checks.check_retention(self._http.connection, retention_ms, earliest_ms, now_ms)
 
     def replace(self, changes: Sequence[SeriesChange]) -> None:
@@ -145,7 +133,7 @@ class InfluxDbStore:
         Raises:
             StoreRefusedError: if another program wrote points among them.
         """
-        with self._naming_damage():
+        with self._bucket.naming_damage():
             return table.read_candles(self._http, series, interval, self._patience.sleep)
 
     def read_ahead(self, wanted: Sequence[tuple[Series, Interval]]) -> None:
@@ -159,7 +147,7 @@ class InfluxDbStore:
         Raises:
             StoreRefusedError: if another program wrote points among them.
         """
-        with self._naming_damage():
+        with self._bucket.naming_damage():
             return table.read_newest(self._http, series, since_ms, self._patience.sleep)
 
     def last_open_ms(self, series: Series, before_ms: int) -> int | None:
@@ -180,12 +168,13 @@ class InfluxDbStore:
         What the bucket has dropped by now is not covered.
         """
         statement = queries.records_query()
-        with self._naming_damage():
+        with self._bucket.naming_damage():
             kept = read_untorn(
-                lambda: kept_records(self._rows(statement, RECORD_COLUMNS)), self._patience.sleep
+                lambda: kept_records(self._bucket.rows(statement, RECORD_COLUMNS)),
+                self._patience.sleep,
             )
         self._record_times_ns = {series: one.time_ns for series, one in kept.items()}
-        retention_ms = None if self._now_ms is None else self._found_bucket().retention_ms
+        retention_ms = None if self._now_ms is None else self._bucket.retention_ms
         if retention_ms is None or self._now_ms is None:
             return {series: one.record for series, one in kept.items()}
         horizon_ms = self._now_ms() - retention_ms
@@ -211,43 +200,15 @@ class InfluxDbStore:
 
     def read_state(self, service_identifier: str) -> dict[str, int]:
         """`last_processed_timestamp_ms` by key (rule C3), the newest of each."""
-        columns = {"time": pl.Int64(), "key": pl.String(), "value": pl.Int64()}
-        rows = self._rows(queries.state_query(service_identifier), columns)
-        if any(column.null_count() for column in rows):
-            raise self._refused(f"processing_state of {service_identifier!r} lacks a value")
-        times_ns, keys, values = (rows[name].to_list() for name in columns)
-        names = [tag_text(key) for key in keys]
-        self._state_times_ns[service_identifier] = dict(zip(names, times_ns, strict=True))
-        return dict(zip(names, values, strict=True))
+        return self._state.read(service_identifier)
 
     def write_state(self, service_identifier: str, state: Mapping[str, int]) -> None:
         """Inserts or replaces these keys; others stay."""
-        if not state:
-            return
-        if service_identifier not in self._state_times_ns:
-            self.read_state(service_identifier)
-        known_ns = self._state_times_ns[service_identifier]
-        timeless_ns = self._timeless_ns()
-        times_ns = {key: max(known_ns.get(key, EPOCH_NS), timeless_ns) for key in state}
-        lines = [
-            point_line(
-                PROCESSING_STATE,
-                {"service_identifier": service_identifier, "key": key},
-                {"last_processed_timestamp_ms": value},
-                times_ns[key],
-            )
-            for key, value in state.items()
-        ]
-        self._write([line] for line in lines)
-        known_ns |= times_ns
+        self._state.write(service_identifier, state)
 
     def remove_state(self, service_identifier: str, keys: Collection[str]) -> None:
         """Removes these keys, where they are there."""
-        for key in keys:
-            tags = {"service_identifier": service_identifier, "key": key}
-            predicate = queries.delete_predicate(PROCESSING_STATE, tags)
-            self._http.delete(predicate, queries.FIRST_NS, queries.LAST_NS)
-            self._state_times_ns.get(service_identifier, {}).pop(key, None)
+        self._state.remove(service_identifier, keys)
 
     def write_run(self, report: Mapping[str, Any]) -> None:
         """Keeps a run report, JSON values with `run_id`, `started_ms` and `status` among them.
@@ -258,8 +219,8 @@ class InfluxDbStore:
         line = run_line(report)
         time_ns = run_time_ns(report)
         columns = {"run_id": pl.String(), "status": pl.String()}
-        rows = self._rows(queries.statuses_query(time_ns), columns)
-        self._write([[line]])
+        rows = self._bucket.rows(queries.statuses_query(time_ns), columns)
+        self._bucket.write([[line]])
         for status in other_statuses(rows, report):
             predicate = queries.delete_predicate(INGESTION_RUNS, {"status": status})
             self._http.delete(predicate, time_ns, time_ns)
@@ -269,7 +230,7 @@ class InfluxDbStore:
         if newest < 1:
             return []
         statement = queries.runs_query(newest)
-        with self._naming_damage():
+        with self._bucket.naming_damage():
             return read_untorn(
                 lambda: run_reports(self._http.query(statement, all_columns)),
                 self._patience.sleep,
@@ -278,14 +239,14 @@ class InfluxDbStore:
     def read_imported_files(self) -> list[ImportedFile]:
         """The record of every file that was imported, by path and series."""
         statement = queries.imported_files_query(imported_files.COLUMNS)
-        with self._naming_damage():
-            return imported_files.of_rows(self._rows(statement, imported_files.COLUMNS))
+        with self._bucket.naming_damage():
+            return imported_files.of_rows(self._bucket.rows(statement, imported_files.COLUMNS))
 
     def write_imported_files(self, files: Sequence[ImportedFile]) -> None:
         """Keeps these records, each in place of the one of the same path and series."""
         if files:
-            timeless_ns = self._timeless_ns()
-            self._write([imported_files.line_of(file, timeless_ns)] for file in files)
+            timeless_ns = self._bucket.timeless_ns
+            self._bucket.write([imported_files.line_of(file, timeless_ns)] for file in files)
 
     def remove_imported_files(self, files: Sequence[ImportedFile]) -> None:
         """Removes the records of these paths and series, where they are there."""
@@ -303,48 +264,9 @@ class InfluxDbStore:
         if self._record_times_ns is None:
             self.read_records()
         known_ns = self._record_times_ns or {}
-        timeless_ns = self._timeless_ns()
+        timeless_ns = self._bucket.timeless_ns
         times_ns = {one: max(known_ns.get(one, EPOCH_NS), timeless_ns) for one in records}
-        self._write(record_lines(one, record, times_ns[one]) for one, record in records.items())
+        self._bucket.write(
+            record_lines(one, record, times_ns[one]) for one, record in records.items()
+        )
         self._record_times_ns = known_ns | times_ns
-
-    def _rows(self, statement: str, columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
-        return self._http.query(statement, lambda body: parse_answer(body, columns))
-
-    def _write(self, groups: Iterable[list[str]]) -> None:
-        for lines in batches(groups):
-            self._http.write(pl.Series(lines), "ns")
-
-    def _make_bucket(self) -> None:
-        try:
-            self._http.create_bucket()
-        except StoreRefusedError:
-            # Another run, started at the same moment, may have made it.
-            if self._http.find_bucket() is None:
-                raise
-
-    def _found_bucket(self) -> Bucket:
-        if self._bucket is None:
-            self._bucket = self._http.find_bucket()
-            if self._bucket is None:
-                raise no_bucket(self._http.connection)
-        return self._bucket
-
-    def _timeless_ns(self) -> int:
-        """The time of a record that is not of a time, and that the bucket keeps."""
-        return EPOCH_NS if self._found_bucket().retention_ms is None else FAR_FUTURE_NS
-
-    @contextmanager
-    def _naming_damage(self) -> Iterator[None]:
-        """What cannot be read is a refusal that names the server and what to do."""
-        try:
-            yield
-        except TornReadError as error:
-            raise self._refused(
-                f"{error}; delete these points, or restore the bucket from a backup"
-            ) from error
-        except RecordError as error:
-            raise self._refused(str(error)) from error
-
-    def _refused(self, message: str) -> StoreRefusedError:
-        return StoreRefusedError(f"{self.description}: {message}")

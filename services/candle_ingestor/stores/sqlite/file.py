@@ -41,7 +41,8 @@ class SqliteFile:
 
     @property
     def exists(self) -> bool:
-        return self._connection is not None or self._path.exists()
+        """Whether it holds a store; a file without a byte holds none yet."""
+        return self._connection is not None or self.size_bytes > 0
 
     @property
     def size_bytes(self) -> int:
@@ -50,7 +51,7 @@ class SqliteFile:
 
     @contextmanager
     def reading(self) -> Iterator[apsw.Connection | None]:
-        """One view of what is stored, or None where there is no file yet; reading makes none."""
+        """One view of what is stored, or None where there is no store yet; reading makes none."""
         with self._translating_errors():
             if not self.exists:
                 yield None

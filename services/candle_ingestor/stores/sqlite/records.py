@@ -143,7 +143,7 @@ def _intervals_of(connection: apsw.Connection, series_id: int | None = None) -> 
     )
     found: dict[int, dict[str, _Intervals]] = {}
     for (owner, kind), group in groupby(rows, key=itemgetter(0, 1)):
-        found.setdefault(owner, {})[kind] = tuple((start, end) for _, _, start, end in group)
+        found.setdefault(owner, {})[kind] = tuple(map(itemgetter(2, 3), group))
     return dict(found)
 
 

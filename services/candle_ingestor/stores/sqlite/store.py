@@ -32,10 +32,11 @@ from candle_ingestor.stores.sqlite.records import RecordRows
 class SqliteStore:
     """A Store in one file, made with its folder by the first write.
 
-    A file that is not there yet is an empty store, and reading it makes none. Calls may come from
-    any thread and run one after the other; other processes may read at any time and are never
-    waited for. Another process that writes is waited for up to `busy_timeout_seconds`, then
-    StoreUnavailableError is raised. SQLite knows no signed zero: -0.0 is read back as 0.0.
+    A file that is not there yet, or has no byte, is an empty store, and reading it makes none.
+    Calls may come from any thread and run one after the other; other processes may read at any
+    time and are never waited for. Another process that writes is waited for up to
+    `busy_timeout_seconds`, then StoreUnavailableError is raised. SQLite knows no signed zero: -0.0
+    is read back as 0.0.
     """
 
     def __init__(self, path: Path | str, *, busy_timeout_seconds: float = 10.0) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -182,6 +183,29 @@ def test_a_candle_of_a_part_is_marked_and_made_whole_later(ledger: Ledger) -> No
     assert volumes(ledger, HOUR) == {0: 120.0}
     assert record_partial(ledger, HOUR) == EMPTY
     assert unsettled(ledger, HOUR, span(0, 60), ms(100)) == EMPTY
+
+
+def test_the_manifest_names_the_time_of_candles_of_a_part(ledger: Ledger, tmp_path: Path) -> None:
+    keep_flat(ledger, KRAKEN, 0, 45)
+    keep_flat(ledger, KRAKEN, 60, 120)
+    resample(ledger, HOUR, min_coverage_pct=50.0)
+    assert march_of(ledger, tmp_path)["partial"] == [
+        {"start": "2024-03-01T00:00:00Z", "end": "2024-03-01T01:00:00Z"}
+    ]
+    keep_flat(ledger, KRAKEN, 45, 60)
+    resample(ledger)
+    assert "partial" not in march_of(ledger, tmp_path)
+
+
+def march_of(ledger: Ledger, data_root: Path) -> dict[str, object]:
+    """What the manifest says of the first hours of March 2024, exported now."""
+    settling = settling_of(ledger, ONE, closed_end_ms=ms(120))
+    export = ExportConfig(True, data_root, False, 2, 8, False)
+    settling.rules = replace(settling.rules, exports=export)
+    settling.export()
+    manifest = json.loads((data_root / "aggregated/BTCUSD_1h/manifest.json").read_text())
+    month: dict[str, object] = manifest["months"]["2024-03"]
+    return month
 
 
 def test_no_part_is_made_of_time_that_is_not_over(ledger: Ledger) -> None:

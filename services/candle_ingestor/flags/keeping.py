@@ -54,7 +54,7 @@ RESAMPLING = names_of(
         "derived_min_coverage_pct",
         100,
         "How much of a coarser candle's time must be known. A candle of less than all of its time "
-        "is marked as partial in the store.",
+        "is marked as partial in the store and in the manifest.",
         lower_bound=0,
         upper_bound=100,
     ),

@@ -44,6 +44,7 @@ class MonthEntry:
         known_until_ms: up to where rows and gaps tell of the month; None where its writer did not
             say.
         gaps: its wanted time outside coverage, ascending.
+        partial: the time of candles that are made of a part of it, ascending.
     """
 
     rows: int
@@ -53,6 +54,7 @@ class MonthEntry:
     complete: bool
     known_until_ms: int | None
     gaps: tuple[Gap, ...]
+    partial: tuple[Interval, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -145,15 +147,13 @@ def _entry_to_json(layout: Layout, month: Month, entry: MonthEntry) -> dict[str,
         "sha256": entry.sha256,
         "complete": entry.complete,
         "known_until": iso_text_if(entry.known_until_ms),
-        "gaps": [
-            {
-                "start": iso_text(gap.interval.start_ms),
-                "end": iso_text(gap.interval.end_ms),
-                "reason": gap.reason.value,
-            }
-            for gap in entry.gaps
-        ],
+        "gaps": [{**_span_to_json(gap.interval), "reason": gap.reason.value} for gap in entry.gaps],
+        **({"partial": [_span_to_json(each) for each in entry.partial]} if entry.partial else {}),
     }
+
+
+def _span_to_json(interval: Interval) -> dict[str, str]:
+    return {"start": iso_text(interval.start_ms), "end": iso_text(interval.end_ms)}
 
 
 def _from_json(layout: Layout, values: Mapping[str, Any]) -> Manifest:
@@ -192,12 +192,16 @@ def _month_entry(layout: Layout, text: str, values: Mapping[str, Any]) -> MonthE
         complete=complete,
         known_until_ms=known_until_ms,
         gaps=tuple(_gap(gap) for gap in _of_type(values, "gaps", list)),
+        partial=tuple(_span(each) for each in values.get("partial", ())),
     )
 
 
 def _gap(values: Mapping[str, Any]) -> Gap:
-    interval = Interval(parse_timestamp(values["start"]), parse_timestamp(values["end"]))
-    return Gap(interval, GapReason(values["reason"]))
+    return Gap(_span(values), GapReason(values["reason"]))
+
+
+def _span(values: Mapping[str, Any]) -> Interval:
+    return Interval(parse_timestamp(values["start"]), parse_timestamp(values["end"]))
 
 
 def _digits(values: Mapping[str, Any], name: str) -> int:

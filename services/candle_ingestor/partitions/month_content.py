@@ -97,6 +97,7 @@ class MonthMaker:
             complete=facts.complete and not self._begins_unsettled(facts.span.start_ms),
             known_until_ms=facts.known_until_ms,
             gaps=facts.gaps,
+            partial=facts.partial,
         )
         return MonthContent(entry, made.content, is_on_disk=made.content == on_disk)
 

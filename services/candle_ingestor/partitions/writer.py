@@ -11,7 +11,7 @@ from pathlib import Path
 from candle_ingestor.model.decimals import MOST_DIGITS
 from candle_ingestor.model.export_forms import Fill
 from candle_ingestor.model.gaps import Reasons
-from candle_ingestor.model.intervals import IntervalSet
+from candle_ingestor.model.intervals import EMPTY, IntervalSet
 from candle_ingestor.model.months import Month
 from candle_ingestor.model.series import Series
 from candle_ingestor.partitions.errors import PartitionError
@@ -102,6 +102,7 @@ class PartitionWriter:
         fill: Fill = Fill.NONE,
         restate: bool = False,
         left_until_ms: int = 0,
+        partial: IntervalSet = EMPTY,
     ) -> ExportResult:
         """Makes the files of these months and of the stale ones, and the manifest, tell what is
         known of the series.
@@ -128,6 +129,7 @@ class PartitionWriter:
                 months that begin there are left for later.
             fill: what stands for covered minutes without trade.
             left_until_ms: months that end until then and have no coverage stay as they are.
+            partial: covered time whose candles are made of a part of it.
             unsettled: minutes that keep a month from being complete (rule E3): provisional ones in
                 the series or in what it is made from, and gaps of its sources that a later run
                 could fill.
@@ -145,7 +147,7 @@ class PartitionWriter:
         told = tellable_months(manifest, coverage, closed_end_ms)
         left = {month for month in told if _is_left(month, left_until_ms, coverage)}
         tellable = {*told, *unfinished} - (left - unfinished)
-        facts = facts_of(tellable, series, coverage, reasons, closed_end_ms, unsettled)
+        facts = facts_of(tellable, series, coverage, reasons, closed_end_ms, unsettled, partial)
         subject = FileSubject(series, digits, fill)
         maker = MonthMaker(self._format, subject, read, coverage, unsettled)
         replacing = _Replacing(folder, self._format, manifest, note)

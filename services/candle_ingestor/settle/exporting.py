@@ -13,7 +13,7 @@ from candle_ingestor.config import ExportConfig
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.export_forms import ExportFormat, Fill
 from candle_ingestor.model.gaps import Reasons
-from candle_ingestor.model.intervals import Interval, IntervalSet
+from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
 from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import SeriesRecord
@@ -155,6 +155,7 @@ class Exporter:
             fill=fill,
             restate=self._config.restate,
             left_until_ms=record.pruned_until_ms or 0,
+            partial=EMPTY if record.derivation is None else record.derivation.partial,
         )
         self._on_months(left)
         exports = record.exports.with_exported(target, digits, result.undone)

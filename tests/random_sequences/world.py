@@ -231,6 +231,7 @@ class World:
             "export_exchange_candles": step.exports_exchanges,
             "restate": step.restates,
             "markets_cache_hours": 0.0,
+            "derived_timeframes": list(self.sequence.derived),
         }
         if step.command == "prune":
             flags |= {"before": step.before, "yes": True}

@@ -143,6 +143,17 @@ def test_only_what_changed_minutes_touch_is_made_again(ledger: Ledger) -> None:
     assert stored(ledger.store, QUARTER)["high"].to_list()[4] == 100.0
 
 
+def test_what_other_rules_of_merging_are_to_make_again_is_not_covered_until_then(
+    ledger: Ledger,
+) -> None:
+    keep(ledger, KRAKEN, span(0, 60), dict.fromkeys(range(60), 10.0), provisional=span(58, 60))
+    resample(ledger, QUARTER, HOUR)
+    settling_of(ledger, ticker_of(BITSTAMP, KRAKEN, minimum=1)).adopt({})
+    assert ledger.record(MERGED).covered == span(0, 58)
+    assert ledger.record(QUARTER).covered == span(0, 45)
+    assert ledger.record(HOUR).covered == EMPTY
+
+
 def test_what_cannot_be_made_any_more_is_removed(ledger: Ledger) -> None:
     keep_flat(ledger, KRAKEN, 0, 120)
     resample(ledger, FIVE, HOUR)

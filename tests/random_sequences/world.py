@@ -235,6 +235,8 @@ class World:
         }
         if step.command == "prune":
             flags |= {"before": step.before, "yes": True}
+            # Of all lengths, since coarser candles would keep the others.
+            del flags["candle_granularity_minutes"]
             if step.before is None:
                 del flags["before"]
             if not step.names_exchanges:

@@ -231,9 +231,12 @@ class World:
             "export_exchange_candles": step.exports_exchanges,
             "restate": step.restates,
             "markets_cache_hours": 0.0,
+            "derived_timeframes": list(self.sequence.derived),
         }
         if step.command == "prune":
             flags |= {"before": step.before, "yes": True}
+            # Of all lengths, since coarser candles would keep the others.
+            del flags["candle_granularity_minutes"]
             if step.before is None:
                 del flags["before"]
             if not step.names_exchanges:

@@ -327,7 +327,7 @@ for number in itertools.count():
 
 @pytest.mark.parametrize("file_format", list(ExportFormat))
 @pytest.mark.parametrize("fill", list(Fill))
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(steps=st.lists(steps, min_size=1, max_size=5), last=steps)
 def test_any_order_of_exports_kills_and_changes_ends_in_the_same_bytes(
     tmp_path_factory: pytest.TempPathFactory,
@@ -378,7 +378,7 @@ def test_any_order_of_exports_kills_and_changes_ends_in_the_same_bytes(
 
 
 @pytest.mark.parametrize("file_format", list(ExportFormat))
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(
     february=reads,
     steps=st.lists(

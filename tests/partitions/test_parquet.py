@@ -33,7 +33,7 @@ from candle_ingestor.partitions.formats import parquet_format
 
 PARQUET = replace(EXPORT, file_format=ExportFormat.PARQUET)
 FOLDER = "parquet/exchange=aggregated/symbol=BTCUSDT/timeframe=1h"
-FILE = f"{FOLDER}/year=2024/month=1/candles.parquet"
+FILE = f"{FOLDER}/year=2024/month=01/candles.parquet"
 
 
 def test_the_table_stands_below_the_data_root_with_a_manifest_beside_each_series(
@@ -44,10 +44,10 @@ def test_the_table_stands_below_the_data_root_with_a_manifest_beside_each_series
     assert set(snapshot(tmp_path)) == {
         f"{FOLDER}/_manifest.json",
         FILE,
-        f"{FOLDER}/year=2024/month=2/candles.parquet",
+        f"{FOLDER}/year=2024/month=02/candles.parquet",
     }
     entry = entry_of(result.folder, JANUARY)
-    assert entry["file"] == "year=2024/month=1/candles.parquet"
+    assert entry["file"] == "year=2024/month=01/candles.parquet"
     assert entry["sha256"] == hashlib.sha256((tmp_path / FILE).read_bytes()).hexdigest()
     assert_manifest_describes_its_files(result.folder)
 

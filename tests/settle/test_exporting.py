@@ -1,6 +1,7 @@
 """Rules E1 to E4 above the partition writer, on the real SQLite store. Minutes after START_MS."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -136,7 +137,7 @@ def test_each_format_of_a_root_is_brought_in_line_by_the_next_export_in_it(
     both = replace(config(tmp_path), formats=tuple(ExportFormat))
     parquet = replace(config(tmp_path), formats=(ExportFormat.PARQUET,))
     table = tmp_path / "parquet/exchange=aggregated/symbol=BTCUSD/timeframe=1m"
-    february = table / "year=2024/month=2/candles.parquet"
+    february = table / "year=2024/month=02/candles.parquet"
 
     first = export_as(both, ledger, only)
     keep_flat(ledger, KRAKEN, -1, 0, 12.0)
@@ -176,6 +177,11 @@ def test_a_fill_is_kept_by_exports_that_ask_for_none_and_another_is_refused(
     outcome = TickerOutcome("BTC/USD")
     exporter.export(only, outcome)
     assert "--fill=none is asked for; leave --fill out to keep it" in outcome.errors[0]
+
+    shutil.rmtree(tmp_path / "aggregated")
+    export_as(replace(config(tmp_path), fill=Fill.NONE), ledger, only)
+    assert list(ledger.record(MERGED).exports.backlog) == [target_of(tmp_path)]
+    assert opens(tmp_path) == ["1000"]
 
 
 def export_as(wanted: ExportConfig, ledger: Ledger, ticker: Ticker) -> list[str]:

@@ -1,4 +1,4 @@
-"""The command export: the CSV partitions again, from the store."""
+"""The command export: the partitions again, from the store."""
 
 from __future__ import annotations
 

@@ -81,8 +81,10 @@ class Exporter:
         for series in self._series_of(ticker):
             record = self._ledger.record(series)
             for name in self._writers:
-                target = self._target(name, self._config.fill or Fill.NONE)
-                months += len(self._months(record, target, everything)[0])
+                fills = Fill if self._config.fill is None else (self._config.fill,)
+                targets = [self._target(name, fill) for fill in fills]
+                known = [target for target in targets if target in record.exports.backlog]
+                months += len(self._months(record, (known or targets)[0], everything)[0])
         return months
 
     def export(self, ticker: Ticker, outcome: TickerOutcome, *, everything: bool = False) -> None:
@@ -182,7 +184,9 @@ class Exporter:
         )
         self._on_months(left)
         undone = {**others, **result.undone}
-        exports = record.exports.with_exported(target, digits, undone)
+        # A folder has one fill: what was exported there with another is no more.
+        former = {self._target(name, each) for each in Fill if each is not fill}
+        exports = record.exports.without(former).with_exported(target, digits, undone)
         if exports != record.exports:
             self._exported[series] = replace(record, exports=exports)
         return result

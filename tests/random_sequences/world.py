@@ -243,6 +243,11 @@ class World:
                 del flags["exchanges"], flags["min_exchanges_required"]
             else:
                 flags["min_exchanges_required"] = 1
+        if step.command == "export":
+            # A span leaves out months, and other exchanges the merged series.
+            for name in ("backfill_start_date", "backfill_end_date", "exchanges"):
+                del flags[name]
+            flags["min_exchanges_required"] = 1
         if step.command == "verify":
             flags |= {"repair": step.repairs, "restate": True, "format": "json", "export_csv": True}
             flags |= {"backfill_start_date": "2019-01-01", "backfill_end_date": None}

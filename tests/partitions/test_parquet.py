@@ -111,6 +111,7 @@ def test_both_formats_of_one_root_have_the_same_rows(tmp_path: Path) -> None:
         manifest = manifest_of(folder)
         for entry in manifest["months"].values():
             del entry["file"], entry["sha256"]
+            entry.pop("bytes", None)
         described.append(manifest)
     assert described[0] == described[1]
 
@@ -153,7 +154,8 @@ def test_a_damaged_file_is_mended(tmp_path: Path) -> None:
     PARQUET.to(tmp_path)
     before = (tmp_path / FILE).read_bytes()
     (tmp_path / FILE).write_bytes(before[:-5] + b"PAR1x")
-    PARQUET.to(tmp_path)
+    assert PARQUET.to(tmp_path).foreign == (tmp_path / FILE,)
+    replace(PARQUET, mends=True).to(tmp_path)
     assert (tmp_path / FILE).read_bytes() == before
 
 

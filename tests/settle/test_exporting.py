@@ -43,9 +43,11 @@ def export(
     restate: bool = False,
     exchange_candles: bool = False,
     everything: bool = False,
+    mends: bool = False,
     is_killed: bool = False,
 ) -> TickerOutcome:
     wanted = config(root, restate=restate, exchange_candles=exchange_candles)
+    wanted = replace(wanted, mends=mends)
     exporter = Exporter(wanted, ledger, ms(NOW))
     outcome = TickerOutcome("BTC/USD")
     exporter.export(ticker, outcome, everything=everything)
@@ -340,10 +342,34 @@ def test_everything_is_compared_where_that_is_asked_for(ledger: Ledger, tmp_path
     whole = path.read_bytes()
     path.write_bytes(whole[:-5])
 
-    assert export(ledger, only, tmp_path).files_written == []
-    export(ledger, only, tmp_path, everything=True)
+    left_alone = export(ledger, only, tmp_path)
+    assert (left_alone.files_written, left_alone.errors) == ([], [])
+    named = export(ledger, only, tmp_path, everything=True)
+    assert f"{path} is not the file that its manifest tells of" in named.errors[0]
+    assert path.read_bytes() == whole[:-5]
 
+    export(ledger, only, tmp_path, everything=True, mends=True)
     assert path.read_bytes() == whole
+
+
+def test_only_the_months_of_a_span_are_exported_and_the_others_wait(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    fill(ledger, "kraken", "bitstamp")
+    settle_merge(ledger, ONE)
+    march = replace(config(tmp_path), span=MARCH.interval)
+    for everything in (True, False):
+        exporter = Exporter(march, ledger, ms(NOW))
+        outcome = TickerOutcome("BTC/USD")
+        assert exporter.months_of(ONE, everything=everything) == everything
+        exporter.export(ONE, outcome, everything=everything)
+        exporter.finish()
+        assert len(outcome.files_written) == everything
+        assert backlog(ledger, tmp_path) == {FEBRUARY: FEBRUARY.start_ms}
+
+    assert len(export(ledger, ONE, tmp_path).files_written) == 1
+    assert told(tmp_path)["complete"] is True
+    assert backlog(ledger, tmp_path) == {}
 
 
 def test_each_exchange_s_own_candles_are_exported_where_that_is_asked_for(

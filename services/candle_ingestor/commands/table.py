@@ -172,7 +172,8 @@ _USED_BY_FLAG: Mapping[str, tuple[str, ...]] = {
     ),
     "markets_cache_hours": (*_FETCHING, "verify"),
     **dict.fromkeys(
-        ("backfill_start_date", "days", "backfill_end_date"), (*_FETCHING, "verify", "quality")
+        ("backfill_start_date", "days", "backfill_end_date"),
+        (*_FETCHING, "export", "verify", "quality"),
     ),
     "exchanges": (
         "ingest",
@@ -192,8 +193,10 @@ _USED_BY_FLAG: Mapping[str, tuple[str, ...]] = {
     ),
     "refetch_last_candles": (*_FETCHING, "import", "verify"),
     "export_csv": ("ingest", "merge", "import", "verify", "demo"),
+    **dict.fromkeys(
+        ("restate", "restate_reason"), ("ingest", "export", "import", "verify", "prune", "demo")
+    ),
     **dict.fromkeys(("export_format", "fill"), ("ingest", "export", "import", "demo")),
-    "restate": ("ingest", "export", "import", "verify", "prune", "demo"),
     "strict_symbols": ("ingest",),
 }
 """Where a flag is not used as the others under its heading are."""

@@ -44,6 +44,7 @@ class ParquetFormat:
     name = ExportFormat.PARQUET
     series_folders = f"{TABLE}/exchange=*/symbol=*/timeframe=*"
     manifest_name = "_manifest.json"
+    grows = False
 
     def folder_of(self, data_root: Path, series: Series) -> Path:
         """`parquet/exchange=aggregated/symbol=BTCUSD/timeframe=1m`."""

@@ -38,7 +38,7 @@ class Layout(NamedTuple):
 
     def file_of(self, month: str) -> str:
         """The file of a month such as `2024-01` below its series' folder, with `/`."""
-        return self.month_file.format(year=month[:4], month=month, number=int(month[5:]))
+        return self.month_file.format(year=month[:4], month=month, number=month[5:])
 
 
 _HIVE = "parquet/exchange={exchange}/symbol={asset}/timeframe={timeframe}"

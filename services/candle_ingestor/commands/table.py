@@ -49,7 +49,7 @@ COMMANDS = {
         "candle-ingestor merge --symbols=BTC/USD --max_price_deviation_pct=2",
     ),
     "export": Command(
-        "write the CSV partitions again from the store",
+        "write the CSV partitions again from the store, or what other backtesters read",
         "candle_ingestor.commands.export:export",
         "candle-ingestor export --data_root=data/csv",
     ),
@@ -149,7 +149,7 @@ _USED_BY_FLAG: Mapping[str, tuple[str, ...]] = {
     "format": (*LOOKING, "verify", "prune"),
     "by_exchange": ("status", "gaps"),
     "newest": ("runs",),
-    "output": ("report", "demo"),
+    "output": ("report", "demo", "export"),
     "open": ("report", "demo"),
     "findings": ("report",),
     "fail_below": ("report",),
@@ -192,6 +192,7 @@ _USED_BY_FLAG: Mapping[str, tuple[str, ...]] = {
     ),
     "refetch_last_candles": (*_FETCHING, "import", "verify"),
     "export_csv": ("ingest", "merge", "import", "verify", "demo"),
+    "export_format": ("export",),
     "restate": ("ingest", "export", "import", "verify", "prune", "demo"),
     "strict_symbols": ("ingest",),
 }

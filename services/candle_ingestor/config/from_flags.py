@@ -93,6 +93,7 @@ def config_from_flags(
         store=store_from_flags(values, environment, origins),
         export=ExportConfig(
             csv=values.export_csv,
+            format=values.export_format,
             data_root=needed_path("data_root", values.data_root),
             exchange_candles=values.export_exchange_candles,
             price_decimal_digits=values.price_decimal_digits,

@@ -6,6 +6,7 @@ from absl import flags
 
 from candle_ingestor.flags.defining import names_of
 from candle_ingestor.model.decimals import MOST_DIGITS
+from candle_ingestor.model.export_formats import CSV, TOOL_FORMATS
 
 MERGING = names_of(
     flags.DEFINE_integer(
@@ -79,6 +80,13 @@ STORE = names_of(
 EXPORT = names_of(
     flags.DEFINE_bool("export_csv", True, "Write monthly CSV partitions at the end of a run."),
     flags.DEFINE_string("data_root", "data/csv", "Folder of the partitions."),
+    flags.DEFINE_enum(
+        "export_format",
+        CSV,
+        [CSV, *TOOL_FORMATS],
+        "What is written: csv is the partitions below --data_root. The command export also writes "
+        "what freqtrade, NautilusTrader and Lean read, below --output.",
+    ),
     flags.DEFINE_bool("export_exchange_candles", False, "Also export each exchange's own candles."),
     flags.DEFINE_integer(
         "price_decimal_digits",

@@ -28,6 +28,28 @@ def replace_file(path: Path, content: bytes) -> None:
     _sync_folder(path.parent)
 
 
+def make_temporary(path: Path) -> Path:
+    """Where what is to replace `path` is written first; its folder is made.
+
+    Raises:
+        OSError: if the operating system refuses.
+    """
+    _make_folder(path.parent)
+    return path.with_name(f".{path.name}{TEMPORARY_SUFFIX}")
+
+
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Makes `path` hold durably what was written to `make_temporary(path)`.
+
+    Raises:
+        OSError: if the operating system refuses; the file is then what it was before.
+    """
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    _sync_folder(path.parent)
+
+
 def _make_folder(folder: Path) -> None:
     missing = []
     while not folder.is_dir():

@@ -20,14 +20,11 @@ from candle_ingestor.partitions.errors import PartitionError
 from candle_ingestor.partitions.manifest import Digits
 from candle_ingestor.partitions.writer import ExportResult, PartitionWriter
 from candle_ingestor.settle.accounting import merged_reasons, unsettled
-from candle_ingestor.settle.digits import learnt_digits, own_digits
+from candle_ingestor.settle.digits import digits_or_default, learnt_digits, own_digits
 from candle_ingestor.settle.outcome import TickerOutcome
 from candle_ingestor.settle.ticker import Ticker
 
 log = logging.getLogger(__name__)
-
-DEFAULT_DIGITS = 8
-"""Where neither a market nor a candle tells of any."""
 
 
 def target_of(data_root: Path) -> str:
@@ -152,11 +149,7 @@ class Exporter:
             return Digits(price, volume)
         own = self._writer.fixed_digits(series) or record.exports.digits
         if own is None:
-            found = own_digits(self._ledger, sources)
-            own = (
-                DEFAULT_DIGITS if found.price_digits is None else found.price_digits,
-                DEFAULT_DIGITS if found.volume_digits is None else found.volume_digits,
-            )
+            own = digits_or_default(own_digits(self._ledger, sources))
         digits = Digits(own[0] if price is None else price, own[1] if volume is None else volume)
         learnt = learnt_digits(self._ledger, sources)
         if price is None:

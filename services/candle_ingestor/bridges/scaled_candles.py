@@ -9,8 +9,6 @@ from candle_ingestor.bridges.errors import BridgeError
 from candle_ingestor.model.times import iso_text
 from candle_ingestor.partitions.scaling import ScalingError, scale
 
-_EXACT_FLOATS_END = 2**53
-
 
 def scaled_candles(scaled: ScaledSeries, candles: pl.DataFrame) -> pl.DataFrame:
     """A store's candles as `MonthOfCandles` has them.
@@ -34,9 +32,8 @@ def scaled_candles(scaled: ScaledSeries, candles: pl.DataFrame) -> pl.DataFrame:
 
 def as_floats(values: pl.Series, digits: int) -> pl.Series:
     """`values / 10**digits`, each the double that is nearest to the decimal."""
-    most = values.abs().max()
-    if most is None or int(str(most)) < _EXACT_FLOATS_END:
-        return values.cast(pl.Float64) / float(10**digits)
+    # Polars divides by a number by multiplying with its inverse, which is off by a bit here and
+    # there, and integers beyond 2**53 are no doubles.
     return as_decimal_texts(values, digits).cast(pl.Float64)
 
 

@@ -9,6 +9,8 @@ from candle_ingestor.bridges.errors import BridgeError
 from candle_ingestor.model.times import iso_text
 from candle_ingestor.partitions.scaling import ScalingError, scale
 
+_EXACT_FLOATS_END = 2**53
+
 
 def scaled_candles(scaled: ScaledSeries, candles: pl.DataFrame) -> pl.DataFrame:
     """A store's candles as `MonthOfCandles` has them.
@@ -32,9 +34,11 @@ def scaled_candles(scaled: ScaledSeries, candles: pl.DataFrame) -> pl.DataFrame:
 
 def as_floats(values: pl.Series, digits: int) -> pl.Series:
     """`values / 10**digits`, each the double that is nearest to the decimal."""
-    # Polars divides by a number by multiplying with its inverse, which is off by a bit here and
-    # there, and integers beyond 2**53 are no doubles.
-    return as_decimal_texts(values, digits).cast(pl.Float64)
+    if (values.abs() >= _EXACT_FLOATS_END).any():
+        return as_decimal_texts(values, digits).cast(pl.Float64)
+    # By a column: a division by one number is a multiplication with its inverse in Polars, and off
+    # by a bit in one of ten values.
+    return values.cast(pl.Float64) / pl.repeat(float(10**digits), len(values), eager=True)
 
 
 def as_decimal_texts(values: pl.Series, digits: int) -> pl.Series:

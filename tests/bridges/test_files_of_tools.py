@@ -1,5 +1,6 @@
 """What the command export writes for other tools, to the last digit."""
 
+import os
 import zipfile
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -8,12 +9,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 from bridged import COVERED, BridgedStore, Row
+from job_server import JobServer
 from minutes import BITCOIN, KRAKEN, MERGED, ms
 
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.timeframe import Timeframe
-from candle_ingestor.operations import atomic_file
 
 FORMATS = ("freqtrade", "nautilus", "lean")
 COLUMNS = ("open", "high", "low", "close", "volume")
@@ -167,7 +168,7 @@ def test_an_export_that_is_killed_at_any_file_leaves_each_as_before_or_after(
     after = bridged.files()
     bridged.output = whole
     assert after.keys() == before.keys()
-    fsync = atomic_file.os.fsync
+    fsync = os.fsync
     seen = set()
     for number in range(100):
         left = number
@@ -180,7 +181,7 @@ def test_an_export_that_is_killed_at_any_file_leaves_each_as_before_or_after(
             fsync(descriptor)
 
         with monkeypatch.context() as patch:
-            patch.setattr(atomic_file.os, "fsync", killed)
+            patch.setattr(os, "fsync", killed)
             try:
                 bridged.export(export_format)
                 break
@@ -220,6 +221,12 @@ def test_a_folder_of_one_tool_is_refused_to_another(bridged: BridgedStore) -> No
     (bridged.output / "gaps.json").write_text("{")
     with pytest.raises(ConfigurationError, match=r"remove it, or give another --output"):
         bridged.export("lean")
+
+
+def test_only_the_command_export_takes_the_name_of_a_tool(job_server: JobServer) -> None:
+    refused = job_server.run(["ingest", "--export_format=lean"], folder=Path.cwd(), environment={})
+    assert refused.returncode == 2
+    assert "--export_format=lean goes with export; ingest writes partitions" in refused.stderr
 
 
 def test_a_folder_must_be_named(bridged: BridgedStore) -> None:

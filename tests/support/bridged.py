@@ -113,8 +113,10 @@ class BridgedStore:
     def told(self, series: Series = MERGED) -> dict[str, Any]:
         """What gaps.json says of a series."""
         said = json.loads((self.output / "gaps.json").read_text())["series"]
-        (one,) = [each for each in said if each.items() >= series.fields.items()]
-        return one
+        of_series = [each for each in said if each.items() >= series.fields.items()]
+        assert len(of_series) == 1
+        told: dict[str, Any] = of_series[0]
+        return told
 
     def files(self) -> dict[str, tuple[bytes, int]]:
         """Content and time of change of every file that was written."""

@@ -37,16 +37,16 @@ class SeriesTold:
     gaps: Sequence[Gap]
 
 
-def require_folder_of(root: Path, export_format: str) -> None:
+def require_folder_of(root: Path, tool: str) -> None:
     """Proves that the folder was not made for another tool.
 
     Raises:
         BridgeError: if it was, or its `gaps.json` cannot be read.
     """
-    _read(root / FILE_NAME, export_format)
+    _read(root / FILE_NAME, tool)
 
 
-def write_gaps(root: Path, export_format: str, told: Sequence[SeriesTold]) -> None:
+def write_gaps(root: Path, tool: str, told: Sequence[SeriesTold]) -> None:
     """Says this of these series in the folder's `gaps.json`; what it says of others stays.
 
     Raises:
@@ -54,15 +54,15 @@ def write_gaps(root: Path, export_format: str, told: Sequence[SeriesTold]) -> No
             whole.
     """
     path = root / FILE_NAME
-    series = _read(path, export_format) | {_key(each): _to_json(each) for each in told}
+    series = _read(path, tool) | {_key(each): _to_json(each) for each in told}
     lines = ",\n".join(f"  {json.dumps(series[key])}" for key in sorted(series))
-    head = {"format_version": FORMAT_VERSION, "export_format": export_format}
+    head = {"format_version": FORMAT_VERSION, "export_format": tool}
     said = [f" {json.dumps(name)}: {json.dumps(value)}," for name, value in head.items()]
     text = "\n".join(("{", *said, ' "series": [', lines, " ]", "}", ""))
     write_file(path, text.encode())
 
 
-def _read(path: Path, export_format: str) -> dict[tuple[str, ...], Mapping[str, Any]]:
+def _read(path: Path, tool: str) -> dict[tuple[str, ...], Mapping[str, Any]]:
     try:
         values = json.loads(path.read_bytes())
         version, made_for = values["format_version"], values["export_format"]
@@ -75,10 +75,10 @@ def _read(path: Path, export_format: str) -> dict[tuple[str, ...], Mapping[str, 
         raise BridgeError(
             f"{path} is none that this job wrote: {error!r}; remove it, or give another --output"
         ) from error
-    if version != FORMAT_VERSION or made_for != export_format:
+    if version != FORMAT_VERSION or made_for != tool:
         raise BridgeError(
             f"{path} tells of an export for {made_for}, version {version}, and one for "
-            f"{export_format}, version {FORMAT_VERSION}, would be written there; give another "
+            f"{tool}, version {FORMAT_VERSION}, would be written there; give another "
             "--output"
         )
     return series

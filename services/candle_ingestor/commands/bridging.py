@@ -45,8 +45,8 @@ class _StoppedError(Exception):
     """Between two months the command was told to stop."""
 
 
-def export_for_tool(config: Config, clock: Clock, console: Console) -> int:
-    """Writes all that the store has of the configured symbols as the tool of the format reads it.
+def export_for_tool(tool: str, config: Config, clock: Clock, console: Console) -> int:
+    """Writes all that the store has of the configured symbols as a tool of `TOOL_NAMES` reads it.
 
     Minutes that wait to be merged are merged first, as for the partitions. Each file is whole or
     what it was before; `gaps.json` comes last.
@@ -61,13 +61,13 @@ def export_for_tool(config: Config, clock: Clock, console: Console) -> int:
     root = config.run.output
     if root is None:
         raise ConfigurationError(
-            f"--export_format={config.export.format} needs --output, the folder that the files are "
-            f"written to, such as --output=data/{config.export.format}"
+            f"--export_format={tool} needs --output, the folder that the files are "
+            f"written to, such as --output=data/{tool}"
         )
-    bridge = _bridge_of(config.export.format)
+    bridge = _bridge_of(tool)
     require_writable("--output", root)
     try:
-        require_folder_of(root, config.export.format)
+        require_folder_of(root, tool)
     except BridgeError as error:
         raise ConfigurationError(str(error)) from error
     started_ms = clock.now_ms()
@@ -79,7 +79,7 @@ def export_for_tool(config: Config, clock: Clock, console: Console) -> int:
     ]
     written, stop_reason = 0, settled.stop_reason
     if stop_reason is None:
-        export = _Export(config, clock, root, bridge)
+        export = _Export(tool, bridge, root, config, clock)
         stop_reason = export.run(settled.outcomes)
         failures += export.failures
         written = export.files_written
@@ -87,19 +87,19 @@ def export_for_tool(config: Config, clock: Clock, console: Console) -> int:
             say(console, line)
     for failure in failures:
         say(console, failure, "red")
-    exported = f"Exported {counted(len(settled.outcomes), 'symbol')} for {config.export.format}"
+    exported = f"Exported {counted(len(settled.outcomes), 'symbol')} for {tool}"
     seconds = (clock.now_ms() - started_ms) / 1000
     ended = replace(settled, seconds=seconds, stop_reason=stop_reason)
     say(console, last_words(ended, exported, f"{counted(written, 'file')} written"))
     return SOME_TICKERS_FAILED if failures else 0
 
 
-def _bridge_of(export_format: str) -> Bridge:
-    if export_format == "freqtrade":
+def _bridge_of(tool: str) -> Bridge:
+    if tool == "freqtrade":
         from candle_ingestor.bridges.freqtrade import FreqtradeBridge
 
         return FreqtradeBridge()
-    if export_format == "lean":
+    if tool == "lean":
         from candle_ingestor.bridges.lean import LeanBridge
 
         return LeanBridge()
@@ -116,7 +116,8 @@ def _bridge_of(export_format: str) -> Bridge:
 class _Export:
     """One export: what it wrote, what it has to say, and what failed."""
 
-    def __init__(self, config: Config, clock: Clock, root: Path, bridge: Bridge) -> None:
+    def __init__(self, tool: str, bridge: Bridge, root: Path, config: Config, clock: Clock) -> None:
+        self._tool = tool
         # As for settling: a Redis that nobody named holds no lock of this store.
         self._config = replace(config, uses_redis=config.names_redis)
         self._clock = clock
@@ -146,7 +147,7 @@ class _Export:
                 if self._known(ledger, series)
             ]
             months = sum(len(months_of(self._known(ledger, series))) for _, series in chosen)
-            progress.begin(f"Exporting for {self._config.export.format}", {_PART: months})
+            progress.begin(f"Exporting for {self._tool}", {_PART: months})
             try:
                 for ticker, series in chosen:
                     self._write(ledger, ticker, series, stop, progress)
@@ -214,7 +215,7 @@ class _Export:
     def _write_gaps(self) -> None:
         if self._told:
             try:
-                write_gaps(self._root, self._config.export.format, self._told)
+                write_gaps(self._root, self._tool, self._told)
             except BridgeError as error:
                 self.failures.append(str(error))
 

@@ -8,7 +8,6 @@ from candle_ingestor.commands.saying import say
 from candle_ingestor.commands.stored import last_words, settle_stored
 from candle_ingestor.config import Config
 from candle_ingestor.errors import SOME_TICKERS_FAILED
-from candle_ingestor.model.export_formats import TOOL_FORMATS
 from candle_ingestor.model.texts import counted
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.writable import require_writable
@@ -27,10 +26,10 @@ def export(config: Config, clock: Clock, console: Console) -> int:
     Raises:
         ConfigurationError: if the store holds nothing of the symbols.
     """
-    if config.export.format in TOOL_FORMATS:
+    if config.export.tool is not None:
         from candle_ingestor.commands.bridging import export_for_tool
 
-        return export_for_tool(config, clock, console)
+        return export_for_tool(config.export.tool, config, clock, console)
     require_writable("--data_root", config.export.data_root)
     settled = settle_stored("export", config, clock, merges=False, exports=True)
     for outcome in settled.outcomes.values():

@@ -28,6 +28,7 @@ from candle_ingestor.exchanges.minimum import resolve_minimum
 from candle_ingestor.exchanges.trade_habits import TRADE_HABITS
 from candle_ingestor.model.merge_rules import HighLow, MergeRules
 from candle_ingestor.model.texts import quoted
+from candle_ingestor.model.tool_names import TOOL_NAMES
 
 _REAL_NUMBERS = (
     "max_run_seconds",
@@ -93,12 +94,12 @@ def config_from_flags(
         store=store_from_flags(values, environment, origins),
         export=ExportConfig(
             csv=values.export_csv,
-            format=values.export_format,
             data_root=needed_path("data_root", values.data_root),
             exchange_candles=values.export_exchange_candles,
             price_decimal_digits=values.price_decimal_digits,
             volume_decimal_digits=values.volume_decimal_digits,
             restate=values.restate,
+            tool=values.export_format if values.export_format in TOOL_NAMES else None,
         ),
         archives=archives_from_flags(values, known, paths),
         verify=verify_from_flags(values, origins),

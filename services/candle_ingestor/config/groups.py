@@ -10,7 +10,6 @@ from candle_ingestor.archives.recognising import Naming
 from candle_ingestor.config.origins import Origin, Origins
 from candle_ingestor.exchanges.proxies import Proxies
 from candle_ingestor.exchanges.settings import ExchangeSettings
-from candle_ingestor.model.export_formats import CSV
 from candle_ingestor.model.merge_rules import MergeRules
 from candle_ingestor.model.quality_rules import QualityRule
 from candle_ingestor.model.timeframe import Timeframe
@@ -161,7 +160,7 @@ class ExportConfig:
         price_decimal_digits: None is the markets' own.
         volume_decimal_digits: None is the markets' own.
         restate: whether complete months may be written again (rule E3).
-        format: what the command export writes, of `model.export_formats`.
+        tool: of `TOOL_NAMES`, whose files the command export writes; None for partitions.
     """
 
     csv: bool
@@ -170,7 +169,7 @@ class ExportConfig:
     price_decimal_digits: int | None
     volume_decimal_digits: int | None
     restate: bool
-    format: str = CSV
+    tool: str | None = None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from absl import flags
 
 from candle_ingestor.flags.defining import names_of
 from candle_ingestor.model.decimals import MOST_DIGITS
-from candle_ingestor.model.export_formats import CSV, TOOL_FORMATS
+from candle_ingestor.model.tool_names import TOOL_NAMES
 
 MERGING = names_of(
     flags.DEFINE_integer(
@@ -82,8 +82,8 @@ EXPORT = names_of(
     flags.DEFINE_string("data_root", "data/csv", "Folder of the partitions."),
     flags.DEFINE_enum(
         "export_format",
-        CSV,
-        [CSV, *TOOL_FORMATS],
+        "csv",
+        ["csv", *TOOL_NAMES],
         "What is written: csv is the partitions below --data_root. The command export also writes "
         "what freqtrade, NautilusTrader and Lean read, below --output.",
     ),

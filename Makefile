@@ -43,6 +43,7 @@ docs: venv ## Writes docs/flags.md from the flags, and docs/exchanges.md from wh
 pictures: venv ## Makes the README's pictures from runs of the demo
 	@$(PYTHON) tools/pictures.py
 	@PYTHONPATH=tests/support $(PYTHON) tools/page_pictures.py
+	@$(PYTHON) tools/example_picture.py
 
 bridges: venv ## Reads what export wrote with freqtrade and NautilusTrader themselves (900 MB, minutes)
 	@tools/bridges/make_environments

@@ -31,7 +31,7 @@ trades = np.diff(is_long.astype(np.int64), prepend=0) != 0
 worth = np.cumprod(np.concatenate(([1.0], growth)) * (1 - COST * trades))
 
 dates, scale = time.astype("datetime64[ms]"), 10**candles.price_decimal_digits
-figure, (above, below) = plt.subplots(2, sharex=True, figsize=(9, 6), height_ratios=(2, 1))
+figure, (above, below) = plt.subplots(2, sharex=True, figsize=(9, 6), layout="constrained")
 above.plot(dates, close / scale, linewidth=0.7, label="close")
 above.plot(dates, fast / FAST / scale, linewidth=1, label=f"mean of {FAST}")
 above.plot(dates, slow / SLOW / scale, linewidth=1, label=f"mean of {SLOW}")

@@ -115,10 +115,11 @@ def run(step: str, command: list[str], lock_descriptor: int) -> None:
 
 
 def make_venv(lock_descriptor: int) -> None:
-    shutil.rmtree(INSTALLED, ignore_errors=True)
     if VENV.is_symlink() or VENV.is_file():
+        # What a link leads to belongs to somebody else.
         VENV.unlink()
     elif VENV.exists():
+        shutil.rmtree(INSTALLED, ignore_errors=True)
         shutil.rmtree(VENV)
     # The resolved interpreter, so that its removal by an upgrade shows as a dangling link.
     base_python = os.path.realpath(sys.executable)

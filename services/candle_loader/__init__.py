@@ -7,12 +7,32 @@
     candles.price_decimal_digits   # a price is an integer of the frame / 10 ** these
     candles.gaps                   # the time in range that nothing is known of
 
-No price or volume ever becomes a float on the way.
+No price or volume becomes a float unless it is asked for.
 """
 
+from candle_loader.aligned import AlignedCandles, State
 from candle_loader.candles import Candles
-from candle_loader.errors import LoaderError
-from candle_loader.loader import list_series, load
-from candle_loader.manifest import Gap, SeriesInfo
+from candle_loader.conversions import Arrays
+from candle_loader.errors import LoaderError, MissingPackageError
+from candle_loader.gap import Gap
+from candle_loader.listing import ListedSeries
+from candle_loader.loader import gaps, iter_months, last_timestamp, list_series, load, load_many
+from candle_loader.manifest import SeriesInfo
 
-__all__ = ["Candles", "Gap", "LoaderError", "SeriesInfo", "list_series", "load"]
+__all__ = [
+    "AlignedCandles",
+    "Arrays",
+    "Candles",
+    "Gap",
+    "ListedSeries",
+    "LoaderError",
+    "MissingPackageError",
+    "SeriesInfo",
+    "State",
+    "gaps",
+    "iter_months",
+    "last_timestamp",
+    "list_series",
+    "load",
+    "load_many",
+]

@@ -2,40 +2,46 @@
 
 from __future__ import annotations
 
-import re
-import time
-from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import polars as pl
-
-from candle_loader.candles import COLUMNS, Candles
+from candle_loader.aligned import AlignedCandles
+from candle_loader.candles import Candles
 from candle_loader.errors import LoaderError
-from candle_loader.manifest import FILE_NAME, Manifest, SeriesInfo, read_manifest
-from candle_loader.month_file import MismatchError, read_month
-from candle_loader.times import timeframe_ms, timeframe_text, to_ms, to_text
+from candle_loader.gap import NOT_EXPORTED, Gap
+from candle_loader.listing import ListedSeries, listed
+from candle_loader.manifest import Manifest
+from candle_loader.reading import candles_within, read_patiently
+from candle_loader.times import (
+    Time,
+    end_to_ms,
+    following_month,
+    month_of,
+    month_start_ms,
+    start_to_ms,
+    to_text,
+)
+from candle_loader.tree import manifest_of, manifests_below
 
-_RETRY_PAUSE_SECONDS = 0.05
-_SEPARATOR = re.compile(r"[/\-_]")
-_NAME = re.compile(r"[A-Za-z0-9]+")
+_Range = tuple[int, int]
 
 
-def list_series(data_root: Path | str) -> list[SeriesInfo]:
+def list_series(data_root: Path | str) -> list[ListedSeries]:
     """Every series exported below `data_root`, by exchange, symbol and timeframe.
 
     Raises:
         LoaderError: if the folder does not exist or a manifest in it is damaged.
     """
-    root = _existing(data_root)
-    return [read_manifest(path.parent).series for path in sorted(root.glob(f"*/*/{FILE_NAME}"))]
+    told = map(listed, manifests_below(data_root))
+    return [series for series in told if series is not None]
 
 
 def load(
     data_root: Path | str,
     exchange: str,
     symbol: str,
-    start: int | str | None = None,
-    end: int | str | None = None,
+    start: Time | None = None,
+    end: Time | None = None,
     timeframe: str = "1m",
     *,
     require_complete: bool = False,
@@ -52,101 +58,162 @@ def load(
         data_root: the job's `--data_root`.
         exchange: `aggregated` for the merged series.
         symbol: as in `BTC/USD`.
-        start, end: UTC milliseconds or ISO text such as `2024-01-15` (UTC where it names no
-            offset); by default the first and the last time that the manifest tells of.
-        timeframe: the length of a candle, such as `1m`, `1h` or `1d`.
+        start, end: UTC milliseconds, a date, a datetime, a pandas Timestamp, or text such as
+            `2024-01-15` or `2024-01-15T06:00:00Z`; UTC where they name no offset. A month
+            `2024-01` or a year `2024` starts with its first midnight and ends with its last
+            millisecond. By default the first and the last time that the manifest tells of.
+        timeframe: the length of a candle, such as `1m`, `1h`, `1d` or `1w`.
         require_complete: whether a gap in the range is an error.
-        verify: whether to check each file's sha256; its version, header, number of rows, order
-            and numbers are always checked.
+        verify: whether to check each file's sha256, once while the file stays as it is; its
+            version, header, number of rows, order and numbers are always checked.
         patience_seconds: how long to wait for a writer at work.
 
     Raises:
         LoaderError: if the series does not exist, its version is unknown, a file is damaged, the
-            range is none, or has a gap against `require_complete`.
+            range is none, nothing of it is exported, or it has a gap against `require_complete`.
     """
-    folder = _folder(_existing(data_root), exchange, symbol, timeframe)
-    deadline = time.monotonic() + patience_seconds
-    while True:
-        manifest = read_manifest(folder)
-        _check_is(manifest.series, exchange, symbol, timeframe)
-        try:
-            return _load(manifest, start, end, require_complete, verify)
-        except MismatchError:
-            is_current = read_manifest(folder).content == manifest.content
-            if is_current and time.monotonic() >= deadline:
-                raise
-            if is_current:
-                time.sleep(_RETRY_PAUSE_SECONDS)
+
+    def read(manifest: Manifest) -> Candles:
+        start_ms, end_ms = _range(manifest, start, end)
+        return candles_within(
+            manifest, start_ms, end_ms, require_complete=require_complete, verify=verify
+        )
+
+    return read_patiently(
+        lambda: manifest_of(data_root, exchange, symbol, timeframe), read, patience_seconds
+    )
 
 
-def _load(
-    manifest: Manifest,
-    start: int | str | None,
-    end: int | str | None,
-    require_complete: bool,
-    verify: bool,
-) -> Candles:
-    if not manifest.months:
-        raise LoaderError(f"{manifest.series.folder} holds no month yet; export the series first")
-    start_ms = manifest.months[0].start_ms if start is None else to_ms(start)
-    end_ms = manifest.months[-1].known_end_ms if end is None else to_ms(end)
+def load_many(
+    data_root: Path | str,
+    exchange: str,
+    symbols: Iterable[str],
+    start: Time | None = None,
+    end: Time | None = None,
+    timeframe: str = "1m",
+    *,
+    require_complete: bool = False,
+    verify: bool = True,
+    patience_seconds: float = 1.0,
+) -> AlignedCandles:
+    """The candles of several symbols that open in `[start, end)`, aligned on one grid.
+
+    Arguments and errors are those of `load`. By default the range is from the first to the last
+    time that any of the manifests tells of. A symbol of which nothing is exported in the range is
+    an error.
+
+    Raises:
+        LoaderError: also if no symbol is given, or one twice.
+    """
+    manifests = [manifest_of(data_root, exchange, symbol, timeframe) for symbol in symbols]
+    names = [manifest.series.symbol for manifest in manifests]
+    if not names or len(set(names)) < len(names):
+        raise LoaderError(f"{names} are no different symbols; give each once, and at least one")
+    start_ms = min(m.start_ms for m in manifests) if start is None else start_to_ms(start)
+    end_ms = max(m.known_end_ms for m in manifests) if end is None else end_to_ms(end)
+    by_symbol = {
+        name: load(
+            *(data_root, exchange, name, start_ms, end_ms, timeframe),
+            require_complete=require_complete,
+            verify=verify,
+            patience_seconds=patience_seconds,
+        )
+        for name in names
+    }
+    return AlignedCandles(by_symbol, start_ms, end_ms)
+
+
+def iter_months(
+    data_root: Path | str,
+    exchange: str,
+    symbol: str,
+    start: Time | None = None,
+    end: Time | None = None,
+    timeframe: str = "1m",
+    *,
+    require_complete: bool = False,
+    verify: bool = True,
+    patience_seconds: float = 1.0,
+) -> Iterator[Candles]:
+    """The candles that open in `[start, end)`, a calendar month of it at a time, ascending.
+
+    Only the month in hand is in memory. The months together are what `load` returns; one that is
+    not exported has no candle and is one gap. Arguments and errors are those of `load`. The range
+    is settled with the first month.
+    """
+    manifest = manifest_of(data_root, exchange, symbol, timeframe)
+    start_ms, end_ms = _range(manifest, start, end)
+
+    def manifest_now() -> Manifest:
+        return manifest_of(data_root, exchange, symbol, timeframe)
+
+    for span in _months_of(start_ms, end_ms):
+
+        def read(manifest: Manifest, span: _Range = span) -> Candles:
+            return candles_within(manifest, *span, require_complete=require_complete, verify=verify)
+
+        yield read_patiently(manifest_now, read, patience_seconds)
+
+
+def gaps(
+    data_root: Path | str,
+    exchange: str,
+    symbol: str,
+    start: Time | None = None,
+    end: Time | None = None,
+    timeframe: str = "1m",
+) -> tuple[Gap, ...]:
+    """The time in `[start, end)` that nothing is known of, ascending, from the manifest alone.
+
+    Unlike `load` it answers also where nothing of the range is exported: that is one gap.
+
+    Raises:
+        LoaderError: if the series does not exist, its manifest is damaged, or the range is none.
+    """
+    manifest = manifest_of(data_root, exchange, symbol, timeframe)
+    return manifest.gaps_within(*_ordered(manifest, start, end))
+
+
+def last_timestamp(
+    data_root: Path | str, exchange: str, symbol: str, timeframe: str = "1m"
+) -> int | None:
+    """The open time of the last candle exported, UTC ms, from the manifest alone; None where the
+    series has no candle.
+
+    Raises:
+        LoaderError: if the series does not exist or its manifest is damaged.
+    """
+    return manifest_of(data_root, exchange, symbol, timeframe).last_open_ms
+
+
+def _range(manifest: Manifest, start: Time | None, end: Time | None) -> _Range:
+    """The range asked for, something of which is exported."""
+    start_ms, end_ms = _ordered(manifest, start, end)
+    told = manifest.gaps_within(start_ms, end_ms)
+    unknown_ms = sum(gap.end_ms - gap.start_ms for gap in told if gap.reason == NOT_EXPORTED)
+    if start_ms < end_ms and unknown_ms == end_ms - start_ms:
+        raise LoaderError(
+            f"{manifest.series}: nothing is exported from {to_text(start_ms)} to "
+            f"{to_text(end_ms)}; {manifest.series.folder} holds {to_text(manifest.start_ms)} to "
+            f"{to_text(manifest.known_end_ms)}; ask for a part of that, or export more"
+        )
+    return start_ms, end_ms
+
+
+def _ordered(manifest: Manifest, start: Time | None, end: Time | None) -> _Range:
+    start_ms = manifest.start_ms if start is None else start_to_ms(start)
+    end_ms = manifest.known_end_ms if end is None else end_to_ms(end)
     if start_ms > end_ms:
         raise LoaderError(
             f"{manifest.series}: the range from {to_text(start_ms)} to {to_text(end_ms)} ends "
-            "before it starts"
+            f"before it starts; {manifest.series.folder} holds {to_text(manifest.start_ms)} to "
+            f"{to_text(manifest.known_end_ms)}"
         )
-    gaps = manifest.gaps_within(start_ms, end_ms)
-    if require_complete and gaps:
-        more = f" and {len(gaps) - 3} more" if len(gaps) > 3 else ""
-        shown = ", ".join(map(str, gaps[:3]))
-        raise LoaderError(
-            f"{manifest.series} is not complete from {to_text(start_ms)} to {to_text(end_ms)}: "
-            f"{shown}{more}; let the job fill the gaps, or load without require_complete"
-        )
-    parts = [
-        _within(read_month(month, verify), start_ms, end_ms)
-        for month in manifest.months
-        if month.start_ms < end_ms and start_ms < month.end_ms
-    ]
-    nothing = pl.DataFrame(schema=dict.fromkeys(COLUMNS, pl.Int64))
-    return Candles(manifest.series, pl.concat([nothing, *parts]), start_ms, end_ms, gaps)
+    return start_ms, end_ms
 
 
-def _within(frame: pl.DataFrame, start_ms: int, end_ms: int) -> pl.DataFrame:
-    times = frame["timestamp_ms"]
-    first = bisect_left(times, start_ms)
-    return frame.slice(first, bisect_left(times, end_ms) - first)
-
-
-def _existing(data_root: Path | str) -> Path:
-    root = Path(data_root)
-    if not root.is_dir():
-        raise LoaderError(f"{root} is not a folder; give the job's --data_root")
-    return root
-
-
-def _folder(root: Path, exchange: str, symbol: str, timeframe: str) -> Path:
-    asset = _SEPARATOR.sub("", symbol).upper()
-    for name, value in ((exchange, exchange), (symbol, asset)):
-        if not _NAME.fullmatch(value):
-            raise LoaderError(f"{name!r} names no exchange or symbol; write aggregated and BTC/USD")
-    length = _usual_timeframe(timeframe)
-    return root / exchange / (asset if length == "1m" else f"{asset}_{length}")
-
-
-def _usual_timeframe(timeframe: str) -> str:
-    try:
-        return timeframe_text(timeframe_ms(timeframe))
-    except ValueError as error:
-        raise LoaderError(f"{timeframe!r} is no timeframe; write 1m, 5m, 1h or 1d") from error
-
-
-def _check_is(series: SeriesInfo, exchange: str, symbol: str, timeframe: str) -> None:
-    asked = _SEPARATOR.sub("/", symbol).upper()
-    is_same_symbol = asked in (series.symbol, series.symbol.replace("/", ""))
-    is_same_length = series.timeframe == _usual_timeframe(timeframe)
-    if series.exchange != exchange or not is_same_symbol or not is_same_length:
-        raise LoaderError(
-            f"{series.folder} holds {series}, not {exchange} {symbol} {timeframe}; check what is "
-            "asked for, or export it below another data root"
-        )
+def _months_of(start_ms: int, end_ms: int) -> Iterator[_Range]:
+    while start_ms < end_ms:
+        next_ms = min(month_start_ms(following_month(month_of(start_ms))), end_ms)
+        yield start_ms, next_ms
+        start_ms = next_ms

@@ -7,28 +7,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from candle_loader.errors import LoaderError
-from candle_loader.times import following_month, month_start_ms, timeframe_ms, to_ms, to_text
+from candle_loader.gap import NOT_EXPORTED, Gap, gaps_within
+from candle_loader.times import following_month, month_start_ms, timeframe_ms, to_ms
 
 KNOWN_FORMAT_VERSION = 1
 FILE_NAME = "manifest.json"
-NOT_EXPORTED = "not_exported"
-"""The reason of a gap that lies outside what the manifest tells of."""
-
 _MONTH = re.compile(r"(?!0000)\d{4}-(0[1-9]|1[0-2])", re.ASCII)
-
-
-class Gap(NamedTuple):
-    """A part of the time, `[start_ms, end_ms)` in UTC ms, that nothing is known of, and why."""
-
-    start_ms: int
-    end_ms: int
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{to_text(self.start_ms)} to {to_text(self.end_ms)} ({self.reason})"
 
 
 @dataclass(frozen=True)
@@ -58,6 +45,8 @@ class Month:
     Attributes:
         start_ms, end_ms: the calendar month in UTC.
         known_end_ms: up to where the manifest tells of it; a later minute is unknown.
+        last_open_ms: the open time of its last candle; None where it has none.
+        is_complete: whether it is never to change again.
     """
 
     start_ms: int
@@ -66,6 +55,8 @@ class Month:
     path: Path
     rows: int
     sha256: str
+    last_open_ms: int | None
+    is_complete: bool
     gaps: tuple[Gap, ...]
 
 
@@ -86,8 +77,22 @@ class Manifest:
             gaps.extend(month.gaps)
             told_until_ms = max(told_until_ms, month.known_end_ms)
         gaps.append(Gap(told_until_ms, end_ms, NOT_EXPORTED))
-        cut = (Gap(max(gap[0], start_ms), min(gap[1], end_ms), gap.reason) for gap in gaps)
-        return tuple(gap for gap in cut if gap.start_ms < gap.end_ms)
+        return gaps_within(gaps, start_ms, end_ms)
+
+    @property
+    def start_ms(self) -> int:
+        """The start of the first month, of at least one."""
+        return self.months[0].start_ms
+
+    @property
+    def known_end_ms(self) -> int:
+        """Up to where the manifest tells of the series; it has at least one month."""
+        return self.months[-1].known_end_ms
+
+    @property
+    def last_open_ms(self) -> int | None:
+        """The open time of the last candle; None where there is none."""
+        return next((m.last_open_ms for m in reversed(self.months) if m.last_open_ms), None)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -149,13 +154,17 @@ def _month(folder: Path, name: str, values: Mapping[str, Any], candle_ms: int) -
         for gap in _of_type(values, "gaps", list)
     )
     start_ms, end_ms = month_start_ms(name), month_start_ms(following_month(name))
+    last = values["last_timestamp"]
+    last_open_ms = None if last is None else to_ms(last)
     return Month(
         start_ms=start_ms,
         end_ms=end_ms,
-        known_end_ms=_known_end_ms(values, start_ms, end_ms, gaps, candle_ms),
+        known_end_ms=_known_end_ms(values, start_ms, end_ms, gaps, last_open_ms, candle_ms),
         path=folder / file,
         rows=_of_type(values, "rows", int),
         sha256=_of_type(values, "sha256", str),
+        last_open_ms=last_open_ms,
+        is_complete=_of_type(values, "complete", bool),
         gaps=gaps,
     )
 
@@ -165,6 +174,7 @@ def _known_end_ms(
     start_ms: int,
     end_ms: int,
     gaps: tuple[Gap, ...],
+    last_open_ms: int | None,
     candle_ms: int,
 ) -> int:
     if _of_type(values, "complete", bool):
@@ -173,8 +183,7 @@ def _known_end_ms(
     if told is not None:
         return min(max(to_ms(told), start_ms), end_ms)
     # Without a word of it, the time after the last candle or gap may be unknown.
-    last = values["last_timestamp"]
-    last_end_ms = start_ms if last is None else to_ms(last) + candle_ms
+    last_end_ms = start_ms if last_open_ms is None else last_open_ms + candle_ms
     return max(last_end_ms, *(gap.end_ms for gap in gaps), start_ms)
 
 

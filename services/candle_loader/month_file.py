@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import polars as pl
 
 from candle_loader.candles import COLUMNS
 from candle_loader.errors import LoaderError
+from candle_loader.kept import keep_columns, kept_columns
 from candle_loader.manifest import Month
 from candle_loader.times import to_text
+from candle_loader.verified import read_with_sha256
 
 _HEADER = "Timestamp,Open,High,Low,Close,Volume"
 _TIMESTAMP_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
@@ -23,6 +23,8 @@ class MismatchError(LoaderError):
 def read_month(month: Month, verify: bool) -> pl.DataFrame:
     """The month's candles, columns COLUMNS as Int64, ascending.
 
+    Those of a complete month are kept for the next time, once its digest is verified.
+
     Args:
         verify: whether to compare the file's sha256 with the manifest's; all else always is.
 
@@ -30,13 +32,17 @@ def read_month(month: Month, verify: bool) -> pl.DataFrame:
         MismatchError: if the file is not the one that the manifest describes.
         LoaderError: if it cannot be read or is malformed.
     """
+    kept = kept_columns(month.path, month.sha256, COLUMNS) if month.is_complete else None
+    if kept is not None and kept.height == month.rows:
+        return kept
     try:
-        content = month.path.read_bytes()
+        file = read_with_sha256(month.path) if verify else None
+        content = month.path.read_bytes() if file is None else file.content
     except FileNotFoundError as error:
         raise MismatchError(f"{month.path} is missing; {_REMEDY}") from error
     except OSError as error:
         raise LoaderError(f"cannot read {month.path}: {error.strerror or error}") from error
-    if verify and hashlib.sha256(content).hexdigest() != month.sha256:
+    if file is not None and file.sha256 != month.sha256:
         raise MismatchError(
             f"{month.path} does not have the sha256 that its manifest states; {_REMEDY}"
         )
@@ -45,6 +51,8 @@ def read_month(month: Month, verify: bool) -> pl.DataFrame:
         raise MismatchError(
             f"{month.path} has {frame.height} rows and its manifest states {month.rows}; {_REMEDY}"
         )
+    if month.is_complete and file is not None and file.look is not None:
+        keep_columns(month.path, file.look, file.sha256, frame)
     return frame
 
 

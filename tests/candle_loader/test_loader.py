@@ -5,60 +5,35 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import os
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from exported_series import (
+    FEBRUARY_MS,
+    HEADER,
+    HOUR_MS,
+    JANUARY_MS,
+    MARCH_MS,
+    MINUTE_MS,
+    change_manifest,
+    change_month,
+    export,
+    hourly,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
 import candle_loader
 from candle_ingestor.model.candles import EXCHANGE_CANDLES
-from candle_ingestor.model.gaps import GapReason
-from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
+from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.months import Month
-from candle_ingestor.model.series import Series
-from candle_ingestor.model.symbol import Symbol
-from candle_ingestor.model.timeframe import Timeframe
-from candle_ingestor.partitions.manifest import Digits
-from candle_ingestor.partitions.writer import PartitionWriter
 from candle_loader import Candles, Gap, LoaderError, list_series, load
 
-HOUR_MS = 3_600_000
-MINUTE_MS = 60_000
-JANUARY_MS, FEBRUARY_MS, MARCH_MS = (Month(2024, number).start_ms for number in (1, 2, 3))
 ALL_INT64 = dict.fromkeys(["timestamp_ms", "open", "high", "low", "close", "volume"], pl.Int64)
-
-
-def hourly(interval: Interval) -> pl.DataFrame:
-    """Candles whose open price tells their hour of the year."""
-    rows = [
-        (t, (t - JANUARY_MS) / HOUR_MS + 1, 1000.25, 0.5, 1.0, 12345678.87654321)
-        for t in range(*interval, HOUR_MS)
-    ]
-    return pl.DataFrame(rows, schema=EXCHANGE_CANDLES, orient="row")
-
-
-def export(
-    data_root: Path,
-    covered: IntervalSet = IntervalSet.of(JANUARY_MS, MARCH_MS),  # noqa: B008
-    closed_end_ms: int = MARCH_MS,
-    read: Callable[[Interval], pl.DataFrame] = hourly,
-    restate: bool = False,
-    exchange: str = "kraken",
-    timeframe: str = "1h",
-) -> Path:
-    series = Series(exchange, Symbol("BTC", "USD"), Timeframe.parse(timeframe))
-    writer = PartitionWriter(data_root)
-    reasons = {GapReason.FETCH_FAILED: IntervalSet.of(0, FEBRUARY_MS)}
-    months = {Month(2024, 1): None, Month(2024, 2): None}
-    digits = Digits(price=2, volume=8)
-    return writer.export(
-        series, digits, months, read, covered, reasons, closed_end_ms, EMPTY, restate=restate
-    ).folder
 
 
 def load_at_once(
@@ -74,19 +49,6 @@ def load_at_once(
         patience_seconds=patience_seconds,
         **options,
     )
-
-
-def change_manifest(folder: Path, **changes: Any) -> None:
-    path = folder / "manifest.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
-
-
-def change_month(folder: Path, text: str) -> None:
-    """Replaces January's file and makes the manifest state its sha256."""
-    (folder / "2024/2024-01.csv").write_text(text)
-    months = json.loads((folder / "manifest.json").read_text())["months"]
-    months["2024-01"]["sha256"] = hashlib.sha256(text.encode()).hexdigest()
-    change_manifest(folder, months=months)
 
 
 def test_all_that_was_exported_is_loaded_as_integers(tmp_path: Path) -> None:
@@ -108,12 +70,9 @@ def test_integers_that_no_float_holds_are_loaded_exactly(tmp_path: Path) -> None
     largest = 2**63 - 1
     change_month(
         folder,
-        "Timestamp,Open,High,Low,Close,Volume\n"
-        f"2024-01-01T00:00:00Z,9007199254740993,{largest},1,-{largest},{largest - 1}\n",
+        HEADER + f"2024-01-01T00:00:00Z,9007199254740993,{largest},1,-{largest},{largest - 1}\n",
+        rows=1,
     )
-    months = json.loads((folder / "manifest.json").read_text())["months"]
-    months["2024-01"]["rows"] = 1
-    change_manifest(folder, months=months)
     row = load_at_once(tmp_path, "2024-01-01", "2024-02-01").frame.row(0)
     assert row == (JANUARY_MS, 9007199254740993, largest, 1, -largest, largest - 1)
 
@@ -127,13 +86,17 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @given(st.integers(JANUARY_MS - HOUR_MS, MARCH_MS), st.integers(0, MARCH_MS - JANUARY_MS))
 def test_a_range_is_half_open(exported: Path, start_ms: int, length_ms: int) -> None:
+    known = IntervalSet.of(start_ms, start_ms + length_ms) & IntervalSet.of(JANUARY_MS, MARCH_MS)
+    if length_ms and not known:
+        with pytest.raises(LoaderError, match="nothing is exported"):
+            load_at_once(exported, start_ms, start_ms + length_ms)
+        return
     candles = load_at_once(exported, start_ms, start_ms + length_ms)
     times = range(JANUARY_MS, MARCH_MS, HOUR_MS)
     assert candles.frame["timestamp_ms"].to_list() == [
         time for time in times if start_ms <= time < start_ms + length_ms
     ]
     unknown_ms = sum(gap.end_ms - gap.start_ms for gap in candles.gaps)
-    known = IntervalSet.of(start_ms, start_ms + length_ms) & IntervalSet.of(JANUARY_MS, MARCH_MS)
     assert unknown_ms == length_ms - known.duration_ms
 
 
@@ -191,7 +154,7 @@ def test_a_month_missing_between_two_is_a_gap(tmp_path: Path) -> None:
     folder = export(tmp_path)
     months = json.loads((folder / "manifest.json").read_text())["months"]
     april = {**months["2024-02"], "file": "2024/2024-04.csv", "rows": 0}
-    (folder / "2024/2024-04.csv").write_text("Timestamp,Open,High,Low,Close,Volume\n")
+    (folder / "2024/2024-04.csv").write_text(HEADER)
     change_manifest(folder, months={"2024-01": months["2024-01"], "2024-04": april})
     gaps = load_at_once(tmp_path, verify=False).gaps
     assert gaps == (Gap(FEBRUARY_MS, Month(2024, 4).start_ms, "not_exported"),)
@@ -294,13 +257,27 @@ def test_a_month_that_lost_everything_loads_as_gaps(tmp_path: Path) -> None:
     assert load_at_once(tmp_path).gaps == (Gap(JANUARY_MS, FEBRUARY_MS, "fetch_failed"),)
 
 
-def test_series_are_listed_with_their_scale(tmp_path: Path) -> None:
+def test_series_are_listed_with_their_scale_their_span_and_what_is_missing(tmp_path: Path) -> None:
     assert list_series(tmp_path) == []
     export(tmp_path, exchange="kraken")
-    export(tmp_path, exchange="aggregated")
-    listed = list_series(tmp_path)
-    assert [str(series) for series in listed] == ["aggregated BTC/USD 1h", "kraken BTC/USD 1h"]
-    assert {(s.price_decimal_digits, s.volume_decimal_digits) for s in listed} == {(2, 8)}
+    known = [(JANUARY_MS + HOUR_MS, JANUARY_MS + 3 * HOUR_MS), (FEBRUARY_MS, MARCH_MS - HOUR_MS)]
+    export(tmp_path, IntervalSet(known), exchange="aggregated")
+    merged, kraken = list_series(tmp_path)
+    assert [str(merged), str(kraken)] == ["aggregated BTC/USD 1h", "kraken BTC/USD 1h"]
+    digits = {
+        (listed.series.price_decimal_digits, listed.series.volume_decimal_digits)
+        for listed in (merged, kraken)
+    }
+    assert digits == {(2, 8)}
+    assert (kraken.start_ms, kraken.end_ms, kraken.rows) == (JANUARY_MS, MARCH_MS, 60 * 24)
+    assert (kraken.is_complete, kraken.known_pct) == (True, 100)
+    assert (kraken.months, kraken.complete_months) == (2, 2)
+    assert (merged.start_ms, merged.end_ms) == (JANUARY_MS + HOUR_MS, MARCH_MS - HOUR_MS)
+    assert merged.gaps == (Gap(JANUARY_MS + 3 * HOUR_MS, FEBRUARY_MS, "fetch_failed"),)
+    hours = (MARCH_MS - JANUARY_MS) / HOUR_MS - 2
+    assert merged.known_pct == pytest.approx(100 * (2 + 29 * 24 - 1) / hours)
+    assert not merged.is_complete
+    assert merged.complete_months == 0
 
 
 @pytest.mark.parametrize("text", ["", "Timestamp,Open\n", "half a fi"])
@@ -343,7 +320,7 @@ def test_malformed_rows_are_an_error_even_where_the_sha256_fits(
     tmp_path: Path, rows: str, message: str
 ) -> None:
     folder = export(tmp_path)
-    change_month(folder, "Timestamp,Open,High,Low,Close,Volume\n" + rows)
+    change_month(folder, HEADER + rows)
     with pytest.raises(LoaderError, match=rf"2024-01\.csv .*{message}"):
         load_at_once(tmp_path)
 
@@ -427,6 +404,33 @@ def test_a_reader_waits_for_a_manifest_that_is_about_to_come(tmp_path: Path) -> 
     candles = load_at_once(tmp_path, patience_seconds=10)
     writer.join()
     assert candles.frame["high"].unique().to_list() == [500000]
+
+
+def test_a_file_is_hashed_once_while_it_stays_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = export(tmp_path)
+    hashed: list[int] = []
+
+    def sha256(content: bytes) -> Any:
+        hashed.append(len(content))
+        return real_sha256(content)
+
+    real_sha256 = hashlib.sha256
+    monkeypatch.setattr(hashlib, "sha256", sha256)
+    first = load_at_once(tmp_path)
+    assert len(hashed) == 2
+    assert load_at_once(tmp_path).frame.equals(first.frame)
+    assert len(hashed) == 2
+    path = folder / "2024/2024-01.csv"
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b",100,", b",101,", 1))
+    os.utime(path)
+    with pytest.raises(LoaderError, match="does not have the sha256"):
+        load_at_once(tmp_path)
+    # What was found not to match is not taken for what it was before either.
+    path.write_bytes(content)
+    assert load_at_once(tmp_path).frame.equals(first.frame)
 
 
 def test_the_loader_knows_nothing_of_the_ingestor() -> None:

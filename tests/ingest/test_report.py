@@ -101,6 +101,7 @@ def test_the_report_as_json_has_this_shape() -> None:
     assert json.loads(json.dumps(report_json(report))) == {
         "run_id": "run",
         "service_identifier": "",
+        "command": "ingest",
         "status": "degraded",
         "started": "2023-11-14T22:13:20Z",
         "started_ms": STARTED_MS,

@@ -27,7 +27,8 @@ from candle_ingestor.exchanges.settings import ExchangeSettings
 from candle_ingestor.flags import FLAGS, GROUPS
 from candle_ingestor.ingest.report import RunReport, RunStatus
 from candle_ingestor.ingest.report_json import report_json
-from candle_ingestor.ingest.run import RunParts, run_once
+from candle_ingestor.ingest.run import run_once
+from candle_ingestor.ingest.run_parts import RunParts
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series

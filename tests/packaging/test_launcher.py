@@ -155,6 +155,21 @@ def test_a_venv_whose_python_is_gone_is_made_anew(used_checkout: "Checkout") -> 
     assert SETTING_UP.search(ended.stderr)
 
 
+def test_a_venv_that_is_a_link_is_replaced_and_what_it_leads_to_left_alone(
+    used_checkout: "Checkout", tmp_path: Path
+) -> None:
+    venv = used_checkout.path / ".venv"
+    elsewhere = tmp_path / "elsewhere"
+    venv.rename(elsewhere)
+    (elsewhere / "installed" / "requirements.txt").write_text("of another lock\n")
+    venv.symlink_to(elsewhere)
+
+    reported(used_checkout.run())
+
+    assert not venv.is_symlink()
+    assert (elsewhere / "installed" / "requirements.txt").read_text() == "of another lock\n"
+
+
 def test_the_interpreter_of_the_venv_is_named_by_its_resolved_path(
     used_checkout: "Checkout",
 ) -> None:

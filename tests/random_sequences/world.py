@@ -28,7 +28,8 @@ from candle_ingestor.exchanges.markets import CachedMarkets
 from candle_ingestor.exchanges.retry import RetryPolicy
 from candle_ingestor.flags import FLAGS, GROUPS
 from candle_ingestor.ingest.report import RunReport
-from candle_ingestor.ingest.run import RunParts, run_once
+from candle_ingestor.ingest.run import run_once
+from candle_ingestor.ingest.run_parts import RunParts
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.operations.progress import NoProgress
 from candle_ingestor.operations.stopping import StopSignal

@@ -29,9 +29,13 @@ if TYPE_CHECKING:
 
 SERVICES = Path(__file__).resolve().parents[2] / "services"
 
-# What a command loads only when it turns out to need it.
+# What a command loads only when it turns out to need it; of ccxt's exchanges, those of most tests.
 _LOADED_LATE = (
-    "ccxt.async_support",
+    "candle_ingestor.exchanges.ccxt",
+    "ccxt.async_support.binanceus",
+    "ccxt.async_support.bitstamp",
+    "ccxt.async_support.coinbaseexchange",
+    "ccxt.async_support.kraken",
     "candle_ingestor.exchanges.redis_markets_cache",
     "candle_ingestor.operations.progress_bars",
     "candle_ingestor.operations.redis_run_lock",

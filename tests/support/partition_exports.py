@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,13 +12,15 @@ from typing import Any
 
 import polars as pl
 
-from candle_ingestor.model.candles import MERGED_CANDLES, PRICE_COLUMNS
+from candle_ingestor.model.candles import MERGED_CANDLES, PRICE_COLUMNS, VALUE_COLUMNS
+from candle_ingestor.model.export_forms import ExportFormat, Fill
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
 from candle_ingestor.model.months import Month
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.partitions.formats.choosing import FORMATS
 from candle_ingestor.partitions.manifest import Digits
 from candle_ingestor.partitions.writer import ExportResult, PartitionWriter
 
@@ -63,9 +66,13 @@ class Export:
     closed_end_ms: int = YEAR_END_MS
     unsettled: IntervalSet = EMPTY
     restate: bool = False
+    fill: Fill = Fill.NONE
+    file_format: ExportFormat = ExportFormat.CSV
 
     def to(self, data_root: Path) -> ExportResult:
-        return PartitionWriter(data_root).export(**vars(self))
+        wanted = vars(self)
+        writer = PartitionWriter(data_root, FORMATS[self.file_format])
+        return writer.export(**{name: wanted[name] for name in wanted if name != "file_format"})
 
     def mended_in(self, data_root: Path) -> list[Month]:
         """The months that are brought in line without being named."""
@@ -77,7 +84,8 @@ EXPORT = Export()
 
 
 def manifest_of(folder: Path) -> dict[str, Any]:
-    values: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+    (path,) = folder.glob("*manifest.json")
+    values: dict[str, Any] = json.loads(path.read_text())
     return values
 
 
@@ -103,9 +111,37 @@ def assert_manifest_describes_its_files(folder: Path) -> None:
     for entry in entries:
         content = (folder / entry["file"]).read_bytes()
         assert hashlib.sha256(content).hexdigest() == entry["sha256"]
-        assert content.count(b"\n") == entry["rows"] + 1
-        _, *rows = content.decode().splitlines()
-        assert entry["first_timestamp"] == (rows[0].split(",")[0] if rows else None)
-        assert entry["last_timestamp"] == (rows[-1].split(",")[0] if rows else None)
-    on_disk = {str(path.relative_to(folder)) for path in folder.rglob("*.csv")}
+        times = opens_in(content, entry["file"])
+        assert len(times) == entry["rows"]
+        assert entry["first_timestamp"] == (times[0] if times else None)
+        assert entry["last_timestamp"] == (times[-1] if times else None)
+    on_disk = {
+        str(path.relative_to(folder))
+        for pattern in ("*.csv", "*.parquet")
+        for path in folder.rglob(pattern)
+    }
     assert on_disk == {entry["file"] for entry in entries}
+
+
+def opens_in(content: bytes, name: str) -> list[str]:
+    if name.endswith(".csv"):
+        _, *rows = content.decode().splitlines()
+        return [row.split(",")[0] for row in rows]
+    times = pl.read_parquet(io.BytesIO(content))["timestamp"]
+    return times.dt.strftime("%Y-%m-%dT%H:%M:%SZ").to_list()
+
+
+def rows_of(folder: Path) -> list[tuple[int, ...]]:
+    """The rows of all months that the manifest tells of, open times in hours since January."""
+    rows: list[tuple[int, ...]] = []
+    for entry in manifest_of(folder)["months"].values():
+        path = folder / entry["file"]
+        if path.suffix == ".csv":
+            frame = pl.read_csv(path, try_parse_dates=True)
+        else:
+            frame = pl.read_parquet(path, hive_partitioning=False)
+        frame = frame.rename(str.lower).select("timestamp", *VALUE_COLUMNS)
+        times = frame["timestamp"].dt.epoch("ms")
+        hours = ((times - JANUARY.start_ms) // HOUR_MS).alias("timestamp")
+        rows += frame.with_columns(hours).rows()
+    return rows

@@ -11,6 +11,7 @@ from typing import Any
 from candle_ingestor.bridges.base import ScaledSeries
 from candle_ingestor.bridges.errors import BridgeError, cannot_write
 from candle_ingestor.bridges.files import write_file
+from candle_ingestor.model.export_forms import Tool
 from candle_ingestor.model.gaps import Gap
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.times import iso_text, iso_text_if
@@ -37,7 +38,7 @@ class SeriesTold:
     gaps: Sequence[Gap]
 
 
-def require_folder_of(root: Path, tool: str) -> None:
+def require_folder_of(root: Path, tool: Tool) -> None:
     """Proves that the folder was not made for another tool.
 
     Raises:
@@ -46,7 +47,7 @@ def require_folder_of(root: Path, tool: str) -> None:
     _read(root / FILE_NAME, tool)
 
 
-def write_gaps(root: Path, tool: str, told: Sequence[SeriesTold]) -> None:
+def write_gaps(root: Path, tool: Tool, told: Sequence[SeriesTold]) -> None:
     """Says this of these series in the folder's `gaps.json`; what it says of others stays.
 
     Raises:
@@ -62,7 +63,7 @@ def write_gaps(root: Path, tool: str, told: Sequence[SeriesTold]) -> None:
     write_file(path, text.encode())
 
 
-def _read(path: Path, tool: str) -> dict[tuple[str, ...], Mapping[str, Any]]:
+def _read(path: Path, tool: Tool) -> dict[tuple[str, ...], Mapping[str, Any]]:
     try:
         values = json.loads(path.read_bytes())
         version, made_for = values["format_version"], values["export_format"]

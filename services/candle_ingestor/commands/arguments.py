@@ -20,8 +20,8 @@ from candle_ingestor.config.given import path_of
 from candle_ingestor.config.origins import Origin, contradictions, origins_of
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.flags import FLAGS, GROUPS, MinutesParser
+from candle_ingestor.model.export_forms import Tool
 from candle_ingestor.model.texts import did_you_mean, quoted, shortened
-from candle_ingestor.model.tool_names import TOOL_NAMES
 
 HELP_FLAGS = ("--help", "-help", "-h", "--helpfull", "--helpshort")
 VERSION_FLAG = "--version"
@@ -121,7 +121,7 @@ def _require_fitting(command: str) -> None:
         )
     if FLAGS.format == "html" and command in LOOKING and command != "report":
         raise ConfigurationError(f"--format=html goes with report; {command} has no page")
-    if FLAGS.export_format in TOOL_NAMES and command not in ("export", *LOOKING):
+    if FLAGS.export_format in set(Tool) and command not in ("export", *LOOKING):
         raise ConfigurationError(
             f"--export_format={FLAGS.export_format} goes with export; {command} writes partitions"
         )

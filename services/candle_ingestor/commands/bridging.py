@@ -22,6 +22,7 @@ from candle_ingestor.commands.stored import last_words, settle_stored
 from candle_ingestor.config import Config
 from candle_ingestor.errors import SOME_TICKERS_FAILED, ConfigurationError
 from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.model.export_forms import Tool
 from candle_ingestor.model.gaps import Gap, explain
 from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.months import months_of
@@ -45,8 +46,8 @@ class _StoppedError(Exception):
     """Between two months the command was told to stop."""
 
 
-def export_for_tool(tool: str, config: Config, clock: Clock, console: Console) -> int:
-    """Writes all that the store has of the configured symbols as a tool of `TOOL_NAMES` reads it.
+def export_for_tool(tool: Tool, config: Config, clock: Clock, console: Console) -> int:
+    """Writes all that the store has of the configured symbols as the tool reads it.
 
     Minutes that wait to be merged are merged first, as for the partitions. Each file is whole or
     what it was before; `gaps.json` comes last.
@@ -94,12 +95,12 @@ def export_for_tool(tool: str, config: Config, clock: Clock, console: Console) -
     return SOME_TICKERS_FAILED if failures else 0
 
 
-def _bridge_of(tool: str) -> Bridge:
-    if tool == "freqtrade":
+def _bridge_of(tool: Tool) -> Bridge:
+    if tool is Tool.FREQTRADE:
         from candle_ingestor.bridges.freqtrade import FreqtradeBridge
 
         return FreqtradeBridge()
-    if tool == "lean":
+    if tool is Tool.LEAN:
         from candle_ingestor.bridges.lean import LeanBridge
 
         return LeanBridge()
@@ -116,7 +117,9 @@ def _bridge_of(tool: str) -> Bridge:
 class _Export:
     """One export: what it wrote, what it has to say, and what failed."""
 
-    def __init__(self, tool: str, bridge: Bridge, root: Path, config: Config, clock: Clock) -> None:
+    def __init__(
+        self, tool: Tool, bridge: Bridge, root: Path, config: Config, clock: Clock
+    ) -> None:
         self._tool = tool
         # As for settling: a Redis that nobody named holds no lock of this store.
         self._config = replace(config, uses_redis=config.names_redis)
@@ -152,7 +155,7 @@ class _Export:
                 for ticker, series in chosen:
                     self._write(ledger, ticker, series, stop, progress)
             except _StoppedError:
-                log.info("The series in hand keeps the files that it had")
+                log.info("Of the series in hand some files may be of before")
             self._write_gaps()
         if stop.failure is not None:
             raise stop.failure

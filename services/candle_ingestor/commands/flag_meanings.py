@@ -84,8 +84,8 @@ _BY_COMMAND: Mapping[str, Mapping[str, Meaning]] = {
         **_REDIS,
         "candle_granularity_minutes": Meaning("The length of the candles that are exported."),
         "output": Meaning(
-            "The folder of what --export_format=freqtrade, nautilus or lean writes; CSV goes to "
-            "--data_root.",
+            "The folder of what --export_format=freqtrade, nautilus or lean writes; partitions go "
+            "to --data_root.",
             "none",
         ),
         "exchanges": Meaning(

@@ -28,7 +28,8 @@ from candle_ingestor.exchanges.session import close_all
 from candle_ingestor.ingest.choosing import strict_complaint
 from candle_ingestor.ingest.report import RunReport, RunStatus
 from candle_ingestor.ingest.report_json import report_json
-from candle_ingestor.ingest.run import RunParts, run_once
+from candle_ingestor.ingest.run import run_once
+from candle_ingestor.ingest.run_parts import RunParts
 from candle_ingestor.ingest.window import earliest_wanted_ms
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.run_lock import RunLockLostError

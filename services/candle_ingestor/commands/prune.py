@@ -23,6 +23,7 @@ from candle_ingestor.operations.progress import Progress
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.operations.writable import require_writable
 from candle_ingestor.partitions.errors import PartitionError
+from candle_ingestor.partitions.formats.choosing import formats_below
 from candle_ingestor.prune.plan import PrunePlan
 from candle_ingestor.prune.plan import plan_prune as plan_of
 from candle_ingestor.prune.removing import Pruner
@@ -231,6 +232,7 @@ class _Removal:
         export = replace(
             export,
             csv=export.data_root.is_dir(),
+            formats=formats_below(export.data_root) or export.formats,
             exchange_candles=export.exchange_candles or has_files,
         )
         parts = SettlingParts(self.clock.now_ms(), lambda: self.stop.is_urgent, self.progress)

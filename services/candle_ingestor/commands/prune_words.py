@@ -67,7 +67,7 @@ def _loss_words(loss: Loss) -> Iterator[str]:
         months = counted(len(loss.frozen), "month")
         verb = "is" if len(loss.frozen) == 1 else "are"
         yield (
-            f"{loss.merged}: {months} of its CSV {verb} complete and {verb} left as exported: "
+            f"{loss.merged}: {months} of its export {verb} complete and {verb} left as exported: "
             f"{some_of(loss.frozen)}. verify will say that the store has other rows. With "
             "--restate they follow the store; to remove the symbol whole, leave out --exchanges."
         )
@@ -93,7 +93,7 @@ def _cut_words(cut: SeriesCut) -> str:
         said += f", all before {minute_text(cut.until_ms)}"
     if cut.files:
         files = _files_words(len(cut.files), cut.size_bytes, len(cut.rewritten))
-        said += f"; {files} in {cut.folder}"
+        said += f"; {files} in {' and '.join(str(folder.path) for folder in cut.folders)}"
     return said
 
 

@@ -192,7 +192,6 @@ _USED_BY_FLAG: Mapping[str, tuple[str, ...]] = {
     ),
     "refetch_last_candles": (*_FETCHING, "import", "verify"),
     "export_csv": ("ingest", "merge", "import", "verify", "demo"),
-    "export_format": ("export",),
     "restate": ("ingest", "export", "import", "verify", "prune", "demo"),
     "strict_symbols": ("ingest",),
 }

@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import product
 
 from rich.console import Console
 
@@ -21,6 +22,7 @@ from candle_ingestor.commands.verify_table import print_verification
 from candle_ingestor.config import Config
 from candle_ingestor.errors import SOME_TICKERS_FAILED, ConfigurationError, DependencyError
 from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.model.export_forms import ExportFormat
 from candle_ingestor.model.intervals import END_OF_TIME_MS, IntervalSet
 from candle_ingestor.model.series import Series
 from candle_ingestor.operations.clock import Clock
@@ -216,22 +218,24 @@ class _Verification:
         if self.config.is_given("data_root") and not root.is_dir():
             log.warning("--data_root: there is no folder %s; no partition was compared", root)
         folders = []
-        for series in chosen:
+        for series, file_format in product(chosen, ExportFormat):
             if self.stop.is_set():
                 break
-            checked = self._folder(self.ledger, series)
+            checked = self._folder(self.ledger, series, file_format)
             if checked is not None and checked.differences and not self.config.verify.repairs:
-                checked = self._folder(Ledger(self.store), series)
+                checked = self._folder(Ledger(self.store), series, file_format)
             if checked is not None:
                 folders.append(checked)
         return folders
 
-    def _folder(self, ledger: Ledger, series: Series) -> FolderChecked | None:
+    def _folder(
+        self, ledger: Ledger, series: Series, file_format: ExportFormat
+    ) -> FolderChecked | None:
         closed_end_ms = series.timeframe.closed_end_ms(
             self.clock.now_ms(), self.config.candles.settle_seconds
         )
         root = self.config.export.data_root
-        return check_folder(ledger, root, series, self.within, closed_end_ms)
+        return check_folder(ledger, root, file_format, series, self.within, closed_end_ms)
 
     def _settle(
         self, folders: list[FolderChecked], report: VerifyReport
@@ -246,6 +250,7 @@ class _Verification:
         export = replace(
             export,
             csv=export.csv and export.data_root.is_dir(),
+            formats=tuple({folder.file_format: None for folder in folders}) or export.formats,
             exchange_candles=export.exchange_candles
             or any(not folder.series.is_merged for folder in differing),
         )
@@ -270,7 +275,7 @@ class _Verification:
         for folder in folders:
             left: set[tuple[Kind, object]] = set()
             if report.repairs and folder.differences:
-                again = self._folder(self.ledger, folder.series)
+                again = self._folder(self.ledger, folder.series, folder.file_format)
                 left = {(d.kind, d.month) for d in again.differences} if again else set()
             for difference in folder.differences:
                 is_left = (difference.kind, difference.month) in left

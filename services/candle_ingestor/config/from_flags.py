@@ -26,9 +26,9 @@ from candle_ingestor.config.store_flags import store_flags_passed_over, store_fr
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.exchanges.minimum import resolve_minimum
 from candle_ingestor.exchanges.trade_habits import TRADE_HABITS
+from candle_ingestor.model.export_forms import ExportFormat, Fill, Tool
 from candle_ingestor.model.merge_rules import HighLow, MergeRules
 from candle_ingestor.model.texts import quoted
-from candle_ingestor.model.tool_names import TOOL_NAMES
 
 _REAL_NUMBERS = (
     "max_run_seconds",
@@ -99,7 +99,9 @@ def config_from_flags(
             price_decimal_digits=values.price_decimal_digits,
             volume_decimal_digits=values.volume_decimal_digits,
             restate=values.restate,
-            tool=values.export_format if values.export_format in TOOL_NAMES else None,
+            formats=_formats(values.export_format),
+            fill=None if values.fill is None else Fill(values.fill),
+            tool=_tool(values.export_format),
         ),
         archives=archives_from_flags(values, known, paths),
         verify=verify_from_flags(values, origins),
@@ -110,6 +112,16 @@ def config_from_flags(
         warnings=(*renamed, *_passed_over(values, origins), *_without_trades(values, exchanges)),
         ignored_secrets=(values.tiingo_api_key,) if values.tiingo_api_key else (),
     )
+
+
+def _formats(text: str) -> tuple[ExportFormat, ...]:
+    if _tool(text) is not None:
+        return ()
+    return tuple(ExportFormat) if text == "both" else (ExportFormat(text),)
+
+
+def _tool(text: str) -> Tool | None:
+    return Tool(text) if text in set(Tool) else None
 
 
 def _symbols(values: FlagValues, environment: Mapping[str, str]) -> SymbolsConfig:

@@ -10,6 +10,7 @@ from candle_ingestor.archives.recognising import Naming
 from candle_ingestor.config.origins import Origin, Origins
 from candle_ingestor.exchanges.proxies import Proxies
 from candle_ingestor.exchanges.settings import ExchangeSettings
+from candle_ingestor.model.export_forms import ExportFormat, Fill, Tool
 from candle_ingestor.model.merge_rules import MergeRules
 from candle_ingestor.model.quality_rules import QualityRule
 from candle_ingestor.model.timeframe import Timeframe
@@ -155,12 +156,14 @@ class ExportConfig:
     """What is written for backtests.
 
     Attributes:
-        csv: whether a run exports at its end.
+        csv: whether a run exports at its end, in whatever format.
         exchange_candles: whether each exchange's own candles are exported, too.
         price_decimal_digits: None is the markets' own.
         volume_decimal_digits: None is the markets' own.
         restate: whether complete months may be written again (rule E3).
-        tool: of `TOOL_NAMES`, whose files the command export writes; None for partitions.
+        formats: each in which the months are written; none where a tool's files are.
+        fill: what stands for covered minutes without trade; None is as the folder was written.
+        tool: whose files the command export writes in place of partitions; None for these.
     """
 
     csv: bool
@@ -169,7 +172,9 @@ class ExportConfig:
     price_decimal_digits: int | None
     volume_decimal_digits: int | None
     restate: bool
-    tool: str | None = None
+    formats: tuple[ExportFormat, ...] = (ExportFormat.CSV,)
+    fill: Fill | None = None
+    tool: Tool | None = None
 
 
 @dataclass(frozen=True)

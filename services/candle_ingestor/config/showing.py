@@ -98,10 +98,12 @@ def _by_flag(config: Config, now_ms: int) -> Mapping[str, object]:
         "sqlite_path": config.store.sqlite_path,
         "service_identifier": config.store.service_identifier,
         "export_csv": export.csv,
+        "export_format": tuple(each.value for each in export.formats),
         "data_root": export.data_root,
         "export_exchange_candles": export.exchange_candles,
         "price_decimal_digits": export.price_decimal_digits,
         "volume_decimal_digits": export.volume_decimal_digits,
+        "fill": None if export.fill is None else export.fill.value,
         "restate": export.restate,
     }
 

@@ -6,7 +6,7 @@ from absl import flags
 
 from candle_ingestor.flags.defining import names_of
 from candle_ingestor.model.decimals import MOST_DIGITS
-from candle_ingestor.model.tool_names import TOOL_NAMES
+from candle_ingestor.model.export_forms import ExportFormat, Fill, Tool
 
 MERGING = names_of(
     flags.DEFINE_integer(
@@ -78,15 +78,24 @@ STORE = names_of(
 )
 
 EXPORT = names_of(
-    flags.DEFINE_bool("export_csv", True, "Write monthly CSV partitions at the end of a run."),
-    flags.DEFINE_string("data_root", "data/csv", "Folder of the partitions."),
+    flags.DEFINE_bool("export_csv", True, "Write monthly partitions at the end of a run."),
     flags.DEFINE_enum(
         "export_format",
-        "csv",
-        ["csv", *TOOL_NAMES],
-        "What is written: csv is the partitions below --data_root. The command export also writes "
-        "what freqtrade, NautilusTrader and Lean read, below --output.",
+        ExportFormat.CSV.value,
+        [*ExportFormat, "both", *Tool],
+        "What the partitions are: CSV files, one Parquet table in the folder parquet of "
+        "--data_root, or both. The command export also writes what freqtrade, nautilus and lean "
+        "read, below --output.",
     ),
+    flags.DEFINE_enum(
+        "fill",
+        None,
+        list(Fill),
+        "What stands in partitions for a minute that is known to have had no trade: no row, or a "
+        "flat bar at the last close with volume 0. The default is what the folder has, none in "
+        "one that is written anew.",
+    ),
+    flags.DEFINE_string("data_root", "data/csv", "Folder of the partitions."),
     flags.DEFINE_bool("export_exchange_candles", False, "Also export each exchange's own candles."),
     flags.DEFINE_integer(
         "price_decimal_digits",

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 from candle_ingestor.config import Config
 from candle_ingestor.errors import CandleIngestorError, DependencyError
 from candle_ingestor.exchanges.availability import MarketChoice
 from candle_ingestor.exchanges.client import CandleClient
 from candle_ingestor.exchanges.errors import words_without
-from candle_ingestor.exchanges.markets import Markets, MarketsCache
-from candle_ingestor.exchanges.retry import RetryPolicy
+from candle_ingestor.exchanges.markets import Markets
 from candle_ingestor.exchanges.session import ExchangeSession
 from candle_ingestor.ingest.announcing import tell_outlook, tell_rule_changes
 from candle_ingestor.ingest.choosing import (
@@ -42,7 +39,9 @@ from candle_ingestor.ingest.preparing import (
     with_wanted,
 )
 from candle_ingestor.ingest.report import RunReport, TickerReport
-from candle_ingestor.ingest.report_json import report_json, running_json
+from candle_ingestor.ingest.report_json import running_json
+from candle_ingestor.ingest.reporting import begun_report, end_report
+from candle_ingestor.ingest.run_parts import RunParts
 from candle_ingestor.ingest.sources.factory import Sources, source_parts, sources_of
 from candle_ingestor.ingest.store_thread import StoreThread
 from candle_ingestor.ingest.trades_estimate import (
@@ -54,38 +53,13 @@ from candle_ingestor.ingest.work import SeriesWork
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.timeframe import Timeframe
-from candle_ingestor.operations.clock import Clock
-from candle_ingestor.operations.progress import Progress
-from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.settle.accounting import source_gaps
 from candle_ingestor.settle.outcome import TickerOutcome
 from candle_ingestor.settle.settling import SettleRules, Settling, Wanted, settle
 from candle_ingestor.settle.ticker import Ticker
-from candle_ingestor.stores.base import Store, StoreUnavailableError
 from candle_ingestor.symbols.requests import SymbolList
 
 log = logging.getLogger(__name__)
-
-
-async def _nothing_more() -> None:
-    pass
-
-
-@dataclass(frozen=True)
-class RunParts:
-    """The real parts that `main` wires, or others that a test passes; they outlive a run.
-
-    `when_fetched` is awaited, beside all that follows, once nothing more is asked of an exchange.
-    """
-
-    store: Store
-    clients: Sequence[CandleClient]
-    markets_cache: MarketsCache
-    clock: Clock
-    progress: Progress
-    stop: StopSignal
-    policy: RetryPolicy = field(default_factory=RetryPolicy)
-    when_fetched: Callable[[], Awaitable[object]] = _nothing_more
 
 
 async def run_once(config: Config, symbols: SymbolList, parts: RunParts) -> RunReport:
@@ -124,22 +98,10 @@ class _Run:
         self.tickers: list[RunTicker] = []
         self.works: dict[Series, SeriesWork] = {}
         self.outcomes: dict[Ticker, TickerOutcome] = {}
-        timeframe = config.candles.timeframe
-        self.closed_end_ms = timeframe.closed_end_ms(self.started_ms, config.candles.settle_seconds)
-        self.report = RunReport(
-            run_id=uuid.uuid4().hex,
-            started_ms=self.started_ms,
-            exchanges=config.exchanges.names,
-            min_exchanges=config.rules.min_exchanges,
-            timeframe=str(timeframe),
-            duration_ms=timeframe.duration_ms,
-            rejected_symbols=[f"{item.shown} {item.reason}" for item in symbols.rejected],
-            max_price_deviation_pct=config.rules.max_price_deviation_pct,
-            symbols_wanted=len(symbols.requests) + len(symbols.rejected),
-            is_export_wanted=config.export.csv,
-            service_identifier=config.store.service_identifier,
-            symbols=tuple(str(request.symbol) for request in symbols.requests),
+        self.closed_end_ms = config.candles.timeframe.closed_end_ms(
+            self.started_ms, config.candles.settle_seconds
         )
+        self.report = begun_report(config, symbols, self.started_ms)
 
     async def execute(self) -> None:
         on_store = self.store_thread.run
@@ -208,23 +170,9 @@ class _Run:
         )
 
     def finish(self) -> None:
-        report = self.report
-        report.finished_ms = self.parts.clock.now_ms()
-        report.stop_reason = self.parts.stop.reason
-        report.asked = {session.exchange: session.totals for session in self.sessions}
-        if report.failure is None and self.parts.stop.failure is not None:
-            report.failure = self.parts.stop.failure
-            report.error = str(report.failure)
-        if isinstance(report.failure, StoreUnavailableError):
-            # It was waited for already.
-            return
-        try:
-            self.parts.store.write_run(report_json(report))
-        except DependencyError as error:
-            log.error("The run report could not be kept in the store: %s", error)
-            if report.failure is None:
-                report.failure = error
-                report.error = str(error)
+        parts = self.parts
+        self.report.asked = {session.exchange: session.totals for session in self.sessions}
+        end_report(self.report, parts.stop, parts.store, parts.clock.now_ms())
 
     def _settling(self) -> Settling:
         export = self.config.export

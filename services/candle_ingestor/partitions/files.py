@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
+from candle_ingestor.model.months import Month
 from candle_ingestor.operations import atomic_file
 from candle_ingestor.partitions.errors import cannot_read, cannot_write
-
-_MONTH_FILE = re.compile(r"([0-9]{4})/\1-(0[1-9]|1[0-2])\.csv")
+from candle_ingestor.partitions.formats.layout import Layout
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -65,38 +64,42 @@ def read_file(path: Path) -> bytes | None:
 
 
 def remove_temporary_files(folder: Path) -> None:
-    """Removes what a killed writer left in a series' folder and the years in it.
+    """Removes what a killed writer left in a series' folder and below.
 
     Raises:
         PartitionError: if the operating system refuses.
     """
-    for path in (folder, *_entries(folder, lambda entry: entry.is_dir())):
-        for left in _entries(path, _is_temporary):
-            remove_file(left)
+    for path in _files_below(folder):
+        if path.name.startswith(".") and path.name.endswith(atomic_file.TEMPORARY_SUFFIX):
+            remove_file(path)
 
 
-def month_files(folder: Path) -> list[Path]:
+def month_files(folder: Path, layout: Layout) -> dict[Month, Path]:
     """Every file of a month that is in a series' folder, listed or not, ascending.
 
     Raises:
         PartitionError: if the operating system refuses.
     """
-    years = _entries(folder, lambda entry: entry.is_dir())
-    files = (path for year in years for path in _entries(year, lambda entry: entry.is_file()))
-    return sorted(
-        path for path in files if _MONTH_FILE.fullmatch(f"{path.parent.name}/{path.name}")
-    )
+    found = {}
+    for path in _files_below(folder):
+        month = layout.month_of(path.relative_to(folder).as_posix())
+        if month is not None:
+            found[month] = path
+    return dict(sorted(found.items()))
 
 
-def _entries(folder: Path, wanted: Callable[[os.DirEntry[str]], bool]) -> list[Path]:
+def _files_below(folder: Path) -> Iterator[Path]:
     try:
         with os.scandir(folder) as entries:
-            return [folder / entry.name for entry in entries if wanted(entry)]
+            found = [
+                (folder / entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries
+            ]
     except FileNotFoundError:
-        return []
+        return
     except OSError as error:
         raise cannot_read(folder, error) from error
-
-
-def _is_temporary(entry: os.DirEntry[str]) -> bool:
-    return entry.name.startswith(".") and entry.name.endswith(atomic_file.TEMPORARY_SUFFIX)
+    for path, is_folder in found:
+        if is_folder:
+            yield from _files_below(path)
+        else:
+            yield path

@@ -1,4 +1,4 @@
-"""`manifest.json` of a series' folder (rule E4)."""
+"""The manifest of a series' folder (rule E4)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from candle_ingestor.model.decimals import MOST_DIGITS
+from candle_ingestor.model.export_forms import Fill
 from candle_ingestor.model.gaps import Gap, GapReason
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.months import Month
@@ -19,10 +20,10 @@ from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.model.times import iso_text, iso_text_if
 from candle_ingestor.partitions.errors import PartitionError
 from candle_ingestor.partitions.files import read_file, replace_file
+from candle_ingestor.partitions.formats.layout import Layout
 from candle_ingestor.partitions.timestamps import parse_timestamp
 
 FORMAT_VERSION = 1
-FILE_NAME = "manifest.json"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -56,10 +57,15 @@ class MonthEntry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a series' folder holds."""
+    """What a series' folder holds.
+
+    Attributes:
+        fill: what stands for covered minutes without trade.
+    """
 
     series: Series
     digits: Digits
+    fill: Fill = Fill.NONE
     months: Mapping[Month, MonthEntry] = field(default_factory=dict)
 
     def with_months(self, entries: Mapping[Month, MonthEntry]) -> Manifest:
@@ -67,27 +73,22 @@ class Manifest:
         return replace(self, months={**self.months, **entries})
 
 
-def month_file(month: Month) -> str:
-    """The path of a month's file within the series' folder."""
-    return f"{month.year:04}/{month}.csv"
-
-
-def write_manifest(folder: Path, manifest: Manifest) -> None:
+def write_manifest(folder: Path, layout: Layout, manifest: Manifest) -> None:
     """Replaces the folder's manifest.
 
     Raises:
         PartitionError: if it cannot be written; the one before is then whole.
     """
-    replace_file(folder / FILE_NAME, _text(manifest).encode())
+    replace_file(folder / layout.manifest_name, _text(layout, manifest).encode())
 
 
-def read_manifest(folder: Path) -> Manifest | None:
+def read_manifest(folder: Path, layout: Layout) -> Manifest | None:
     """The folder's manifest, None where it has none.
 
     Raises:
         PartitionError: if it cannot be read, is damaged or of a version unknown here.
     """
-    path = folder / FILE_NAME
+    path = folder / layout.manifest_name
     content = read_file(path)
     if content is None:
         return None
@@ -102,7 +103,7 @@ def read_manifest(folder: Path) -> Manifest | None:
             "use the release that wrote it, or give another --data_root"
         )
     try:
-        return _from_json(values)
+        return _from_json(layout, values)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(path, error) from error
 
@@ -115,9 +116,9 @@ def _damaged(path: Path, error: Exception) -> PartitionError:
     )
 
 
-def _text(manifest: Manifest) -> str:
+def _text(layout: Layout, manifest: Manifest) -> str:
     """A line a month: to be looked at and compared, and quicker than an indented text."""
-    series = {
+    series: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "exchange": manifest.series.exchange,
         "symbol": str(manifest.series.symbol),
@@ -125,17 +126,19 @@ def _text(manifest: Manifest) -> str:
         "price_decimal_digits": manifest.digits.price,
         "volume_decimal_digits": manifest.digits.volume,
     }
+    if manifest.fill is not Fill.NONE:
+        series["fill"] = manifest.fill.value
     months = ",\n".join(
-        f"  {json.dumps(str(month))}: {json.dumps(_entry_to_json(month, entry))}"
+        f"  {json.dumps(str(month))}: {json.dumps(_entry_to_json(layout, month, entry))}"
         for month, entry in sorted(manifest.months.items())
     )
     lines = [f" {json.dumps(name)}: {json.dumps(value)}," for name, value in series.items()]
     return "\n".join(("{", *lines, ' "months": {', months, " }", "}", ""))
 
 
-def _entry_to_json(month: Month, entry: MonthEntry) -> dict[str, Any]:
+def _entry_to_json(layout: Layout, month: Month, entry: MonthEntry) -> dict[str, Any]:
     return {
-        "file": month_file(month),
+        "file": layout.month_file(month),
         "rows": entry.rows,
         "first_timestamp": iso_text_if(entry.first_open_ms),
         "last_timestamp": iso_text_if(entry.last_open_ms),
@@ -153,7 +156,7 @@ def _entry_to_json(month: Month, entry: MonthEntry) -> dict[str, Any]:
     }
 
 
-def _from_json(values: Mapping[str, Any]) -> Manifest:
+def _from_json(layout: Layout, values: Mapping[str, Any]) -> Manifest:
     series = Series(
         _of_type(values, "exchange", str),
         Symbol.parse(_of_type(values, "symbol", str)),
@@ -163,15 +166,15 @@ def _from_json(values: Mapping[str, Any]) -> Manifest:
         _digits(values, "price_decimal_digits"), _digits(values, "volume_decimal_digits")
     )
     months = {
-        Month.parse(text): _month_entry(text, entry)
+        Month.parse(text): _month_entry(layout, text, entry)
         for text, entry in _of_type(values, "months", dict).items()
     }
-    return Manifest(series, digits, months)
+    return Manifest(series, digits, Fill(values.get("fill", Fill.NONE)), months)
 
 
-def _month_entry(text: str, values: Mapping[str, Any]) -> MonthEntry:
+def _month_entry(layout: Layout, text: str, values: Mapping[str, Any]) -> MonthEntry:
     month = Month.parse(text)
-    expected_file = month_file(month)
+    expected_file = layout.month_file(month)
     if values["file"] != expected_file:
         raise ValueError(f"the file of {month} is {values['file']!r} and not {expected_file!r}")
     sha256 = _of_type(values, "sha256", str)

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import polars as pl
 
-from candle_ingestor.model.intervals import Interval, IntervalSet
+from candle_ingestor.model.candles import no_candles
+from candle_ingestor.model.export_forms import Fill
+from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
 from candle_ingestor.model.selection import candles_within
-from candle_ingestor.model.series import Series
-from candle_ingestor.partitions.csv_content import HEADER, csv_rows, position_of
 from candle_ingestor.partitions.files import read_file
-from candle_ingestor.partitions.manifest import Digits, MonthEntry
+from candle_ingestor.partitions.filling import (
+    ReadCandles,
+    carried_to,
+    filled_flat,
+    run_start_ms,
+)
+from candle_ingestor.partitions.formats.base import FileSubject, Format, MonthHead
+from candle_ingestor.partitions.manifest import MonthEntry
 from candle_ingestor.partitions.month_facts import MonthFacts
-from candle_ingestor.partitions.timestamps import parse_timestamp
-
-ReadCandles = Callable[[Interval], pl.DataFrame]
-"""The candles of a series in an interval, ascending by open time."""
-
-_TIMESTAMP_LENGTH = len("2024-01-15T00:00:00Z")
 
 
 @dataclass(frozen=True)
@@ -39,24 +37,29 @@ class MonthContent:
     is_on_disk: bool
 
 
-class _Head(NamedTuple):
-    """The part of a file that stays; the digest is of it."""
-
-    content: bytes | memoryview
-    rows: int
-    digest: hashlib._Hash
-
-
 class MonthMaker:
-    """Makes the contents of a series' months."""
+    """Makes the contents of a series' months.
+
+    Args:
+        coverage: candles outside are left out.
+        unsettled: minutes that may still change (rule E3). A month that begins with flat bars is
+            not complete while one lies between it and the candle that they repeat.
+    """
 
     def __init__(
-        self, series: Series, digits: Digits, read: ReadCandles, coverage: IntervalSet
+        self,
+        file_format: Format,
+        subject: FileSubject,
+        read: ReadCandles,
+        coverage: IntervalSet,
+        unsettled: IntervalSet = EMPTY,
     ) -> None:
-        self._series = series
-        self._digits = digits
+        self._format = file_format
+        self._subject = subject
+        self._series = subject.series
         self._read = read
         self._coverage = coverage
+        self._unsettled = unsettled
 
     def make(
         self, path: Path, facts: MonthFacts, before: MonthEntry | None, changed_from_ms: int | None
@@ -76,49 +79,60 @@ class MonthMaker:
         on_disk = read_file(path)
         if on_disk is not None and before is not None:
             start_ms = facts.rows_hold_until_ms(before, changed_from_ms)
-            if start_ms > facts.span.start_ms:
-                position = position_of(on_disk, start_ms)
-                kept = memoryview(on_disk)[:position]
-                digest = hashlib.sha256(kept)
-                whole = digest.copy()
-                whole.update(memoryview(on_disk)[position:])
-                if whole.hexdigest() == before.sha256:
-                    lost_rows = on_disk.count(b"\n", position)
-                    head = _Head(kept, before.rows - lost_rows, digest)
-                    return self._made(facts, head, start_ms, on_disk)
-        head = _Head(HEADER, 0, hashlib.sha256(HEADER))
+            head = self._format.head(self._subject, on_disk, before, start_ms)
+            if head is not None:
+                return self._made(facts, head, start_ms, on_disk)
+        head = self._format.no_rows(self._subject)
         return self._made(facts, head, facts.span.start_ms, on_disk)
 
     def _made(
-        self, facts: MonthFacts, head: _Head, start_ms: int, on_disk: bytes | None
+        self, facts: MonthFacts, head: MonthHead, start_ms: int, on_disk: bytes | None
     ) -> MonthContent:
-        candles = self._candles(Interval(start_ms, facts.span.end_ms))
-        tail = b"" if candles is None else csv_rows(self._series, self._digits, candles)
-        content = b"".join((head.content, tail))
-        rows = head.rows + (0 if candles is None else candles.height)
-        head.digest.update(tail)
+        made = head.followed_by(self._rows(Interval(start_ms, facts.span.end_ms)))
         entry = MonthEntry(
-            rows=rows,
-            first_open_ms=_open_time_at(content, len(HEADER)) if rows else None,
-            last_open_ms=_open_time_at(content, content.rfind(b"\n", 0, -1) + 1) if rows else None,
-            sha256=head.digest.hexdigest(),
-            complete=facts.complete,
+            rows=made.rows,
+            first_open_ms=made.first_open_ms,
+            last_open_ms=made.last_open_ms,
+            sha256=made.sha256,
+            complete=facts.complete and not self._begins_unsettled(facts.span.start_ms),
             known_until_ms=facts.known_until_ms,
             gaps=facts.gaps,
         )
-        return MonthContent(entry, content, is_on_disk=content == on_disk)
+        return MonthContent(entry, made.content, is_on_disk=made.content == on_disk)
 
-    def _candles(self, interval: Interval) -> pl.DataFrame | None:
+    def _rows(self, interval: Interval) -> pl.DataFrame:
         known = self._coverage & IntervalSet((interval,))
         if not known:
-            return None
+            return no_candles(self._series)
+        candles = candles_within(self._candles(interval), known)
+        if self._subject.fill is Fill.NONE:
+            return candles
+        is_idle_at_start = known.start_ms == interval.start_ms and (
+            candles.is_empty() or candles["open_time_ms"][0] > interval.start_ms
+        )
+        carried = None
+        if is_idle_at_start:
+            carried = carried_to(interval.start_ms, self._coverage, self._read)
+        return filled_flat(
+            candles, known, self._series.timeframe, None if carried is None else carried.close
+        )
+
+    def _candles(self, interval: Interval) -> pl.DataFrame:
         candles = self._read(interval)
         opens = candles["open_time_ms"]
         if candles.height > 1 and not (opens.slice(1) > opens.slice(0, candles.height - 1)).all():
             raise ValueError(f"the candles of {self._series} do not ascend by open time")
-        candles = candles_within(candles, known)
-        return candles if candles.height else None
+        return candles
 
-
-def _open_time_at(content: bytes, position: int) -> int:
-    return parse_timestamp(content[position : position + _TIMESTAMP_LENGTH].decode("ascii"))
+    def _begins_unsettled(self, start_ms: int) -> bool:
+        """Whether flat bars that the month begins with may still come to be others."""
+        before = self._unsettled & IntervalSet.of(0, start_ms)
+        if self._subject.fill is Fill.NONE or not before:
+            return False
+        length_ms = self._series.timeframe.duration_ms
+        if not self._read(Interval(start_ms, start_ms + length_ms)).is_empty():
+            return False
+        carried = carried_to(start_ms, self._coverage, self._read)
+        if carried is not None:
+            return before.meets((carried.open_ms, start_ms))
+        return before.meets((run_start_ms(start_ms, self._coverage) - length_ms, start_ms))

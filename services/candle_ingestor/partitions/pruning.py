@@ -4,33 +4,52 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from candle_ingestor.model.intervals import IntervalSet
 from candle_ingestor.model.months import Month
+from candle_ingestor.model.series import Series
 from candle_ingestor.partitions.files import (
     month_files,
     remove_file,
     remove_folder,
     remove_temporary_files,
 )
-from candle_ingestor.partitions.manifest import FILE_NAME, Manifest, read_manifest, write_manifest
+from candle_ingestor.partitions.formats.choosing import FORMATS, formats_of
+from candle_ingestor.partitions.formats.layout import Layout
+from candle_ingestor.partitions.manifest import Manifest, read_manifest, write_manifest
 from candle_ingestor.partitions.unfinished import UnfinishedNote
 
 
-def files_before(folder: Path, before_ms: int | None) -> list[Path]:
+class SeriesFolder(NamedTuple):
+    """A folder of a series, and how its format names what is in it."""
+
+    path: Path
+    layout: Layout
+
+
+def series_folders(data_root: Path, series: Series) -> tuple[SeriesFolder, ...]:
+    """Where a series is below a data root, in each format that it was exported in."""
+    return tuple(
+        SeriesFolder(FORMATS[name].folder_of(data_root, series), FORMATS[name])
+        for name in formats_of(data_root, series)
+    )
+
+
+def files_before(folder: Path, layout: Layout, before_ms: int | None) -> dict[Month, Path]:
     """The files of a series' folder that `remove_months` would remove, ascending.
 
     Raises:
         PartitionError: if the folder cannot be read.
     """
-    found = month_files(folder)
+    found = month_files(folder, layout)
     if before_ms is None:
         return found
-    end_ms = _removed_until_ms(read_manifest(folder), before_ms)
-    return [path for path in found if Month.parse(path.stem).start_ms < end_ms]
+    end_ms = _removed_until_ms(read_manifest(folder, layout), before_ms)
+    return {month: path for month, path in found.items() if month.start_ms < end_ms}
 
 
-def remove_months(folder: Path, before_ms: int | None) -> list[Path]:
+def remove_months(folder: Path, layout: Layout, before_ms: int | None) -> list[Path]:
     """Removes the months that begin before the time, also complete ones; None removes all.
 
     The month in which the time lies stays where its manifest says that it has nothing from before.
@@ -46,29 +65,30 @@ def remove_months(folder: Path, before_ms: int | None) -> list[Path]:
     """
     if not folder.is_dir():
         return []
-    removed = files_before(folder, before_ms)
+    removed = list(files_before(folder, layout, before_ms).values())
     if before_ms is None:
-        remove_file(folder / FILE_NAME)
+        remove_file(folder / layout.manifest_name)
         UnfinishedNote(folder).remove()
         remove_temporary_files(folder)
     else:
-        _forget_months(folder, before_ms)
+        _forget_months(folder, layout, before_ms)
     for path in removed:
         remove_file(path)
-    for year in {path.parent for path in removed}:
-        remove_folder(year)
+    between = {each for path in removed for each in path.parents if folder in each.parents}
+    for each in sorted(between, reverse=True):
+        remove_folder(each)
     if before_ms is None:
         remove_folder(folder)
     return removed
 
 
-def _forget_months(folder: Path, before_ms: int) -> None:
-    manifest = read_manifest(folder)
+def _forget_months(folder: Path, layout: Layout, before_ms: int) -> None:
+    manifest = read_manifest(folder, layout)
     end_ms = _removed_until_ms(manifest, before_ms)
     if manifest is not None:
         kept = {m: entry for m, entry in manifest.months.items() if m.start_ms >= end_ms}
         if len(kept) < len(manifest.months):
-            write_manifest(folder, replace(manifest, months=kept))
+            write_manifest(folder, layout, replace(manifest, months=kept))
     UnfinishedNote(folder).forget_before(end_ms)
 
 

@@ -18,9 +18,8 @@ from candle_ingestor.model.intervals import (
 from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.series import Series
 from candle_ingestor.partitions.manifest import read_manifest
-from candle_ingestor.partitions.pruning import files_before
-from candle_ingestor.partitions.writer import PartitionWriter
-from candle_ingestor.settle.exporting import target_of
+from candle_ingestor.partitions.pruning import SeriesFolder, files_before, series_folders
+from candle_ingestor.settle.exporting import targets_of
 from candle_ingestor.settle.state import backfill_key, catch_up_key
 
 
@@ -32,7 +31,7 @@ class SeriesCut:
         until_ms: candles that open before it go; None for all of the series.
         months: those that have something to be removed, ascending.
         candles: how many are stored there.
-        folder: where its partitions are.
+        folders: where its partitions are, in each format.
         files: those that go, and their size.
         rewritten: those of them that are written anew with what is left of their month.
     """
@@ -41,7 +40,7 @@ class SeriesCut:
     until_ms: int | None
     months: tuple[Month, ...]
     candles: int
-    folder: Path
+    folders: tuple[SeriesFolder, ...]
     files: tuple[Path, ...]
     size_bytes: int
     rewritten: tuple[Path, ...] = ()
@@ -166,19 +165,19 @@ def _cut(ledger: Ledger, series: Series, before_ms: int | None, data_root: Path)
         else:
             end_ms = min(month.interval.end_ms, until_ms)
             candles += ledger.candles(series, Interval(month.start_ms, end_ms)).height
-    folder = PartitionWriter(data_root).folder_of(series)
+    folders = series_folders(data_root, series)
     cut_ms = None if before_ms is None else until_ms
-    files = files_before(folder, cut_ms)
-    size_bytes = sum(path.stat().st_size for path in files)
+    found = [item for each in folders for item in files_before(*each, cut_ms).items()]
+    size_bytes = sum(path.stat().st_size for _, path in found)
     left = months_of(ledger.record(series).covered & IntervalSet.of(until_ms, END_OF_TIME_MS))
-    rewritten = [path for path in files if Month.parse(path.stem) in left]
+    rewritten = [path for month, path in found if month in left]
     return SeriesCut(
         series,
         cut_ms,
         tuple(months),
         candles,
-        folder,
-        tuple(files),
+        folders,
+        tuple(path for _, path in found),
         size_bytes,
         tuple(rewritten),
     )
@@ -247,15 +246,13 @@ def _complete_months(
 ) -> tuple[Month, ...]:
     if data_root is None or not span:
         return ()
-    manifest = read_manifest(PartitionWriter(data_root).folder_of(series))
-    if manifest is None or manifest.series != series:
-        return ()
-    touched = months_of(span)
-    return tuple(
-        month
-        for month, entry in sorted(manifest.months.items())
-        if entry.complete and month in touched
-    )
+    touched = set(months_of(span))
+    found = set()
+    for folder, layout in series_folders(data_root, series):
+        manifest = read_manifest(folder, layout)
+        if manifest is not None and manifest.series == series:
+            found |= {month for month, entry in manifest.months.items() if entry.complete}
+    return tuple(sorted(found & touched))
 
 
 def _lost(ledger: Ledger, merged: Series, spans: Mapping[Series, IntervalSet]) -> IntervalSet:
@@ -289,4 +286,4 @@ def _imported_files(ledger: Ledger, cuts: Collection[SeriesCut]) -> tuple[Import
 
 def _other_targets(ledger: Ledger, going: Collection[Series], data_root: Path) -> tuple[str, ...]:
     targets = {target for series in going for target in ledger.record(series).exports.backlog}
-    return tuple(sorted(targets - {target_of(data_root)}))
+    return tuple(sorted(targets - targets_of(data_root)))

@@ -57,7 +57,8 @@ class Pruner:
         store.remove_imported_files(plan.imported_files)
         self._update(plan.cuts, SeriesRecord.unwanted_before)
         for cut in plan.cuts:
-            self.files += remove_months(cut.folder, cut.until_ms)
+            for folder in cut.folders:
+                self.files += remove_months(*folder, cut.until_ms)
         for _, of_symbol in groupby(plan.cuts, key=lambda cut: cut.series.symbol):
             self._remove_candles(list(of_symbol))
         if self.is_to_stop():

@@ -74,7 +74,7 @@ def _cut(cut: SeriesCut) -> dict[str, Any]:
         "until": iso_text_if(cut.until_ms),
         "candles": cut.candles,
         "months": [str(month) for month in cut.months],
-        "folder": str(cut.folder),
+        "folders": [str(folder.path) for folder in cut.folders],
         "files": [str(path) for path in cut.files],
         "files_written_anew": [str(path) for path in cut.rewritten],
         "size_bytes": cut.size_bytes,

@@ -11,12 +11,14 @@ import polars as pl
 
 from candle_ingestor.config import ExportConfig
 from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.model.export_forms import ExportFormat, Fill
 from candle_ingestor.model.gaps import Reasons
 from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import SeriesRecord
 from candle_ingestor.partitions.errors import PartitionError
+from candle_ingestor.partitions.formats.choosing import FORMATS
 from candle_ingestor.partitions.manifest import Digits
 from candle_ingestor.partitions.writer import ExportResult, PartitionWriter
 from candle_ingestor.settle.accounting import merged_reasons, unsettled
@@ -27,9 +29,21 @@ from candle_ingestor.settle.ticker import Ticker
 log = logging.getLogger(__name__)
 
 
-def target_of(data_root: Path) -> str:
-    """What the records call a place that is exported to."""
-    return str(data_root.resolve())
+def target_of(
+    data_root: Path, file_format: ExportFormat = ExportFormat.CSV, fill: Fill = Fill.NONE
+) -> str:
+    """What the records call a place that is exported to: `/data`, or `/data (parquet, flat)`."""
+    usual = (ExportFormat.CSV, Fill.NONE)
+    kinds = [each.value for each in (file_format, fill) if each not in usual]
+    root = str(data_root.resolve())
+    return f"{root} ({', '.join(kinds)})" if kinds else root
+
+
+def targets_of(data_root: Path) -> frozenset[str]:
+    """Every target that can be below a data root."""
+    return frozenset(
+        target_of(data_root, file_format, fill) for file_format in ExportFormat for fill in Fill
+    )
 
 
 class Exporter:
@@ -46,17 +60,23 @@ class Exporter:
         on_months: Callable[[int], object] = lambda months: None,
     ) -> None:
         self._config = config
-        self._target = target_of(config.data_root)
         self._ledger = ledger
         self._closed_end_ms = closed_end_ms
-        self._writer = PartitionWriter(config.data_root)
+        self._writers = {
+            name: PartitionWriter(config.data_root, FORMATS[name]) for name in config.formats
+        }
         self._exported: dict[Series, SeriesRecord] = {}
         self._on_months = on_months
 
     def months_of(self, ticker: Ticker, *, everything: bool = False) -> int:
-        """How many months of its series there are to bring in line."""
-        records = (self._ledger.record(series) for series in self._series_of(ticker))
-        return sum(len(self._months(record, everything)) for record in records)
+        """How many months of its series there are to bring in line, once for each format."""
+        months = 0
+        for series in self._series_of(ticker):
+            record = self._ledger.record(series)
+            for name in self._writers:
+                target = self._target(name, self._config.fill or Fill.NONE)
+                months += len(self._months(record, target, everything))
+        return months
 
     def export(self, ticker: Ticker, outcome: TickerOutcome, *, everything: bool = False) -> None:
         """Exports the months with news, or with `everything` all that there are.
@@ -64,14 +84,15 @@ class Exporter:
         What cannot be exported fails the ticker; the other series go on.
         """
         for each in self._series_of(ticker):
-            try:
-                result = self._export_series(ticker, each, everything)
-            except PartitionError as error:
-                outcome.fail(str(error))
-                log.error("%s is not exported: %s", each, error)
-                continue
-            if result is not None:
-                self._tell(each, result, outcome)
+            for name in self._writers:
+                try:
+                    result = self._export_series(ticker, each, name, everything)
+                except PartitionError as error:
+                    outcome.fail(str(error))
+                    log.error("%s is not exported: %s", each, error)
+                    continue
+                if result is not None:
+                    self._tell(each, name, result, outcome)
 
     def finish(self) -> None:
         """Notes in the store what was exported; a crash before it costs looking at it again."""
@@ -83,19 +104,23 @@ class Exporter:
         return (ticker.merged, *sources)
 
     def _export_series(
-        self, ticker: Ticker, series: Series, everything: bool
+        self, ticker: Ticker, series: Series, name: ExportFormat, everything: bool
     ) -> ExportResult | None:
-        record = self._ledger.record(series)
-        if not record.covered and self._writer.fixed_digits(series) is None:
+        # With what the export in another format has noted already.
+        record = self._exported.get(series, self._ledger.record(series))
+        writer = self._writers[name]
+        if not record.covered and writer.fixed_digits(series) is None:
             return None
+        fill = self._config.fill or writer.fixed_fill(series) or Fill.NONE
+        target = self._target(name, fill)
         sources = ticker.sources if series.is_merged else (series,)
         whole = self._whole_months((series, *sources))
         reasons: Reasons = record.coverage.reasons
         if series.is_merged:
             reasons = merged_reasons(self._ledger, ticker, whole - record.covered)
         open_minutes = unsettled(self._ledger, series, whole, self._closed_end_ms)
-        digits = self._digits(ticker, series, record, sources)
-        months = self._months(record, everything)
+        digits = self._digits(ticker, writer, series, record, sources)
+        months = self._months(record, target, everything)
         left = len(months)
 
         def read(interval: Interval) -> pl.DataFrame:
@@ -105,7 +130,7 @@ class Exporter:
                 self._on_months(1)
             return self._ledger.candles(series, interval)
 
-        result = self._writer.export(
+        result = writer.export(
             series,
             digits,
             months,
@@ -115,11 +140,12 @@ class Exporter:
             reasons,
             self._closed_end_ms,
             open_minutes,
+            fill=fill,
             restate=self._config.restate,
             left_until_ms=record.pruned_until_ms or 0,
         )
         self._on_months(left)
-        exports = record.exports.with_exported(self._target, digits, result.undone)
+        exports = record.exports.with_exported(target, digits, result.undone)
         if exports != record.exports:
             self._exported[series] = replace(record, exports=exports)
         return result
@@ -130,16 +156,26 @@ class Exporter:
         closed = IntervalSet.of(0, self._closed_end_ms)
         return IntervalSet(month.interval for month in months) & closed
 
-    def _months(self, record: SeriesRecord, everything: bool) -> dict[Month, int | None]:
+    def _target(self, name: ExportFormat, fill: Fill) -> str:
+        return target_of(self._config.data_root, name, fill)
+
+    def _months(
+        self, record: SeriesRecord, target: str, everything: bool
+    ) -> dict[Month, int | None]:
         """The months to bring in line, each with its first change, None where it is not known."""
-        backlog: Mapping[Month, int] | None = record.exports.backlog.get(self._target)
+        backlog: Mapping[Month, int] | None = record.exports.backlog.get(target)
         if backlog is None or everything:
             # The writer finds by itself what has lost all its coverage.
             return dict.fromkeys(months_of(record.covered))
         return dict(backlog)
 
     def _digits(
-        self, ticker: Ticker, series: Series, record: SeriesRecord, sources: tuple[Series, ...]
+        self,
+        ticker: Ticker,
+        writer: PartitionWriter,
+        series: Series,
+        record: SeriesRecord,
+        sources: tuple[Series, ...],
     ) -> Digits:
         """The digits asked for, else those already written, else the markets' own (rule E2)."""
         price, volume = ticker.price_decimal_digits, ticker.volume_decimal_digits
@@ -147,7 +183,7 @@ class Exporter:
         volume = self._config.volume_decimal_digits if volume is None else volume
         if price is not None and volume is not None:
             return Digits(price, volume)
-        own = self._writer.fixed_digits(series) or record.exports.digits
+        own = writer.fixed_digits(series) or record.exports.digits
         if own is None:
             own = digits_or_default(own_digits(self._ledger, sources))
         digits = Digits(own[0] if price is None else price, own[1] if volume is None else volume)
@@ -158,9 +194,11 @@ class Exporter:
             _warn_of_rounding(series, "volume", digits.volume, learnt.volume_digits)
         return digits
 
-    def _tell(self, series: Series, result: ExportResult, outcome: TickerOutcome) -> None:
+    def _tell(
+        self, series: Series, name: ExportFormat, result: ExportResult, outcome: TickerOutcome
+    ) -> None:
         for month in (*result.written, *result.restated):
-            outcome.files_written.append(f"{result.folder}/{month.year:04}/{month}.csv")
+            outcome.files_written.append(str(self._writers[name].file_of(series, month)))
         for month in result.restated:
             log.warning("%s: the complete month %s was restated (--restate)", series, month)
         for month in result.refused:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.model.export_forms import ExportFormat, Fill
 from candle_ingestor.model.gaps import Gap
 from candle_ingestor.model.intervals import EMPTY, IntervalSet
 from candle_ingestor.model.months import Month, months_of
@@ -21,18 +22,19 @@ from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import SeriesRecord
 from candle_ingestor.partitions.errors import PartitionError
 from candle_ingestor.partitions.files import month_files, read_file
-from candle_ingestor.partitions.manifest import Manifest, MonthEntry, month_file, read_manifest
+from candle_ingestor.partitions.formats.base import FileSubject, Format
+from candle_ingestor.partitions.formats.choosing import FORMATS
+from candle_ingestor.partitions.manifest import Manifest, MonthEntry, read_manifest
 from candle_ingestor.partitions.month_content import MonthMaker
 from candle_ingestor.partitions.month_facts import facts_of
 from candle_ingestor.partitions.unfinished import UnfinishedNote
-from candle_ingestor.partitions.writer import PartitionWriter
 from candle_ingestor.settle.exporting import target_of
 from candle_ingestor.verify.findings import Check, Difference, Kind
 
 
 @dataclass
 class FolderChecked:
-    """What was found in one series' folder.
+    """What was found in a series' folder of one format.
 
     Attributes:
         months: how many months were compared.
@@ -41,6 +43,7 @@ class FolderChecked:
     """
 
     series: Series
+    file_format: ExportFormat
     folder: Path
     months: int = 0
     pending: int = 0
@@ -48,21 +51,37 @@ class FolderChecked:
 
 
 def check_folder(
-    ledger: Ledger, data_root: Path, series: Series, within: IntervalSet, closed_end_ms: int
+    ledger: Ledger,
+    data_root: Path,
+    file_format: ExportFormat,
+    series: Series,
+    within: IntervalSet,
+    closed_end_ms: int,
 ) -> FolderChecked | None:
     """Compares the months that have a point in `within`; None where nothing was ever exported."""
-    writer = PartitionWriter(data_root)
-    folder = writer.folder_of(series)
-    checked = FolderChecked(series, folder)
-    record = ledger.record(series)
-    backlog = record.exports.backlog.get(target_of(data_root))
+    layout = FORMATS[file_format]
+    folder = layout.folder_of(data_root, series)
+    checked = FolderChecked(series, file_format, folder)
+    exported = ledger.record(series).exports.backlog
+    fills = {fill: target_of(data_root, file_format, fill) for fill in Fill}
     try:
-        manifest = read_manifest(folder)
+        manifest = read_manifest(folder, layout)
+        fill = None if manifest is None else manifest.fill
+        backlog = next(
+            (
+                exported[target]
+                for each, target in fills.items()
+                if target in exported and fill in (each, None)
+            ),
+            None,
+        )
         if manifest is None and backlog is None:
             return None
         if manifest is not None and manifest.series != series:
             raise PartitionError(f"{folder} holds {manifest.series}")
-        _Folder(ledger, series, folder, manifest, backlog, closed_end_ms, checked).check(within)
+        _Folder(ledger, series, layout, folder, manifest, backlog, closed_end_ms, checked).check(
+            within
+        )
     except PartitionError as error:
         checked.differences.append(_difference(Kind.BAD_MANIFEST, series, None, str(error)))
     return checked
@@ -72,6 +91,7 @@ def check_folder(
 class _Folder:
     ledger: Ledger
     series: Series
+    layout: Format
     folder: Path
     manifest: Manifest | None
     backlog: Mapping[Month, int] | None
@@ -98,8 +118,7 @@ class _Folder:
                 self._check_month(month, entry, compares_store=not is_left)
         if self.backlog is not None:
             self._check_unlisted_months(record, entries.keys() | lacking.keys(), within)
-        for path in month_files(self.folder):
-            month = Month.parse(path.stem)
+        for month, path in month_files(self.folder, self.layout).items():
             if month not in entries and month not in unfinished:
                 words = f"{path} is in no manifest; remove it"
                 self._add(Kind.UNLISTED_FILE, month, words)
@@ -110,11 +129,12 @@ class _Folder:
         closed = IntervalSet.of(0, self.closed_end_ms)
         for month in months_of(record.covered & closed & within):
             if month not in told:
-                words = f"{self.folder / month_file(month)} was exported and is not in the manifest"
+                path = self.folder / self.layout.month_file(month)
+                words = f"{path} was exported and is not in the manifest"
                 self._add(Kind.MISSING_MONTH, month, words)
 
     def _check_month(self, month: Month, entry: MonthEntry, *, compares_store: bool) -> None:
-        path = self.folder / month_file(month)
+        path = self.folder / self.layout.month_file(month)
         content = read_file(path)
         if content is None:
             self._add(Kind.MISSING_FILE, month, f"{path} is not there")
@@ -134,12 +154,12 @@ class _Folder:
         )
         facts = facts_of([month], self.series, covered, {}, until_ms, EMPTY)[month]
         maker = MonthMaker(
-            self.series,
-            self.manifest.digits,
+            self.layout,
+            FileSubject(self.series, self.manifest.digits, self.manifest.fill),
             lambda interval: self.ledger.candles(self.series, interval),
             covered,
         )
-        made = maker.make(path, facts, None, None).entry
+        made = maker.make(path, facts, entry, None).entry
         if made.sha256 != entry.sha256:
             what = "is marked complete, and " if entry.complete else ""
             words = f"{path} {what}has {entry.rows:,} rows, and the store would export others"

@@ -109,6 +109,7 @@ def verify_json(report: VerifyReport, store: str, now_ms: int) -> dict[str, Any]
         "partitions": [
             {
                 **each.series.fields,
+                "format": each.file_format.value,
                 "folder": str(each.folder),
                 "months": each.months,
                 "pending": each.pending,

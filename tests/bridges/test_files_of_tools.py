@@ -12,9 +12,11 @@ from bridged import COVERED, BridgedStore, Row
 from job_server import JobServer
 from minutes import BITCOIN, KRAKEN, MERGED, ms
 
+from candle_ingestor.commands import bridging
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.operations.stopping import StopSignal
 
 FORMATS = ("freqtrade", "nautilus", "lean")
 COLUMNS = ("open", "high", "low", "close", "volume")
@@ -200,6 +202,30 @@ def test_an_export_that_is_killed_at_any_file_leaves_each_as_before_or_after(
     assert len(seen) > 1
 
 
+def test_an_export_that_is_told_to_stop_says_so_and_the_next_one_goes_on(
+    bridged: BridgedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class StopsAtTheSecondMonth(StopSignal):
+        asked = 0
+
+        def is_set(self) -> bool:
+            self.asked += 1
+            if self.asked == 2:
+                self.request("SIGTERM")
+            return super().is_set()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bridging, "StopSignal", StopsAtTheSecondMonth)
+        code, printed = bridged.export("nautilus")
+    assert code == 0
+    assert "Stopped by SIGTERM" in printed
+    assert "The same command goes on from there." in printed
+    assert len(bridged.files()) == 1
+
+    assert "1 file written" in bridged.export("nautilus")[1]
+    assert bridged.told()["rows"] == len(bridged.stored)
+
+
 def test_a_month_or_day_that_has_lost_its_candles_loses_its_file(bridged: BridgedStore) -> None:
     for export_format, lost in LAST:
         bridged.output = bridged.folder / export_format
@@ -227,6 +253,15 @@ def test_only_the_command_export_takes_the_name_of_a_tool(job_server: JobServer)
     refused = job_server.run(["ingest", "--export_format=lean"], folder=Path.cwd(), environment={})
     assert refused.returncode == 2
     assert "--export_format=lean goes with export; ingest writes partitions" in refused.stderr
+
+
+def test_nautilus_without_the_library_that_writes_it_says_what_to_install(
+    bridged: BridgedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bridging, "find_spec", lambda _: None)
+    with pytest.raises(ConfigurationError, match=r"needs the package pyarrow.* -m pip install"):
+        bridged.export("nautilus")
+    assert bridged.export("lean")[0] == 0
 
 
 def test_a_folder_must_be_named(bridged: BridgedStore) -> None:

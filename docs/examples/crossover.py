@@ -12,9 +12,9 @@ from candle_loader import load
 
 FAST, SLOW, COST = 30, 240, 0.0005  # Minutes, minutes, and the part of the price a trade costs.
 
-candles = load("data/demo/csv", "aggregated", "BTC/USD")
-time = candles.frame["timestamp_ms"].to_numpy()
-close = candles.frame["close"].to_numpy()  # Integers: prices times 10 ** price_decimal_digits.
+candles = load("data/demo/csv", "aggregated", "BTC/USD").fill_idle()
+arrays = candles.to_numpy()
+time, close = arrays.timestamp_ms, arrays.close  # Prices times 10 ** price_decimal_digits.
 
 total = np.concatenate(([0], np.cumsum(close)))
 fast = total[SLOW:] - total[SLOW - FAST : -FAST]  # The sum of the last FAST closes, and so on:

@@ -1,4 +1,4 @@
-"""Reading of a series' `manifest.json`."""
+"""Reading of a series' manifest."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 
 from candle_loader.errors import LoaderError
 from candle_loader.gap import NOT_EXPORTED, Gap, gaps_within
+from candle_loader.layouts import Layout
 from candle_loader.times import following_month, month_start_ms, timeframe_ms, to_ms
 
 KNOWN_FORMAT_VERSION = 1
-FILE_NAME = "manifest.json"
 _MONTH = re.compile(r"(?!0000)\d{4}-(0[1-9]|1[0-2])", re.ASCII)
 
 
@@ -25,6 +25,9 @@ class SeriesInfo:
     Attributes:
         timeframe: the length of a candle, such as `1m`.
         folder: where its manifest is.
+        file_format: of its months' files: `csv` or `parquet`.
+        fill: what stands where there was no trade: `none`, or `flat` for a candle at the last
+            close with volume 0.
     """
 
     exchange: str
@@ -33,6 +36,8 @@ class SeriesInfo:
     price_decimal_digits: int
     volume_decimal_digits: int
     folder: Path
+    file_format: str = "csv"
+    fill: str = "none"
 
     def __str__(self) -> str:
         return f"{self.exchange} {self.symbol} {self.timeframe}"
@@ -95,13 +100,13 @@ class Manifest:
         return next((m.last_open_ms for m in reversed(self.months) if m.last_open_ms), None)
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path, layout: Layout) -> Manifest:
     """The manifest of a series' folder.
 
     Raises:
         LoaderError: if there is none, or it is damaged or of an unknown version.
     """
-    path = folder / FILE_NAME
+    path = folder / layout.manifest_name
     try:
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -115,7 +120,7 @@ def read_manifest(folder: Path) -> Manifest:
         values = json.loads(content)
         version = values["format_version"]
         if version == KNOWN_FORMAT_VERSION:
-            return _manifest(folder, values, content)
+            return _manifest(folder, layout, values, content)
     except (LoaderError, ValueError, KeyError, TypeError, AttributeError) as error:
         cause = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise LoaderError(
@@ -127,7 +132,7 @@ def read_manifest(folder: Path) -> Manifest:
     )
 
 
-def _manifest(folder: Path, values: Mapping[str, Any], content: bytes) -> Manifest:
+def _manifest(folder: Path, layout: Layout, values: Mapping[str, Any], content: bytes) -> Manifest:
     series = SeriesInfo(
         exchange=_of_type(values, "exchange", str),
         symbol=_of_type(values, "symbol", str),
@@ -135,18 +140,24 @@ def _manifest(folder: Path, values: Mapping[str, Any], content: bytes) -> Manife
         price_decimal_digits=_of_type(values, "price_decimal_digits", int),
         volume_decimal_digits=_of_type(values, "volume_decimal_digits", int),
         folder=folder,
+        file_format=layout.name,
+        fill=str(values.get("fill", "none")),
     )
     candle_ms = timeframe_ms(series.timeframe)
     months = sorted(_of_type(values, "months", dict).items())
     return Manifest(
-        series, tuple(_month(folder, name, month, candle_ms) for name, month in months), content
+        series,
+        tuple(_month(folder, layout, name, month, candle_ms) for name, month in months),
+        content,
     )
 
 
-def _month(folder: Path, name: str, values: Mapping[str, Any], candle_ms: int) -> Month:
+def _month(
+    folder: Path, layout: Layout, name: str, values: Mapping[str, Any], candle_ms: int
+) -> Month:
     if not _MONTH.fullmatch(name):
         raise ValueError(f"{name!r} is not a month")
-    file = f"{name[:4]}/{name}.csv"
+    file = layout.file_of(name)
     if values["file"] != file:
         raise ValueError(f"the file of {name} is {values['file']!r} and not {file!r}")
     gaps = tuple(

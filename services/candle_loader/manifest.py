@@ -50,6 +50,7 @@ class Month:
     Attributes:
         start_ms, end_ms: the calendar month in UTC.
         known_end_ms: up to where the manifest tells of it; a later minute is unknown.
+        content_bytes: how many leading bytes of its file are told of; None for all.
         last_open_ms: the open time of its last candle; None where it has none.
         is_complete: whether it is never to change again.
     """
@@ -63,6 +64,7 @@ class Month:
     last_open_ms: int | None
     is_complete: bool
     gaps: tuple[Gap, ...]
+    content_bytes: int | None
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,16 @@ def _month(
         last_open_ms=last_open_ms,
         is_complete=_of_type(values, "complete", bool),
         gaps=gaps,
+        content_bytes=_content_bytes(values),
     )
+
+
+def _content_bytes(values: Mapping[str, Any]) -> int | None:
+    """A month that is not complete grows at its end, before its manifest tells of it."""
+    if "bytes" not in values or _of_type(values, "complete", bool):
+        return None
+    told: int = _of_type(values, "bytes", int)
+    return told
 
 
 def _known_end_ms(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import polars as pl
 
 from candle_loader.candles import COLUMNS
@@ -42,8 +44,20 @@ def read_month(month: Month, verify: bool) -> pl.DataFrame:
     if kept is not None and kept.height == month.rows:
         return kept
     try:
-        file = read_with_sha256(month.path) if verify else None
-        content = month.path.read_bytes() if file is None else file.content
+        return _read(month, month.path, verify)
+    except MismatchError as error:
+        # While a month is replaced, its former file is there until the manifest tells of the other.
+        try:
+            former = month.path.with_name(f".{month.path.name}.former")
+            return _read(month, former, verify=True)
+        except MismatchError:
+            raise error from None
+
+
+def _read(month: Month, path: Path, verify: bool) -> pl.DataFrame:
+    try:
+        file = read_with_sha256(path, month.content_bytes) if verify else None
+        content = path.read_bytes()[: month.content_bytes] if file is None else file.content
     except FileNotFoundError as error:
         raise MismatchError(f"{month.path} is missing; {_REMEDY}") from error
     except OSError as error:
@@ -57,7 +71,7 @@ def read_month(month: Month, verify: bool) -> pl.DataFrame:
         raise MismatchError(
             f"{month.path} has {frame.height} rows and its manifest states {month.rows}; {_REMEDY}"
         )
-    if may_keep and file is not None and file.look is not None:
+    if _may_keep(month) and path == month.path and file is not None and file.look is not None:
         keep_columns(month.path, file.look, file.sha256, frame)
     return frame
 

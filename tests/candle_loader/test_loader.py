@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import hashlib
 import json
 import os
@@ -384,9 +385,22 @@ def test_a_range_that_ends_before_it_starts_is_an_error(exported: Path) -> None:
         load_at_once(exported, "2024-02-01", "2024-01-01")
 
 
-def test_a_reader_waits_for_a_manifest_that_is_about_to_come(tmp_path: Path) -> None:
-    """The writer stops between a replaced month and its manifest until the reader has failed."""
+@pytest.mark.parametrize("knows_second_names", [True, False])
+def test_a_reader_sees_the_former_months_until_the_manifest_comes_or_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, knows_second_names: bool
+) -> None:
+    """The writer stops between a replaced month and its manifest until the reader has tried.
+
+    On a file system without second names for files the former month is gone by then.
+    """
+
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    if not knows_second_names:
+        monkeypatch.setattr(os, "link", refused)
     export(tmp_path)
+    former = load_at_once(tmp_path)
     january_is_replaced, reader_has_tried = threading.Event(), threading.Event()
 
     def read(interval: Interval) -> pl.DataFrame:
@@ -400,9 +414,14 @@ def test_a_reader_waits_for_a_manifest_that_is_about_to_come(tmp_path: Path) -> 
     )
     writer.start()
     assert january_is_replaced.wait(10)
-    with pytest.raises(LoaderError, match="does not have the sha256"):
-        load_at_once(tmp_path)
+    if knows_second_names:
+        assert load_at_once(tmp_path).frame.equals(former.frame)
+    else:
+        with pytest.raises(LoaderError, match="does not have the sha256"):
+            load_at_once(tmp_path)
     reader_has_tried.set()
+    if knows_second_names:
+        writer.join()
     candles = load_at_once(tmp_path, patience_seconds=10)
     writer.join()
     assert candles.frame["high"].unique().to_list() == [500000]

@@ -20,6 +20,7 @@ from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.partitions.formats.choosing import FORMATS
 from candle_ingestor.partitions.manifest import Digits
+from candle_ingestor.partitions.replacing import Overwriting
 from candle_ingestor.partitions.writer import PartitionWriter
 
 HOUR_MS = 3_600_000
@@ -66,8 +67,8 @@ def export(
     months = {Month(2024, 1): None, Month(2024, 2): None}
     return writer.export(
         *(series, digits, months, read, covered, reasons, closed_end_ms, EMPTY),
-        restate=restate,
         fill=fill,
+        overwriting=Overwriting(restates=restate),
     ).folder
 
 
@@ -78,7 +79,9 @@ def change_manifest(folder: Path, **changes: Any) -> None:
 
 def change_month(folder: Path, text: str, rows: int | None = None) -> None:
     """Replaces January's file and makes the manifest state its sha256, and how many rows."""
-    (folder / "2024/2024-01.csv").write_text(text)
+    path = folder / "2024/2024-01.csv"
+    path.unlink()  # It is read-only.
+    path.write_text(text)
     months = json.loads((folder / "manifest.json").read_text())["months"]
     months["2024-01"]["sha256"] = hashlib.sha256(text.encode()).hexdigest()
     if rows is not None:

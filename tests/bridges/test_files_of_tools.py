@@ -240,6 +240,30 @@ def test_a_month_or_day_that_has_lost_its_candles_loses_its_file(bridged: Bridge
         assert bridged.told()["rows"] == bridged.told(KRAKEN)["rows"] == len(of_february)
 
 
+def test_a_span_leaves_out_the_months_that_do_not_touch_it(bridged: BridgedStore) -> None:
+    bridged.export("lean", backfill_start_date="2024-03-01")
+    assert {Path(name).name for name in bridged.files()} == {"gaps.json", "20240301_trade.zip"}
+
+    code, printed = bridged.export("lean", backfill_end_date="2023-01-01")
+    assert code == 1
+    assert "knows nothing of aggregated BTC/USD 1m in the span" in printed
+
+
+def test_an_exchange_that_is_asked_for_stands_in_place_of_what_is_merged(
+    bridged: BridgedStore,
+) -> None:
+    bitstamp = Series("bitstamp", BITCOIN, Timeframe(1))
+    bridged.export("freqtrade")
+    bridged.put(bitstamp, bridged.stored[:100])
+    bridged.export("freqtrade", exchanges=["bitstamp"])
+    assert bridged.told(bitstamp)["rows"] == 100
+    assert bridged.told()["rows"] == len(bridged.stored)
+
+    code, printed = bridged.export("freqtrade", exchanges=["gemini"])
+    assert code == 1
+    assert "BTC/USD: the store holds no 1m candles of it on gemini" in printed
+
+
 def test_a_folder_of_one_tool_is_refused_to_another(bridged: BridgedStore) -> None:
     bridged.export("lean")
     with pytest.raises(ConfigurationError, match=r"an export for lean.*give another --output"):

@@ -35,6 +35,7 @@ from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.operations.writable import require_writable
 from candle_ingestor.settle.accounting import merged_gaps
 from candle_ingestor.settle.digits import digits_or_default, own_digits
+from candle_ingestor.settle.exporting import series_to_export
 from candle_ingestor.settle.ticker import Ticker
 
 log = logging.getLogger(__name__)
@@ -143,12 +144,7 @@ class _Export:
             make_progress(self._config.run.progress, stop) as progress,
         ):
             ledger = Ledger(opened.store)
-            chosen = [
-                (ticker, series)
-                for ticker in tickers
-                for series in self._series_of(ticker)
-                if self._known(ledger, series)
-            ]
+            chosen = list(self._chosen(ledger, tickers))
             months = sum(len(months_of(self._known(ledger, series))) for _, series in chosen)
             progress.begin(f"Exporting for {self._tool}", {_PART: months})
             try:
@@ -161,12 +157,32 @@ class _Export:
             raise stop.failure
         return stop.reason
 
-    def _series_of(self, ticker: Ticker) -> tuple[Series, ...]:
-        sources = ticker.sources if self._config.export.exchange_candles else ()
-        return (ticker.merged, *sources)
+    def _chosen(self, ledger: Ledger, tickers: Iterable[Ticker]) -> Iterator[tuple[Ticker, Series]]:
+        """What there is of what is asked for; of the rest it is said that there is nothing."""
+        asked = self._config.export
+        for ticker in tickers:
+            found = series_to_export(asked, ledger, ticker)
+            if not found:
+                names = ", ".join(asked.exchanges or ())
+                length = ticker.merged.timeframe
+                self.failures.append(
+                    f"{ticker.symbol}: the store holds no {length} candles of it on {names}"
+                )
+            for series in found:
+                if self._known(ledger, series):
+                    yield ticker, series
+                elif asked.span is not None:
+                    self.failures.append(
+                        f"the store knows nothing of {series} in the span that is asked for"
+                    )
 
     def _known(self, ledger: Ledger, series: Series) -> IntervalSet:
-        return ledger.record(series).covered & IntervalSet.of(0, self._closed_end_ms)
+        """What is covered of the months that are exported."""
+        known = ledger.record(series).covered & IntervalSet.of(0, self._closed_end_ms)
+        span = self._config.export.span
+        if span is None:
+            return known
+        return known & IntervalSet(m.interval for m in months_of(known) if m.touches(span))
 
     def _write(
         self,

@@ -47,6 +47,25 @@ def targets_of(data_root: Path) -> frozenset[str]:
     )
 
 
+def series_to_export(config: ExportConfig, ledger: Ledger, ticker: Ticker) -> tuple[Series, ...]:
+    """The merged series, and its sources where these are wanted too; or, in place of it, what is
+    stored of the exchanges that are asked for, where it is not merged from just them.
+    """
+    asked = config.exchanges
+    if asked is not None and set(asked) != set(ticker.basis.rules.exchanges):
+        return _own_series(ledger, ticker, asked)
+    return (ticker.merged, *(ticker.sources if config.exchange_candles else ()))
+
+
+def _own_series(ledger: Ledger, ticker: Ticker, exchanges: Iterable[str]) -> tuple[Series, ...]:
+    """What is stored of these exchanges; what is merged goes before what has its name."""
+    merged = {source.exchange: source for source in ticker.sources}
+    own = (
+        merged.get(name, Series(name, ticker.symbol, ticker.merged.timeframe)) for name in exchanges
+    )
+    return tuple(series for series in own if series in ledger.records)
+
+
 class Exporter:
     """Writes tickers' series as partitions, and keeps in the ledger what is left to do.
 
@@ -75,7 +94,7 @@ class Exporter:
     def months_of(self, ticker: Ticker, *, everything: bool = False) -> int:
         """How many months of its series there are to bring in line, once for each format."""
         months = 0
-        for series in self._series_of(ticker):
+        for series in series_to_export(self._config, self._ledger, ticker):
             record = self._ledger.record(series)
             for name in self._writers:
                 fills = Fill if self._config.fill is None else (self._config.fill,)
@@ -89,7 +108,7 @@ class Exporter:
 
         What cannot be exported fails the ticker; the other series go on.
         """
-        chosen = self._series_of(ticker)
+        chosen = series_to_export(self._config, self._ledger, ticker)
         if not chosen:
             names = ", ".join(self._config.exchanges or ())
             outcome.fail(f"the store holds no {ticker.merged.timeframe} candles of it on {names}")
@@ -110,22 +129,6 @@ class Exporter:
         """Notes in the store what was exported; a crash before it costs looking at it again."""
         exported, self._exported = self._exported, {}
         self._ledger.update(exported)
-
-    def _series_of(self, ticker: Ticker) -> tuple[Series, ...]:
-        asked = self._config.exchanges
-        if asked is not None and set(asked) != set(ticker.basis.rules.exchanges):
-            return self._own_series(ticker, asked)
-        sources = ticker.sources if self._config.exchange_candles else ()
-        return (ticker.merged, *sources)
-
-    def _own_series(self, ticker: Ticker, exchanges: Iterable[str]) -> tuple[Series, ...]:
-        """What is stored of these exchanges; what is merged goes before what has its name."""
-        merged = {source.exchange: source for source in ticker.sources}
-        own = (
-            merged.get(name, Series(name, ticker.symbol, ticker.merged.timeframe))
-            for name in exchanges
-        )
-        return tuple(series for series in own if series in self._ledger.records)
 
     def _has_nothing_in_span(self, series: Series) -> bool:
         span = self._config.span

@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help venv influxd test test-servers lint format docs pictures sizing bench lock clean
+.PHONY: help venv influxd test test-servers lint format docs pictures bridges sizing bench lock clean
 
 SETUP := tools/setup_venv requirements-dev.txt
 PYTHON := .venv/bin/python -P
@@ -43,6 +43,11 @@ docs: venv ## Writes docs/flags.md from the flags, and docs/exchanges.md from wh
 pictures: venv ## Makes the README's pictures from runs of the demo
 	@$(PYTHON) tools/pictures.py
 	@PYTHONPATH=tests/support $(PYTHON) tools/page_pictures.py
+	@$(PYTHON) tools/example_picture.py
+
+bridges: venv ## Reads what export wrote with freqtrade and NautilusTrader themselves (900 MB, minutes)
+	@tools/bridges/make_environments
+	@$(PYTHON) -m pytest -n 0 -m bridges tests/bridges
 
 sizing: venv influxd ## Measures the figures of docs/sizing.md, about five minutes, and writes them
 	@PYTHONPATH=$(BENCH_PATH) $(PYTHON) benchmarks/sizing.py
@@ -58,6 +63,6 @@ lock: venv ## Writes both locks from pyproject.toml (UPGRADE=1 takes newer versi
 	@$(UV_COMPILE) --group dev -c requirements.txt -o requirements-dev.txt
 
 clean: ## Removes .venv, caches and build artefacts; data/ stays
-	@rm -rf .venv .venv.lock .venv-setup.log build dist .mypy_cache .pytest_cache .ruff_cache \
+	@rm -rf .bridges .venv .venv.lock .venv-setup.log build dist .mypy_cache .pytest_cache .ruff_cache \
 		.hypothesis services/*.egg-info
 	@find services tests tools benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || :

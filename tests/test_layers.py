@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "archives": ("errors", "exchanges", "model"),
     "stores": ("errors", "model", "operations"),
     "partitions": ("model", "operations"),
+    "bridges": ("model", "operations", "partitions"),
     "ledger": ("model", "stores"),
     "flags": ("model",),
     "config": ("archives", "errors", "exchanges", "model", "operations", "stores", "symbols"),

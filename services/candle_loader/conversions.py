@@ -46,11 +46,12 @@ def polars_of(
     time = pl.col("timestamp_ms").cast(pl.Datetime("ms", "UTC")).alias("timestamp")
     if not scaled:
         return frame.select(time, *values)
-    # An integer below 2 ** 53 over a power of ten is the float nearest to the decimal.
+    # An integer below 2 ** 53 over a power of ten is the float nearest to the decimal. Over a
+    # column: Polars divides by one number by multiplying with its inverse, which often is not.
     return frame.select(
         time,
-        pl.col(PRICES) / float(10**price_digits),
-        pl.col("volume") / float(10**volume_digits),
+        pl.col(PRICES) / pl.repeat(float(10**price_digits), frame.height, eager=True),
+        pl.col("volume") / pl.repeat(float(10**volume_digits), frame.height, eager=True),
     )
 
 

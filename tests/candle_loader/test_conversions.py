@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from exported_series import JANUARY_MS, export
 
 from candle_loader import Candles, LoaderError, MissingPackageError, load
+from candle_loader.conversions import polars_of
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,14 @@ def test_a_polars_table_has_times_and_integers_or_floats(candles: Candles) -> No
     assert floats["timestamp"].cast(pl.Int64).equals(candles.frame["timestamp_ms"])
     hour = (candles.start_ms - JANUARY_MS) // 3_600_000
     assert floats.row(0)[1:] == (hour + 1.0, 1000.25, 0.5, 1.0, 12345678.87654321)
+
+
+def test_a_float_is_the_one_nearest_to_the_decimal() -> None:
+    integers = [123_456_789 + 7_919 * number for number in range(1_000)]
+    columns = ("timestamp_ms", "open", "high", "low", "close", "volume")
+    table = polars_of(pl.DataFrame(dict.fromkeys(columns, integers)), 2, 8, scaled=True)
+    assert table["close"].to_list() == [float(Decimal(value).scaleb(-2)) for value in integers]
+    assert table["volume"].to_list() == [float(Decimal(value).scaleb(-8)) for value in integers]
 
 
 def test_a_pandas_table_is_indexed_by_times_in_utc(candles: Candles) -> None:

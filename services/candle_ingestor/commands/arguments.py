@@ -20,6 +20,7 @@ from candle_ingestor.config.given import path_of
 from candle_ingestor.config.origins import Origin, contradictions, origins_of
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.flags import FLAGS, GROUPS, MinutesParser
+from candle_ingestor.model.export_forms import Tool
 from candle_ingestor.model.texts import did_you_mean, quoted, shortened
 
 HELP_FLAGS = ("--help", "-help", "-h", "--helpfull", "--helpshort")
@@ -107,14 +108,23 @@ def parse(argv: Sequence[str], environment: Mapping[str, str]) -> Arguments:
             _take(name, in_file[name])
     if origins["days"] is not Origin.DEFAULT:
         origins["backfill_start_date"] = origins["days"]
+    _require_fitting(command)
+    warnings = (*_without_effect(command, origins), *_not_written(FLAGS.run_mode))
+    return Arguments(command, origins, warnings, paths)
+
+
+def _require_fitting(command: str) -> None:
+    """Refuses values that flags have for other commands only."""
     if FLAGS.run_mode == "dry" and command not in DRY_RUNS:
         raise ConfigurationError(
             f"--run_mode=dry goes with {' and '.join(DRY_RUNS)}; {command} has no dry run"
         )
     if FLAGS.format == "html" and command in LOOKING and command != "report":
         raise ConfigurationError(f"--format=html goes with report; {command} has no page")
-    warnings = (*_without_effect(command, origins), *_not_written(FLAGS.run_mode))
-    return Arguments(command, origins, warnings, paths)
+    if FLAGS.export_format in set(Tool) and command not in ("export", *LOOKING):
+        raise ConfigurationError(
+            f"--export_format={FLAGS.export_format} goes with export; {command} writes partitions"
+        )
 
 
 def _with_exchanges_of_looking(argv: Sequence[str]) -> list[str]:

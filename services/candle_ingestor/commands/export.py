@@ -23,6 +23,8 @@ def export(config: Config, clock: Clock, console: Console) -> int:
     span that is typed leaves out the months that do not touch it. Exchanges that are typed, and are
     not those that a series is merged from, have their own candles exported in its place.
 
+    What other tools read is written by `export_for_tool`.
+
     Returns:
         0, or 1 if a series could not be exported, or the store has nothing of what is asked for.
 
@@ -32,6 +34,10 @@ def export(config: Config, clock: Clock, console: Console) -> int:
     exchanges = config.exchanges.names if config.is_typed("exchanges") else None
     span = typed_span(config, clock.now_ms())
     config = replace(config, export=replace(config.export, exchanges=exchanges, span=span))
+    if config.export.tool is not None:
+        from candle_ingestor.commands.bridging import export_for_tool
+
+        return export_for_tool(config.export.tool, config, clock, console)
     require_writable("--data_root", config.export.data_root)
     settled = settle_stored("export", config, clock, merges=False, exports=True)
     for outcome in settled.outcomes.values():

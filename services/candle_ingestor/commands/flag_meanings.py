@@ -83,6 +83,11 @@ _BY_COMMAND: Mapping[str, Mapping[str, Meaning]] = {
         **_choosing(_STORED),
         **_REDIS,
         "candle_granularity_minutes": Meaning("The length of the candles that are exported."),
+        "output": Meaning(
+            "The folder of what --export_format=freqtrade, nautilus or lean writes; partitions go "
+            "to --data_root.",
+            "none",
+        ),
         "exchanges": Meaning(
             "Of a symbol that was never merged: what it is merged from. Any other stays merged as "
             "it is, and the command merge changes that.",

@@ -54,7 +54,7 @@ COMMANDS = {
         "candle-ingestor resample --derived_timeframes=5m,15m,1h,4h,1d,1w",
     ),
     "export": Command(
-        "write the partitions again from the store",
+        "write the partitions again from the store, or what other backtesters read",
         "candle_ingestor.commands.export:export",
         "candle-ingestor export --data_root=data/csv",
     ),
@@ -155,7 +155,7 @@ _USED_BY_FLAG: Mapping[str, tuple[str, ...]] = {
     "format": (*LOOKING, "verify", "prune"),
     "by_exchange": ("status", "gaps"),
     "newest": ("runs",),
-    "output": ("report", "demo"),
+    "output": ("report", "demo", "export"),
     "open": ("report", "demo"),
     "findings": ("report",),
     "fail_below": ("report",),

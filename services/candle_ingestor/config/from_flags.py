@@ -28,7 +28,7 @@ from candle_ingestor.config.store_flags import store_flags_passed_over, store_fr
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.exchanges.minimum import resolve_minimum
 from candle_ingestor.exchanges.trade_habits import TRADE_HABITS
-from candle_ingestor.model.export_forms import ExportFormat, Fill
+from candle_ingestor.model.export_forms import ExportFormat, Fill, Tool
 from candle_ingestor.model.merge_rules import HighLow, MergeRules
 from candle_ingestor.model.texts import quoted
 
@@ -105,6 +105,7 @@ def config_from_flags(
             restate_reason=values.restate_reason,
             formats=_formats(values.export_format),
             fill=None if values.fill is None else Fill(values.fill),
+            tool=_tool(values.export_format),
         ),
         archives=archives_from_flags(values, known, paths),
         derived=derived_from_flags(values, granularity_of(values)),
@@ -119,7 +120,13 @@ def config_from_flags(
 
 
 def _formats(text: str) -> tuple[ExportFormat, ...]:
+    if _tool(text) is not None:
+        return ()
     return tuple(ExportFormat) if text == "both" else (ExportFormat(text),)
+
+
+def _tool(text: str) -> Tool | None:
+    return Tool(text) if text in set(Tool) else None
 
 
 def _symbols(values: FlagValues, environment: Mapping[str, str]) -> SymbolsConfig:

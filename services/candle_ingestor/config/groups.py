@@ -11,7 +11,7 @@ from candle_ingestor.config.origins import Origin, Origins
 from candle_ingestor.exchanges.proxies import Proxies
 from candle_ingestor.exchanges.settings import ExchangeSettings
 from candle_ingestor.model.derivation import WHOLE_PCT
-from candle_ingestor.model.export_forms import ExportFormat, Fill
+from candle_ingestor.model.export_forms import ExportFormat, Fill, Tool
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.merge_rules import MergeRules
 from candle_ingestor.model.quality_rules import QualityRule
@@ -178,13 +178,14 @@ class ExportConfig:
         price_decimal_digits: None is the markets' own.
         volume_decimal_digits: None is the markets' own.
         restate: whether complete months may be written again (rule E3).
-        formats: each in which the months are written.
+        formats: each in which the months are written; none where a tool's files are.
         fill: what stands for covered minutes without trade; None is as the folder was written.
         restate_reason: why, for the history in the manifest; None for what differs.
         mends: whether files that are not as their manifest says are written anew.
         exchanges: whose own candles are exported in place of a merged series that is made from
             others; None for no choice.
         span: only months that touch it are exported; None for all.
+        tool: whose files the command export writes in place of partitions; None for these.
     """
 
     csv: bool
@@ -199,6 +200,7 @@ class ExportConfig:
     mends: bool = False
     exchanges: tuple[str, ...] | None = None
     span: Interval | None = None
+    tool: Tool | None = None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from absl import flags
 
 from candle_ingestor.flags.defining import names_of
 from candle_ingestor.model.decimals import MOST_DIGITS
-from candle_ingestor.model.export_forms import ExportFormat, Fill
+from candle_ingestor.model.export_forms import ExportFormat, Fill, Tool
 
 MERGING = names_of(
     flags.DEFINE_integer(
@@ -99,9 +99,10 @@ EXPORT = names_of(
     flags.DEFINE_enum(
         "export_format",
         ExportFormat.CSV.value,
-        [*ExportFormat, "both"],
+        [*ExportFormat, "both", *Tool],
         "What the partitions are: CSV files, one Parquet table in the folder parquet of "
-        "--data_root, or both.",
+        "--data_root, or both. The command export also writes what freqtrade, nautilus and lean "
+        "read, below --output.",
     ),
     flags.DEFINE_enum(
         "fill",

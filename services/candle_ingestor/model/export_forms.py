@@ -17,3 +17,11 @@ class Fill(StrEnum):
 
     NONE = "none"
     FLAT = "flat"
+
+
+class Tool(StrEnum):
+    """A tool that has files of its own, in place of partitions."""
+
+    FREQTRADE = "freqtrade"
+    NAUTILUS = "nautilus"
+    LEAN = "lean"

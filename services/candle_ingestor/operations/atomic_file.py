@@ -86,6 +86,28 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def make_temporary(path: Path) -> Path:
+    """Where what is to replace `path` is written first; its folder is made.
+
+    Raises:
+        OSError: if the operating system refuses.
+    """
+    _make_folder(path.parent)
+    return path.with_name(f".{path.name}{TEMPORARY_SUFFIX}")
+
+
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Makes `path` hold durably what was written to `make_temporary(path)`.
+
+    Raises:
+        OSError: if the operating system refuses; the file is then what it was before.
+    """
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
 def _write(descriptor: int, content: bytes) -> None:
     left = memoryview(content)
     while left:

@@ -13,6 +13,8 @@ from candle_ingestor.model.months import months_of
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import Precision
 
+DEFAULT_DIGITS = 8
+
 MOST_OWN_DIGITS = 8
 """A float's noise has more digits than any market."""
 
@@ -32,6 +34,15 @@ def own_digits(ledger: Ledger, sources: Sequence[Series]) -> Precision:
     return Precision(
         _finest(precision.price_digits for precision in precisions),
         _finest(precision.volume_digits for precision in precisions),
+    )
+
+
+def digits_or_default(found: Precision) -> tuple[int, int]:
+    """Price and volume digits; `DEFAULT_DIGITS` where neither a market nor a candle tells any."""
+    price, volume = found.price_digits, found.volume_digits
+    return (
+        DEFAULT_DIGITS if price is None else price,
+        DEFAULT_DIGITS if volume is None else volume,
     )
 
 

@@ -24,14 +24,11 @@ from candle_ingestor.partitions.replacing import ExportResult, Overwriting
 from candle_ingestor.partitions.writer import PartitionWriter
 from candle_ingestor.settle.accounting import merged_reasons, reasons_of, unsettled
 from candle_ingestor.settle.derived import derived_from, root_of
-from candle_ingestor.settle.digits import learnt_digits, own_digits
+from candle_ingestor.settle.digits import digits_or_default, learnt_digits, own_digits
 from candle_ingestor.settle.outcome import TickerOutcome
 from candle_ingestor.settle.ticker import Ticker
 
 log = logging.getLogger(__name__)
-
-DEFAULT_DIGITS = 8
-"""Where neither a market nor a candle tells of any."""
 
 
 def target_of(
@@ -49,6 +46,29 @@ def targets_of(data_root: Path) -> frozenset[str]:
     return frozenset(
         target_of(data_root, file_format, fill) for file_format in ExportFormat for fill in Fill
     )
+
+
+def series_to_export(config: ExportConfig, ledger: Ledger, ticker: Ticker) -> tuple[Series, ...]:
+    """The merged series, and its sources where these are wanted too, each followed by what is
+    derived from it; or, in place of it, what is stored of the exchanges that are asked for, where
+    it is not merged from just them.
+    """
+    asked = config.exchanges
+    if asked is not None and set(asked) != set(ticker.basis.rules.exchanges):
+        return _own_series(ledger, ticker, asked)
+    sources = ticker.sources if config.exchange_candles else ()
+    return tuple(
+        each for root in (ticker.merged, *sources) for each in (root, *derived_from(ledger, root))
+    )
+
+
+def _own_series(ledger: Ledger, ticker: Ticker, exchanges: Iterable[str]) -> tuple[Series, ...]:
+    """What is stored of these exchanges; what is merged goes before what has its name."""
+    merged = {source.exchange: source for source in ticker.sources}
+    own = (
+        merged.get(name, Series(name, ticker.symbol, ticker.merged.timeframe)) for name in exchanges
+    )
+    return tuple(series for series in own if series in ledger.records)
 
 
 class Exporter:
@@ -79,7 +99,7 @@ class Exporter:
     def months_of(self, ticker: Ticker, *, everything: bool = False) -> int:
         """How many months of its series there are to bring in line, once for each format."""
         months = 0
-        for series in self._series_of(ticker):
+        for series in series_to_export(self._config, self._ledger, ticker):
             record = self._ledger.record(series)
             for name in self._writers:
                 fills = Fill if self._config.fill is None else (self._config.fill,)
@@ -93,7 +113,7 @@ class Exporter:
 
         What cannot be exported fails the ticker; the other series go on.
         """
-        chosen = self._series_of(ticker)
+        chosen = series_to_export(self._config, self._ledger, ticker)
         if not chosen:
             names = ", ".join(self._config.exchanges or ())
             outcome.fail(f"the store holds no {ticker.merged.timeframe} candles of it on {names}")
@@ -114,27 +134,6 @@ class Exporter:
         """Notes in the store what was exported; a crash before it costs looking at it again."""
         exported, self._exported = self._exported, {}
         self._ledger.update(exported)
-
-    def _series_of(self, ticker: Ticker) -> tuple[Series, ...]:
-        """The series to export, each followed by what is derived from it."""
-        asked = self._config.exchanges
-        if asked is not None and set(asked) != set(ticker.basis.rules.exchanges):
-            return self._own_series(ticker, asked)
-        sources = ticker.sources if self._config.exchange_candles else ()
-        return tuple(
-            each
-            for root in (ticker.merged, *sources)
-            for each in (root, *derived_from(self._ledger, root))
-        )
-
-    def _own_series(self, ticker: Ticker, exchanges: Iterable[str]) -> tuple[Series, ...]:
-        """What is stored of these exchanges; what is merged goes before what has its name."""
-        merged = {source.exchange: source for source in ticker.sources}
-        own = (
-            merged.get(name, Series(name, ticker.symbol, ticker.merged.timeframe))
-            for name in exchanges
-        )
-        return tuple(series for series in own if series in self._ledger.records)
 
     def _has_nothing_in_span(self, series: Series) -> bool:
         span = self._config.span
@@ -248,11 +247,7 @@ class Exporter:
             return Digits(price, volume)
         own = writer.fixed_digits(series) or record.exports.digits
         if own is None:
-            found = own_digits(self._ledger, sources)
-            own = (
-                DEFAULT_DIGITS if found.price_digits is None else found.price_digits,
-                DEFAULT_DIGITS if found.volume_digits is None else found.volume_digits,
-            )
+            own = digits_or_default(own_digits(self._ledger, sources))
         digits = Digits(own[0] if price is None else price, own[1] if volume is None else volume)
         learnt = learnt_digits(self._ledger, sources)
         if price is None:

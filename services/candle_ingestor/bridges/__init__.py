@@ -1,0 +1,1 @@
+"""Candles in the files that backtesters read: a module a tool. Knows no store."""

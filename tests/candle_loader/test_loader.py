@@ -459,7 +459,7 @@ def test_a_file_is_hashed_once_while_it_stays_as_it_is(
 def test_of_a_killed_export_only_whole_months_are_seen(
     tmp_path: Path, file_format: ExportFormat, is_there_before: bool
 ) -> None:
-    """The former or the later ones; without former ones a refusal, until the next export."""
+    """The former or the later ones; or a refusal, until the next export."""
 
     def dearer(interval: Interval) -> pl.DataFrame:
         return hourly(interval).with_columns(high=5000.0)
@@ -487,7 +487,6 @@ def test_of_a_killed_export_only_whole_months_are_seen(
         export(root, read=dearer, restate=True, file_format=file_format)
         assert load_at_once(root).frame["high"].unique().to_list() == [500000]
     assert number > 10
-    # What a restatement replaces stays beside it until the manifest tells of the new file.
     assert seen == {500000, 100025 if is_there_before else "refused"}
 
 

@@ -33,7 +33,8 @@ from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.progress import Progress
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.operations.writable import require_writable
-from candle_ingestor.settle.accounting import merged_gaps
+from candle_ingestor.settle.accounting import merged_gaps, reasons_of
+from candle_ingestor.settle.derived import root_of
 from candle_ingestor.settle.digits import digits_or_default, own_digits
 from candle_ingestor.settle.exporting import series_to_export
 from candle_ingestor.settle.ticker import Ticker
@@ -178,7 +179,9 @@ class _Export:
 
     def _known(self, ledger: Ledger, series: Series) -> IntervalSet:
         """What is covered of the months that are exported."""
-        known = ledger.record(series).covered & IntervalSet.of(0, self._closed_end_ms)
+        known = ledger.record(series).covered & IntervalSet.of(
+            0, series.timeframe.floor_ms(self._closed_end_ms)
+        )
         span = self._config.export.span
         if span is None:
             return known
@@ -194,9 +197,19 @@ class _Export:
     ) -> None:
         known = self._known(ledger, series)
         scaled = self._scaled(ledger, ticker, series)
-        reading = _Reading(ledger, scaled, known, self._closed_end_ms, stop, progress)
+        reading = _Reading(
+            ledger, scaled, known, series.timeframe.floor_ms(self._closed_end_ms), stop, progress
+        )
         try:
             self._bridge.require(scaled)
+        except BridgeError as error:
+            if ledger.record(series).derivation is None:
+                self.failures.append(str(error))
+            else:
+                # Nobody asked for it by name: it is there for other readers.
+                self.said.append(f"Left out: {error}")
+            return
+        try:
             changed = self._bridge.write(self._root, scaled, reading.months())
         except BridgeError as error:
             self.failures.append(str(error))
@@ -224,7 +237,7 @@ class _Export:
         volume = ticker.volume_decimal_digits
         volume = asked.volume_decimal_digits if volume is None else volume
         if price is None or volume is None:
-            sources = ticker.sources if series.is_merged else (series,)
+            sources = ticker.sources if series.is_merged else (root_of(ledger, series),)
             own = ledger.record(series).exports.digits
             own = own or digits_or_default(own_digits(ledger, sources))
             price = own[0] if price is None else price
@@ -290,6 +303,6 @@ class _Reading:
 
 
 def _gaps(ledger: Ledger, ticker: Ticker, series: Series, missing: IntervalSet) -> list[Gap]:
-    if series.is_merged:
+    if series == ticker.merged:
         return merged_gaps(ledger, ticker, missing)
-    return explain(missing, ledger.record(series).coverage.reasons)
+    return explain(missing, reasons_of(ledger, series, missing))

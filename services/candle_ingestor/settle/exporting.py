@@ -50,7 +50,7 @@ def targets_of(data_root: Path) -> frozenset[str]:
 
 def series_to_export(config: ExportConfig, ledger: Ledger, ticker: Ticker) -> tuple[Series, ...]:
     """The merged series, and its sources where these are wanted too, each followed by what is
-    derived from it; or, in place of it, what is stored of the exchanges that are asked for, where
+    derived from it; or, in place of them, what is stored of the exchanges that are asked for, where
     it is not merged from just them.
     """
     asked = config.exchanges

@@ -224,7 +224,7 @@ def test_complete_months_of_what_is_merged_stay_as_exported_and_the_plan_says_so
     told_of = {f"losses.{key}" for key in loss} & documented("prune.md", "key")
     assert len(told_of) == len(loss) - 3
     assert "aggregated BTC/USD 1m: 40,320 candle lengths can no longer be merged" in told
-    assert "1 month of its CSV is complete and is left as exported: 2023-02." in told
+    assert "1 month of its export is complete and is left as exported: 2023-02." in told
     assert job.stored.merged("BTC/USD") == {}
     assert times_of_files(job) == files
     checked = job.run("verify", "--noverify_exchanges", format="json")

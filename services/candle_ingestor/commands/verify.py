@@ -250,6 +250,7 @@ class _Verification:
         export = replace(
             export,
             csv=export.csv and export.data_root.is_dir(),
+            mends=True,
             formats=tuple({folder.file_format: None for folder in folders}) or export.formats,
             exchange_candles=export.exchange_candles
             or any(not folder.series.is_merged for folder in differing),

@@ -99,6 +99,7 @@ def config_from_flags(
             price_decimal_digits=values.price_decimal_digits,
             volume_decimal_digits=values.volume_decimal_digits,
             restate=values.restate,
+            restate_reason=values.restate_reason,
             formats=_formats(values.export_format),
             fill=None if values.fill is None else Fill(values.fill),
         ),

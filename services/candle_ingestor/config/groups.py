@@ -11,6 +11,7 @@ from candle_ingestor.config.origins import Origin, Origins
 from candle_ingestor.exchanges.proxies import Proxies
 from candle_ingestor.exchanges.settings import ExchangeSettings
 from candle_ingestor.model.export_forms import ExportFormat, Fill
+from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.merge_rules import MergeRules
 from candle_ingestor.model.quality_rules import QualityRule
 from candle_ingestor.model.timeframe import Timeframe
@@ -163,6 +164,11 @@ class ExportConfig:
         restate: whether complete months may be written again (rule E3).
         formats: each in which the months are written.
         fill: what stands for covered minutes without trade; None is as the folder was written.
+        restate_reason: why, for the history in the manifest; None for what differs.
+        mends: whether files that are not as their manifest says are written anew.
+        exchanges: whose own candles are exported in place of a merged series that is made from
+            others; None for no choice.
+        span: only months that touch it are exported; None for all.
     """
 
     csv: bool
@@ -173,6 +179,10 @@ class ExportConfig:
     restate: bool
     formats: tuple[ExportFormat, ...] = (ExportFormat.CSV,)
     fill: Fill | None = None
+    restate_reason: str | None = None
+    mends: bool = False
+    exchanges: tuple[str, ...] | None = None
+    span: Interval | None = None
 
 
 @dataclass(frozen=True)

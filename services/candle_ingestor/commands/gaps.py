@@ -8,12 +8,12 @@ from candle_ingestor.commands.gaps_table import print_gaps
 from candle_ingestor.commands.reading import (
     filling_series,
     nothing_stored,
-    place_flags,
     print_json,
     print_plain,
     reading,
     shown_series,
 )
+from candle_ingestor.commands.remedy_place import remedy_place
 from candle_ingestor.commands.saying import say
 from candle_ingestor.completeness.gap_list import series_gaps
 from candle_ingestor.completeness.gaps_json import gaps_csv, gaps_json
@@ -42,7 +42,7 @@ def gaps(config: Config, clock: Clock, console: Console) -> int:
             now_ms,
             config.candles.settle_seconds,
             filling=filling_series(config, ledger),
-            place=place_flags(config),
+            place=remedy_place(config, ledger),
         )
     if config.run.format == "json":
         print_json(console, gaps_json(found, store.description, now_ms))

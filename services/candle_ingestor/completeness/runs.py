@@ -135,4 +135,5 @@ def _came_to_all_symbols(run: Report) -> bool:
     if command_of(run) != INGEST or run.get("error"):
         return False
     parts = ("tickers", "dropped_symbols", "rejected_symbols")
-    return sum(len(run.get(part, ())) for part in parts) >= run.get("symbols_wanted", 0)
+    wanted: int = run.get("symbols_wanted", 0)
+    return sum(len(run.get(part, ())) for part in parts) >= wanted

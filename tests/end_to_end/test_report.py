@@ -356,6 +356,13 @@ def test_a_file_that_cannot_be_written_is_told_of_before_the_work(flag: str, job
     assert (folder.output, below_a_file.output) == ("", "")
 
 
+def test_findings_have_no_place_in_csv(job: Any) -> None:
+    refused = looked(job, findings=True, format="csv")
+
+    assert refused.exit_code == MISTAKE
+    assert "the command quality --format=csv" in refused.complaint
+
+
 def test_it_reads_beside_a_running_job_and_says_so(
     job: Any, market: Any, at_candle_request: Any, ms_of: Any
 ) -> None:

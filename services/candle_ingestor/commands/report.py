@@ -54,11 +54,17 @@ def report(config: Config, clock: Clock, console: Console) -> int:
         0; 1 where a symbol is less complete than --fail_below, or nothing is stored.
 
     Raises:
-        ConfigurationError: if a symbol or tier is named that the store knows nothing of, or a file
-            cannot be written.
+        ConfigurationError: if a symbol or tier is named that the store knows nothing of, if a file
+            cannot be written, or for findings as CSV.
+        FullDiskError: if the disk takes no more.
         StoreError: if the store cannot be read.
     """
     _refuse_unwritable(config)
+    if config.run.format == "csv" and config.run.has_findings:
+        raise ConfigurationError(
+            "--findings: the CSV of the report has no place for findings; give --format=json, or "
+            "use the command quality --format=csv"
+        )
     text = io.StringIO()
     page = console
     if config.run.output is not None:

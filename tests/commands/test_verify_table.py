@@ -17,3 +17,16 @@ def test_an_exchange_that_could_not_be_asked_is_named_with_why() -> None:
     print_verification(report, Console(file=output))
 
     assert output.getvalue() == "bitstamp could not be asked for all: connection refused\n"
+
+
+def test_what_was_not_compared_is_no_agreement() -> None:
+    report = VerifyReport(None, None, None, None, repairs=False)
+    report.other_roots = ["/a b"]
+    output = StringIO()
+
+    print_verification(report, Console(file=output))
+
+    assert report.status == "not_compared"
+    assert output.getvalue() == (
+        "/a b: not compared; --data_root='/a b' compares it\nNothing was compared.\n"
+    )

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from storing import keep, put
 
 from candle_ingestor.completeness.figures import Figures, sum_of
+from candle_ingestor.completeness.remedies import USUAL_PLACE, Place
 from candle_ingestor.completeness.report import CompletenessReport, ReportParts, make_report
 from candle_ingestor.completeness.report_json import report_json
 from candle_ingestor.ledger.ledger import Ledger
@@ -55,7 +56,7 @@ def told(tmp_path: Path) -> Told:
     def report(
         records: dict[Series, SeriesRecord],
         candles: dict[Series, Iterable[int]] | None = None,
-        place: tuple[str, ...] = (),
+        place: Place = USUAL_PLACE,
     ) -> CompletenessReport:
         stored = {series: sorted(times) for series, times in (candles or {}).items()}
         with closing(SqliteStore(tmp_path / f"{next(numbers)}.sqlite")) as store:
@@ -400,7 +401,7 @@ def test_remedies_that_differ_in_their_symbols_only_are_one_step(told: Told) -> 
     hole = {GapReason.FETCH_FAILED: span(0, 1)}
     found = told(
         {of("a"): record(hole), of("a", ETHER): record(hole), of("a", SOLANA): record()},
-        place=("--sqlite_path=my.sqlite",),
+        place=Place(("--sqlite_path=my.sqlite",)),
     )
 
     (step,) = found.next_steps
@@ -410,6 +411,20 @@ def test_remedies_that_differ_in_their_symbols_only_are_one_step(told: Told) -> 
         "--backfill_start_date=2023-03-01T00:00 --sqlite_path=my.sqlite"
     )
     assert step.fills == ((of("a"), 1440), (of("a", ETHER), 1440))
+
+
+def test_a_store_that_one_command_alone_may_fill_has_no_other_remedy(told: Told) -> None:
+    holes = {GapReason.FETCH_FAILED: span(0, 1), GapReason.BEYOND_REACH: span(1, 2)}
+    gone = {GapReason.BEYOND_REACH: span(0, 1)}
+    found = told(
+        {of("kraken"): record(holes), of("bitvavo"): record(gone)},
+        place=Place(("--sqlite_path=demo.sqlite",), only_command="candle-ingestor demo"),
+    )
+
+    (step,) = found.next_steps
+
+    assert (step.command, step.files) == ("candle-ingestor demo", ())
+    assert dict(step.fills) == {of("kraken"): 2880}
 
 
 def test_a_file_is_listed_once_with_all_that_it_fills(told: Told) -> None:

@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import pytest
+
 from candle_ingestor.completeness.runs import (
+    COLUMNS,
     figures_of,
     filled_by,
     running_by_lock,
@@ -52,6 +55,50 @@ def test_a_run_that_neither_ended_nor_lives_is_interrupted() -> None:
 
 def test_the_figures_of_a_report_of_an_earlier_version_name_no_service() -> None:
     assert figures_of(run("1", "running", None))["service_identifier"] is None
+
+
+def ended_run(status: str, **parts: Any) -> dict[str, Any]:
+    ticker = {"merged_candles": 5, "gap_candles": {"fetch_failed": 7}, "files_written": ["a"]}
+    totals = {"kraken": {"requests": 3, "candles": 9}}
+    known = {"symbols_wanted": 2, "symbols_complete": 1, "exchange_totals": totals}
+    dropped = {"dropped_symbols": {"ETH/USD": ["kraken"]}}
+    return {**run("1", status), **known, **dropped, "tickers": [ticker], **parts}
+
+
+DID = ("requests", "candles", "merged_candles", "candles_removed", "files_removed", "files_written")
+LEFT = ("symbols_complete", "gap_candles")
+
+
+def test_a_run_that_came_to_all_its_symbols_knows_what_it_did_and_left() -> None:
+    figures = figures_of(ended_run("failed"))
+
+    assert tuple(figures) == COLUMNS
+    assert [figures[name] for name in (*DID, *LEFT)] == [3, 9, 5, 0, 0, 1, 1, 7]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"tickers": [], "dropped_symbols": {}},
+        {"dropped_symbols": {}, "stop_reason": "SIGTERM"},
+        {"error": "the store is gone"},
+        {"command": "merge"},
+    ],
+    ids=["nobody_answered", "stopped_early", "ended_by_an_error", "another_command"],
+)
+def test_what_a_run_did_not_come_to_is_not_told_as_nothing_missing(parts: dict[str, Any]) -> None:
+    figures = figures_of(ended_run("failed", **parts))
+
+    assert [figures[name] for name in LEFT] == [None, None]
+    assert all(figures[name] is not None for name in DID)
+
+
+@pytest.mark.parametrize("status", ["running", "interrupted"])
+def test_of_a_run_without_an_end_nothing_is_known_but_what_it_was_given(status: str) -> None:
+    figures = figures_of(ended_run(status))
+
+    assert [figures[name] for name in (*DID, *LEFT)] == [None] * 8
+    assert figures["symbols_wanted"] == 2
 
 
 def test_a_run_fills_gaps_of_its_own_symbols_and_of_what_they_are_made_from() -> None:

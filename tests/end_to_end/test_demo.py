@@ -69,6 +69,9 @@ def test_a_second_demo_fetches_only_what_is_new_and_changes_no_earlier_row(job: 
         assert f"\n  ./candle-ingestor {command} {place}  # " in first.output
         looked = job.run_well(command, sqlite_path="data/demo/candles.sqlite", run_report_path=None)
         assert words in looked.output
+    later = {"now": report["finished_ms"] + 86_400_000, "sqlite_path": "data/demo/candles.sqlite"}
+    missing = json.loads(job.run_well("gaps", **demo, **later, format="json").output)["gaps"]
+    assert {gap["remedy"]["command"] for gap in missing} == {"candle-ingestor demo"}
     page = (job.folder / "data/demo/page.html").read_text(encoding="utf-8")
     assert all(
         f'data-show="{index}">{symbol}</button>' in page for index, symbol in enumerate(symbols)

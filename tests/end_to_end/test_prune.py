@@ -306,8 +306,8 @@ def test_an_imported_file_can_be_imported_again(new_job: Any, tmp_path: Path, ms
     assert job.stored.of_exchange("kraken", "BTC/USD") == stored
 
 
-@pytest.mark.parametrize("answer", ["y", "n"])
-def test_on_a_terminal_it_asks(job: Any, answer: str) -> None:
+@pytest.mark.parametrize(("keys", "exit_code"), [("y\n", 0), ("n\n", 0), ("\x03", 130)])
+def test_on_a_terminal_it_asks_and_ctrl_c_is_no(job: Any, keys: str, exit_code: int) -> None:
     terminal = Terminal(columns=100)
     process = job.start(
         "prune",
@@ -318,12 +318,14 @@ def test_on_a_terminal_it_asks(job: Any, answer: str) -> None:
     )
     terminal.close_job_end()
     terminal.wait_until(lambda seen: "Remove this for good? [y/N]" in seen.text())
-    terminal.press(f"{answer}\n")
+    terminal.press(keys)
     finished = job.finish(process)
     terminal.close()
 
-    assert finished.exit_code == 0
-    assert bool(job.stored.merged("BTC/USD")) is (answer == "n")
+    is_removed = keys == "y\n"
+    assert finished.exit_code == exit_code
+    assert bool(job.stored.merged("BTC/USD")) is not is_removed
+    assert ("othing was removed" in terminal.text()) is not is_removed
 
 
 def test_influxdb_is_pruned_the_same(

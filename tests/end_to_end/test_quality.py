@@ -187,10 +187,11 @@ def test_a_mistake_is_told_with_what_to_write(job: Any, flag: str, value: str, w
     assert words in told.complaint
 
 
-def test_an_empty_store_is_told_of(new_job: Any) -> None:
-    told = new_job("job").run_well("quality", run_report_path=None)
+def test_a_store_that_is_not_there_is_a_mistake(new_job: Any) -> None:
+    told = new_job("job").run("quality", "--fail_on_findings", run_report_path=None)
 
-    assert "holds nothing yet" in told.output
+    assert told.exit_code == 2
+    assert "is not there; name one that is" in told.complaint
 
 
 def test_influxdb_is_looked_at_too(

@@ -7,6 +7,7 @@ import io
 import json
 import re
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import pytest
@@ -355,6 +356,13 @@ def test_a_file_that_cannot_be_written_is_told_of_before_the_work(flag: str, job
     assert (folder.output, below_a_file.output) == ("", "")
 
 
+def test_findings_have_no_place_in_csv(job: Any) -> None:
+    refused = looked(job, findings=True, format="csv")
+
+    assert refused.exit_code == MISTAKE
+    assert "the command quality --format=csv" in refused.complaint
+
+
 def test_it_reads_beside_a_running_job_and_says_so(
     job: Any, market: Any, at_candle_request: Any, ms_of: Any
 ) -> None:
@@ -398,21 +406,28 @@ def test_the_list_of_downloads_is_the_one_that_a_run_writes(
 
 
 def test_the_commands_to_copy_work_on_the_same_store(job: Any, ms_of: Any) -> None:
-    job.run_well(**FETCHING, symbols="BTC/USD,ETH/USD", sqlite_path="my store/my.sqlite")
+    job.run_well(
+        **FETCHING,
+        symbols="BTC/USD,ETH/USD",
+        sqlite_path="my store/my.sqlite",
+        data_root="my store/csv",
+    )
     later = {"now": ms_of("2024-05-03T09:00:10"), "sqlite_path": "my store/my.sqlite"}
     (step,) = told(job, **later)["next_steps"]
 
+    exports = f"--data_root={quote(str(job.folder / 'my store/csv'))}"
     assert step["command"] == (
         "candle-ingestor --exchanges=coinbaseexchange,bitstamp --symbols=BTC/USD,ETH/USD "
         "--backfill_start_date=2024-05-02T00:00 --candle_granularity_minutes=60 "
-        "--sqlite_path='my store/my.sqlite'"
+        f"--sqlite_path='my store/my.sqlite' {exports}"
     )
     looked(job, format="html", output="page.html", **later)
     page = (job.folder / "page.html").read_text(encoding="utf-8")
     in_table = html.unescape(re.sub(r"</?span[^>]*>", "", page))
     commands = re.findall(r"<code>(candle-ingestor .*?)</code>", in_table)
     assert commands
-    assert all(each.endswith(" --sqlite_path='my store/my.sqlite'") for each in commands)
+    named = f" --sqlite_path='my store/my.sqlite' {exports}"
+    assert all(each.endswith(named) for each in commands)
 
 
 def test_the_table_and_the_page_have_the_fields_of_the_json(job: Any, ms_of: Any) -> None:

@@ -353,25 +353,29 @@ def test_the_words_name_what_differs_and_the_seed(job: Any, spoilt: dict[str, in
 
 
 def test_what_was_not_compared_is_not_said_to_agree(job: Any) -> None:
+    flags = {"data_root": "none", "format": "json"}
+    values = json.loads(job.run_well("verify", "--noverify_exchanges", **flags).output)
     nothing = job.run("verify", "--noverify_exchanges", "--noverify_merged", data_root="none")
 
     assert nothing.exit_code == 0
-    assert nothing.output == "Nothing was compared.\n"
+    here = job.stored.data_root
+    assert nothing.output == (
+        f"{here}: not compared; --data_root={here} compares it\nNothing was compared.\n"
+    )
+    assert (values["status"], values["partitions_not_compared"]) == ("agrees", [str(here)])
     assert "--data_root: there is no folder none; no partition was compared" in nothing.errors
 
 
-def test_an_empty_store_is_told_of_and_csv_is_no_format_of_it(new_job: Any) -> None:
+def test_a_store_that_is_not_there_is_a_mistake_and_csv_is_no_format_of_it(new_job: Any) -> None:
     empty = new_job("empty").run("verify", run_report_path=None)
     table = new_job("table").run("verify", run_report_path=None, format="csv")
-    values = new_job("values").run("verify", run_report_path=None, format="json")
     mistyped = new_job("mistyped")
     repaired = mistyped.run("verify", "--repair", run_report_path=None)
 
-    assert empty.exit_code == values.exit_code == repaired.exit_code == 0
-    assert "there is no such file" in repaired.output
+    for refused in (empty, repaired):
+        assert refused.exit_code == 2
+        assert "is not there; name one that is" in refused.complaint
     assert list(mistyped.folder.iterdir()) == []
-    assert json.loads(values.output)["series"] == []
-    assert "holds nothing yet" in empty.output
     assert table.exit_code == 2
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.operations.writable import (
+    FullDiskError,
     require_writable,
     require_writable_file,
     write_named_file,
@@ -82,6 +83,13 @@ def test_a_named_file_that_cannot_be_written_is_told_with_its_flag(tmp_path: Pat
 
     assert str(refused.value) == f"--run_report_path: cannot write {path}: Is a directory"
     assert [each.name for each in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_a_full_disk_is_no_mistake_of_the_flag() -> None:
+    with pytest.raises(FullDiskError, match="--output: cannot write /dev/full: No space left"):
+        write_named_file("--output", Path("/dev/full"), "told")
+
+    assert FullDiskError.exit_code == 3
 
 
 def test_a_named_pipe_is_written_to_and_stays_one(tmp_path: Path) -> None:

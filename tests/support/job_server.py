@@ -233,6 +233,8 @@ def _become(request: _Request) -> None:
     os.environ.clear()
     os.environ.update(request.environment)
     sys.argv = ["candle-ingestor", *request.arguments]
+    # As polars has it from its first import or query on: what waits for input goes on waiting.
+    signal.siginterrupt(signal.SIGINT, False)
 
 
 def _die_at_write(number: int) -> None:

@@ -13,8 +13,10 @@ from rich.console import Console
 from candle_ingestor.commands.demo_events import MarketEvents, events_of
 from candle_ingestor.commands.demo_settings import SETTINGS
 from candle_ingestor.commands.ingest import ingest
+from candle_ingestor.commands.remedy_place import DEMO_AGAIN
 from candle_ingestor.commands.report import write_page
 from candle_ingestor.commands.saying import say, say_to_copy
+from candle_ingestor.completeness.remedies import Place
 from candle_ingestor.config import Config, config_from_flags
 from candle_ingestor.config.origins import alternatives_of
 from candle_ingestor.model.intervals import Interval
@@ -67,11 +69,17 @@ def demo(values: flags.FlagValues, console: Console) -> int:
         exit_code = ingest(config, clock, console)
     page = config.run.output
     assert page is not None
-    write_page(config, clock, page)
+    write_page(config, clock, page, Place(only_command=_again(values)))
     if start_ms is not None:
         _print_events(events_of(market, config, Interval(start_ms, now_ms)), console)
     _print_where(config, page, console)
     return exit_code
+
+
+def _again(values: flags.FlagValues) -> str:
+    """The demo on the same store, as a line to copy."""
+    given = (name for name in ("sqlite_path", "data_root") if values[name].present)
+    return " ".join([DEMO_AGAIN, *(f"--{name}={quote(str(values[name].value))}" for name in given)])
 
 
 def _print_events(events: MarketEvents, console: Console) -> None:

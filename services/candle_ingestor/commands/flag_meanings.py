@@ -116,6 +116,7 @@ _BY_COMMAND: Mapping[str, Mapping[str, Meaning]] = {
             "Remove only the series of these exchanges, and no merged one.",
             "all of them, and what is merged from them",
         ),
+        "format": Meaning("How the result is printed.", values=("text", "json")),
     },
     **{
         name: {

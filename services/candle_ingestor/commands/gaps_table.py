@@ -19,8 +19,18 @@ _MOST_GAPS = 20
 _LONGEST_ERROR = 120
 
 
-def print_gaps(found: Sequence[SeriesGaps], now_ms: int, console: Console) -> None:
-    """Prints how much of each month is known, and the worst gaps with what to do."""
+def is_any_missing(found: Sequence[SeriesGaps]) -> bool:
+    """Whether a gap is not filled."""
+    return any(one.status is not GapStatus.FILLED for each in found for one in each.gaps)
+
+
+def print_gaps(
+    found: Sequence[SeriesGaps], unshown: Sequence[SeriesGaps], now_ms: int, console: Console
+) -> None:
+    """Prints how much of each month is known, and the worst gaps with what to do.
+
+    `unshown` is what the shown series are made from: that something is missing there is said.
+    """
     print_strip(found, console)
     listed = worst_first(found)
     missing = [one for one in listed if one.status is not GapStatus.FILLED]
@@ -42,6 +52,16 @@ def print_gaps(found: Sequence[SeriesGaps], now_ms: int, console: Console) -> No
         say(console, f"{counted(len(missing), 'gap')}: {_by_reason(missing)}.")
     else:
         say(console, "Nothing of what is wanted is missing.", "green")
+        _say_unshown(unshown, console)
+
+
+def _say_unshown(unshown: Sequence[SeriesGaps], console: Console) -> None:
+    open_ones = (GapStatus.OPEN, GapStatus.FILLING)
+    lacking = [one for each in unshown for one in worst_first([each]) if one.status in open_ones]
+    if lacking:
+        names = some_of(sorted({one.series.exchange for one in lacking}))
+        said = f"What is merged lacks {_by_reason(lacking)} of {names}; --by_exchange lists them."
+        say(console, said, "yellow")
 
 
 def _words(one: ListedGap) -> str:

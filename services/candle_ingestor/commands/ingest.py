@@ -36,6 +36,7 @@ from candle_ingestor.operations.run_lock import RunLockLostError
 from candle_ingestor.operations.signals import stop_on_signals
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.operations.writable import (
+    FullDiskError,
     require_writable,
     require_writable_file,
     write_named_file,
@@ -88,6 +89,7 @@ def write_report(report: RunReport, path: Path) -> None:
 
     Raises:
         ConfigurationError: if the path cannot be written.
+        FullDiskError: if the disk takes no more.
     """
     text = json.dumps(report_json(report), indent=2) + "\n"
     write_named_file("--run_report_path", path, text)
@@ -125,7 +127,7 @@ def _log_report(report: RunReport) -> None:
 def _publish_failure(report: RunReport, config: Config, console: Console) -> None:
     try:
         _publish(report, config, console)
-    except ConfigurationError as error:
+    except (ConfigurationError, FullDiskError) as error:
         log.error("%s", error)
 
 

@@ -20,6 +20,7 @@ from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.series import Series
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.progress import Progress
+from candle_ingestor.operations.signals import let_interrupts_end_waits
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.operations.writable import require_writable
 from candle_ingestor.partitions.errors import PartitionError
@@ -46,6 +47,7 @@ def prune(config: Config, clock: Clock, console: Console) -> int:
         ConfigurationError: if nothing says what is to go, if a symbol is named that the store knows
             nothing of, if a folder cannot be written, if nobody is there to be asked, or for
             another format than text and json.
+        KeyboardInterrupt: where Ctrl-C answers; nothing is removed, and a note says so.
         RunLockHeldError: if another run holds the lock.
         StoreError: if the store cannot be used.
     """
@@ -166,10 +168,15 @@ def _tell_plan(
 
 
 def _is_wanted(console: Console) -> bool:
+    let_interrupts_end_waits()
     try:
         answer = console.input("Remove this for good? [y/N] ", markup=False)
     except EOFError:
         return False
+    except KeyboardInterrupt as interrupt:
+        console.print()
+        interrupt.add_note("nothing was removed")
+        raise
     return answer.strip().lower() in ("y", "yes")
 
 

@@ -16,6 +16,7 @@ from candle_ingestor.commands.reading import (
     shown_series,
 )
 from candle_ingestor.commands.saying import say
+from candle_ingestor.commands.storage import require_store
 from candle_ingestor.commands.watching import watch
 from candle_ingestor.config import Config
 from candle_ingestor.ledger.ledger import Ledger
@@ -33,9 +34,11 @@ def quality(config: Config, clock: Clock, console: Console) -> int:
         0; 1 under --fail_on_findings where there is a finding.
 
     Raises:
-        ConfigurationError: if a symbol is named that the store knows nothing of.
+        ConfigurationError: if a symbol is named that the store knows nothing of, and where there
+            is no store.
         StoreError: if the store cannot be read.
     """
+    require_store(config, clock)
     now_ms = clock.now_ms()
     with reading(config, clock) as store:
         ledger = Ledger(store)

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from difflib import get_close_matches
-from shlex import quote
 from typing import Any
 
 from rich.console import Console
@@ -20,7 +19,6 @@ from candle_ingestor.completeness.runs import (
     with_interrupted,
 )
 from candle_ingestor.config import Config
-from candle_ingestor.config.origins import Origin
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.series import Series
@@ -33,10 +31,6 @@ from candle_ingestor.stores.base import Store
 _MOST_NAMED = 20
 RUNS_LOOKED_AT = 50
 """Of every service that shares the store."""
-_PLACE = (
-    *("store", "sqlite_path", "influxdb_url", "influxdb_org", "influxdb_bucket"),
-    *("influxdb_ca_file", "service_identifier"),
-)
 
 
 @contextmanager
@@ -121,18 +115,6 @@ def shown_series(
             ):
                 chosen[source] = None
     return list(chosen)
-
-
-def place_flags(config: Config) -> list[str]:
-    """The flags that name the store again in a command line, as far as flags or a file gave them.
-
-    What the environment says, it says of the next command too.
-    """
-    return [
-        f"--{name}={quote(str(config.raw[name]))}"
-        for name in _PLACE
-        if config.origins.get(name) in (Origin.FLAG, Origin.FILE)
-    ]
 
 
 def print_json(console: Console, values: Mapping[str, Any]) -> None:

@@ -16,15 +16,16 @@ from candle_ingestor.commands.quality_table import print_findings
 from candle_ingestor.commands.reading import (
     filling_series,
     nothing_stored,
-    place_flags,
     print_json,
     print_plain,
     reading,
     shown_series,
 )
+from candle_ingestor.commands.remedy_place import remedy_place
 from candle_ingestor.commands.report_page import open_page, report_page
 from candle_ingestor.commands.saying import say
 from candle_ingestor.commands.watching import Watched, watch
+from candle_ingestor.completeness.remedies import Place
 from candle_ingestor.completeness.report import CompletenessReport, ReportParts, make_report
 from candle_ingestor.completeness.report_json import report_csv, report_json
 from candle_ingestor.config import Config
@@ -53,11 +54,17 @@ def report(config: Config, clock: Clock, console: Console) -> int:
         0; 1 where a symbol is less complete than --fail_below, or nothing is stored.
 
     Raises:
-        ConfigurationError: if a symbol or tier is named that the store knows nothing of, or a file
-            cannot be written.
+        ConfigurationError: if a symbol or tier is named that the store knows nothing of, if a file
+            cannot be written, or for findings as CSV.
+        FullDiskError: if the disk takes no more.
         StoreError: if the store cannot be read.
     """
     _refuse_unwritable(config)
+    if config.run.format == "csv" and config.run.has_findings:
+        raise ConfigurationError(
+            "--findings: the CSV of the report has no place for findings; give --format=json, or "
+            "use the command quality --format=csv"
+        )
     text = io.StringIO()
     page = console
     if config.run.output is not None:
@@ -84,8 +91,10 @@ def report(config: Config, clock: Clock, console: Console) -> int:
     return _judged(found, config.run.fail_below)
 
 
-def write_page(config: Config, clock: Clock, path: Path) -> None:
+def write_page(config: Config, clock: Clock, path: Path, place: Place) -> None:
     """Writes the page of what is stored, whole or not at all, and opens it if that is wanted.
+
+    `place` is what the commands of its remedies say of the store.
 
     Raises:
         ConfigurationError: if the file cannot be written.
@@ -93,7 +102,7 @@ def write_page(config: Config, clock: Clock, path: Path) -> None:
     """
     with reading(config, clock) as store:
         ledger = Ledger(store)
-        found = _made(config, ledger, clock.now_ms())
+        found = _made(config, ledger, clock.now_ms(), place)
         with make_progress(config.run.progress) as progress:
             page = report_page(config, ledger, found, progress)
     write_named_file("--output", path, page)
@@ -105,7 +114,9 @@ def _open_if_wanted(config: Config, path: Path) -> None:
         log.warning("--open: no browser was found here; open %s with one yourself", path)
 
 
-def _made(config: Config, ledger: Ledger, now_ms: int) -> CompletenessReport:
+def _made(
+    config: Config, ledger: Ledger, now_ms: int, place: Place | None = None
+) -> CompletenessReport:
     shown = shown_series(config, ledger, with_exchanges=True, with_derived=False)
     shown = _of_tiers(config, ledger, shown)
     parts = ReportParts(
@@ -114,7 +125,7 @@ def _made(config: Config, ledger: Ledger, now_ms: int) -> CompletenessReport:
         now_ms,
         config.candles.settle_seconds,
         filling=filling_series(config, ledger),
-        place=tuple(place_flags(config)),
+        place=place or remedy_place(config, ledger),
     )
     return make_report(parts, shown)
 

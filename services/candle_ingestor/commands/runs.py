@@ -114,14 +114,18 @@ def _print_all(found: Sequence[Mapping[str, Any]], console: Console) -> None:
 
 
 def _counts(figures: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Complete symbols, candles, gaps left; what only a run of ingest has is blank of others."""
-    candles = f"{figures['candles']:,}"
+    """Complete symbols, candles, gaps left; what is not known is blank."""
+    candles = _number(figures["candles"])
     if figures["candles_removed"]:
         candles = f"-{figures['candles_removed']:,}"
-    if figures["command"] != INGEST:
-        return "", candles, ""
-    complete = f"{figures['symbols_complete']}/{figures['symbols_wanted']}"
-    return complete, candles, f"{figures['gap_candles']:,}"
+    complete = ""
+    if figures["symbols_complete"] is not None:
+        complete = f"{figures['symbols_complete']}/{figures['symbols_wanted']}"
+    return complete, candles, _number(figures["gap_candles"])
+
+
+def _number(number: int | None) -> str:
+    return "" if number is None else f"{number:,}"
 
 
 def _print_one(report: Mapping[str, Any], config: Config, console: Console) -> None:
@@ -196,7 +200,9 @@ def _ending(figures: Mapping[str, Any]) -> str:
     parts = [f"started {figures['started']}"]
     if figures["finished"]:
         parts.append(f"ended {figures['finished']}")
-    complete = f"{figures['symbols_complete']} of {figures['symbols_wanted']} complete"
-    parts.append(complete)
+    if figures["symbols_complete"] is None:
+        parts.append("how much it left missing is not known")
+    else:
+        parts.append(f"{figures['symbols_complete']} of {figures['symbols_wanted']} complete")
     parts += [str(figures[name]) for name in ("stop_reason", "error") if figures[name]]
     return "; ".join(parts)

@@ -15,10 +15,11 @@ from candle_ingestor.commands.parts import make_progress
 from candle_ingestor.commands.reading import nothing_stored, print_json, reading, shown_series
 from candle_ingestor.commands.recording import CommandRecord, recorded
 from candle_ingestor.commands.saying import say
-from candle_ingestor.commands.storage import is_store_there, open_store
+from candle_ingestor.commands.storage import open_store, require_store
 from candle_ingestor.commands.stored import SettlingParts, settle_dependents
 from candle_ingestor.commands.verify_exchanges import VerifyParts, compare_with_exchanges
 from candle_ingestor.commands.verify_table import print_verification
+from candle_ingestor.completeness.export_roots import export_roots
 from candle_ingestor.config import Config
 from candle_ingestor.errors import SOME_TICKERS_FAILED, ConfigurationError, DependencyError
 from candle_ingestor.ledger.ledger import Ledger
@@ -60,12 +61,14 @@ def verify(config: Config, clock: Clock, console: Console) -> int:
         not be asked.
 
     Raises:
-        ConfigurationError: if a symbol is named that the store knows nothing of.
+        ConfigurationError: if a symbol is named that the store knows nothing of, and where there
+            is no store.
         RunLockHeldError: if another run holds the lock that a repair needs.
         StoreError: if the store cannot be used.
     """
     if config.run.format == "csv":
         raise ConfigurationError("--format=csv: verify prints text or json; give one of them")
+    require_store(config, clock)
     config = replace(config, uses_redis=config.names_redis)
     stop = StopSignal(config.run.max_run_seconds)
     with (
@@ -100,7 +103,7 @@ def exit_code_of(report: VerifyReport) -> int:
 
 @contextmanager
 def _opened(config: Config, clock: Clock, stop: StopSignal) -> Iterator[Store]:
-    if not config.verify.repairs or not is_store_there(config, clock):
+    if not config.verify.repairs:
         with reading(config, clock) as store, stop_on_signals(None, stop):
             yield store
         return
@@ -146,6 +149,7 @@ class _Verification:
         if wanted.reads_partitions:
             folders = self._compare_partitions(chosen)
             report.folders = folders
+            report.other_roots = self._other_roots(chosen)
         outcomes: Mapping[Ticker, TickerOutcome] = {}
         if wanted.repairs:
             outcomes = self._settle(folders, report)
@@ -228,6 +232,12 @@ class _Verification:
             if checked is not None:
                 folders.append(checked)
         return folders
+
+    def _other_roots(self, chosen: list[Series]) -> list[str]:
+        """Where else the store remembers exports of these series to."""
+        roots = export_roots(map(self.ledger.record, chosen))
+        mine = str(self.config.export.data_root.resolve())
+        return [root for root in roots if root != mine]
 
     def _folder(
         self, ledger: Ledger, series: Series, file_format: ExportFormat

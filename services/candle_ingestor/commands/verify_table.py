@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 from rich.console import Console
 
 from candle_ingestor.commands.saying import say
@@ -52,6 +54,8 @@ def print_verification(report: VerifyReport, console: Console) -> None:
         if folder.pending:
             said += f", of {folder.pending:,} only the file"
         say(console, said + _differing(differing))
+    for root in report.other_roots:
+        say(console, f"{root}: not compared; --data_root={quote(root)} compares it", "yellow")
     for exchange in report.exchanges.values():
         if exchange.error:
             why = shortened(exchange.error, _LONGEST_ERROR)

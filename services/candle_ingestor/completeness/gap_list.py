@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from candle_ingestor.completeness.freshness import is_fresh
 from candle_ingestor.completeness.gap_past import GapPast, filled_gaps, pasts_of
-from candle_ingestor.completeness.remedies import NO_REMEDY, Remedies, Remedy
+from candle_ingestor.completeness.remedies import NO_REMEDY, USUAL_PLACE, Place, Remedies, Remedy
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.gaps import FINAL_REASONS, Gap, GapReason
 from candle_ingestor.model.intervals import Interval, IntervalSet
@@ -79,11 +79,11 @@ def series_gaps(
     settle_seconds: float,
     *,
     filling: Collection[Series],
-    place: Sequence[str] = (),
+    place: Place = USUAL_PLACE,
 ) -> list[SeriesGaps]:
     """The gaps of each of the series, also former ones that are filled.
 
-    `place` are the flags that name the store in the commands of remedies.
+    `place` is what the commands of remedies say of the store.
     """
     found = []
     for series in shown:

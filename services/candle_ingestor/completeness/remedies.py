@@ -42,35 +42,54 @@ class Remedy:
         first_ms = min((each.published_from_ms for each in self.files), default=now_ms)
         return first_ms if first_ms > now_ms else None
 
-    def with_flags(self, flags: Sequence[str]) -> Remedy:
-        """The remedy with more flags at the end of its command, if it has one."""
-        if self.command is None or not flags:
-            return self
-        return replace(self, command=" ".join((self.command, *flags)))
-
 
 NO_REMEDY = Remedy()
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the commands of remedies say of the store that they are for.
+
+    Attributes:
+        flags: at the end of every command, what names the store and where it is exported to.
+        only_command: the one command that may fill the store, which stands for every remedy: a
+            demo's, since any other would put candles of real exchanges among simulated ones.
+    """
+
+    flags: Sequence[str] = ()
+    only_command: str | None = None
+
+    def told(self, remedy: Remedy) -> Remedy:
+        """The remedy for this store."""
+        if remedy.command is None:
+            return remedy
+        if self.only_command is not None:
+            return Remedy(self.only_command)
+        return replace(remedy, command=" ".join((remedy.command, *self.flags)))
+
+
+USUAL_PLACE = Place()
 
 _DEFAULT_DEVIATION_PCT = 5
 
 
 class Remedies:
-    """What fills the gaps of one series, with `flags` at the end of every command."""
+    """What fills the gaps of one series of the store of `place`."""
 
-    def __init__(self, ledger: Ledger, series: Series, flags: Sequence[str] = ()) -> None:
+    def __init__(self, ledger: Ledger, series: Series, place: Place = USUAL_PLACE) -> None:
         # What a coarser candle lacks, the candles lack that it is put together from.
         series = root_of(ledger, series)
         merged = series if series.is_merged else _made_of(ledger, series)
         merging = None if merged is None else ledger.record(merged).merging
         basis = None if merging is None else merging.basis
         sources = (series,) if basis is None or not series.is_merged else basis.sources
-        self._flags = flags
+        self._place = place
         self._run_again = self._from_trades = NO_REMEDY
         if _is_asked(ledger, series, basis):
             again = _run_again(ledger, merged or series, basis)
-            self._run_again = Remedy(again).with_flags(flags)
-            self._from_trades = Remedy(f"{again} --build_from_trades").with_flags(flags)
-        self._by_fewer = _merge_by_fewer(series, basis).with_flags(flags)
+            self._run_again = place.told(Remedy(again))
+            self._from_trades = place.told(Remedy(f"{again} --build_from_trades"))
+        self._by_fewer = place.told(_merge_by_fewer(series, basis))
         self._mergeable_by_fewer = _mergeable_by_fewer(ledger, basis)
         beyond = {source: _beyond(ledger, source) for source in sources}
         # All files are named once: of many gaps each would be asked about.
@@ -91,7 +110,7 @@ class Remedies:
         if files:
             symbols = dict.fromkeys(str(file.series.symbol) for file in files)
             command = f"candle-ingestor import FOLDER --symbols={','.join(symbols)}"
-            return Remedy(command, files).with_flags(self._flags)
+            return self._place.told(Remedy(command, files))
         if self._traded.meets(gap.interval):
             return self._from_trades
         if gap.reason is GapReason.BELOW_MINIMUM and self._mergeable_by_fewer.meets(gap.interval):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from candle_ingestor.archives.publications import Publication
 from candle_ingestor.completeness.figures import Figures, sum_of
 from candle_ingestor.completeness.next_steps import NextStep, files_to_get, next_steps
+from candle_ingestor.completeness.remedies import USUAL_PLACE, Place
 from candle_ingestor.completeness.series_report import SeriesReport, report_series
 from candle_ingestor.completeness.wanted_candles import wanted_candles
 from candle_ingestor.ledger.ledger import Ledger
@@ -24,7 +25,7 @@ class ReportParts:
     Attributes:
         store: what a person calls the store.
         filling: the series of which a run that works meanwhile may fill gaps.
-        place: the flags that name the store in the commands of remedies.
+        place: what the commands of remedies say of the store.
     """
 
     ledger: Ledger
@@ -32,7 +33,7 @@ class ReportParts:
     now_ms: int
     settle_seconds: float
     filling: frozenset[Series] = frozenset()
-    place: tuple[str, ...] = ()
+    place: Place = USUAL_PLACE
 
 
 @dataclass(frozen=True)

@@ -90,11 +90,29 @@ COLUMNS = (
 
 
 def figures_of(run: Report) -> dict[str, Any]:
-    """The figures of one run, summed over its symbols and exchanges."""
+    """The figures of one run, summed over its symbols and exchanges; None for what is not known.
+
+    A run that has not ended tells of nothing that it did. Only a run of ingest that came to all of
+    its symbols knows what they lack.
+    """
+    has_ended = run["status"] not in (RUNNING, INTERRUPTED)
+    knows_gaps = has_ended and _came_to_all_symbols(run)
     finished_ms = run.get("finished_ms") or None
     totals = run.get("exchange_totals", {}).values()
     tickers = run.get("tickers", ())
-    return {
+    done = {
+        "requests": sum(total["requests"] for total in totals),
+        "candles": run.get("candles", 0) + sum(total["candles"] for total in totals),
+        "merged_candles": sum(ticker["merged_candles"] for ticker in tickers),
+        "candles_removed": run.get("candles_removed", 0),
+        "files_removed": run.get("files_removed", 0),
+        "files_written": sum(len(ticker.get("files_written", ())) for ticker in tickers),
+    }
+    left = {
+        "symbols_complete": run.get("symbols_complete", 0),
+        "gap_candles": sum(sum(each.get("gap_candles", {}).values()) for each in tickers),
+    }
+    told = {
         "run_id": run["run_id"],
         "service_identifier": run.get("service_identifier"),
         "status": run["status"],
@@ -105,14 +123,17 @@ def figures_of(run: Report) -> dict[str, Any]:
         "error": run.get("error"),
         "exchanges": list(run.get("exchanges", ())),
         "timeframe": run.get("timeframe"),
-        "symbols_wanted": run.get("symbols_wanted", 0),
-        "symbols_complete": run.get("symbols_complete", 0),
-        "requests": sum(total["requests"] for total in totals),
-        "candles": run.get("candles", 0) + sum(total["candles"] for total in totals),
-        "merged_candles": sum(ticker["merged_candles"] for ticker in tickers),
-        "gap_candles": sum(sum(each.get("gap_candles", {}).values()) for each in tickers),
+        "symbols_wanted": run.get("symbols_wanted"),
         "command": command_of(run),
-        "candles_removed": run.get("candles_removed", 0),
-        "files_removed": run.get("files_removed", 0),
-        "files_written": sum(len(ticker.get("files_written", ())) for ticker in tickers),
+        **(done if has_ended else dict.fromkeys(done)),
+        **(left if knows_gaps else dict.fromkeys(left)),
     }
+    return {name: told[name] for name in COLUMNS}
+
+
+def _came_to_all_symbols(run: Report) -> bool:
+    if command_of(run) != INGEST or run.get("error"):
+        return False
+    parts = ("tickers", "dropped_symbols", "rejected_symbols")
+    wanted: int = run.get("symbols_wanted", 0)
+    return sum(len(run.get(part, ())) for part in parts) >= wanted

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from candle_ingestor.completeness.figures import Figures, sum_of
 from candle_ingestor.completeness.freshness import is_fresh
-from candle_ingestor.completeness.remedies import Remedies, Remedy
+from candle_ingestor.completeness.remedies import USUAL_PLACE, Place, Remedies, Remedy
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.gaps import Gap, GapReason
 from candle_ingestor.model.intervals import Interval, IntervalSet
@@ -67,7 +67,7 @@ def report_series(
     wanted: Interval,
     candles: Mapping[Month, int],
     closed_end_ms: int,
-    place: Sequence[str] = (),
+    place: Place = USUAL_PLACE,
 ) -> SeriesReport:
     """How complete a series is.
 
@@ -75,7 +75,7 @@ def report_series(
         wanted: what the last run wanted of it.
         candles: how many candles it has there, by month; what is too many counts as none.
         closed_end_ms: where its newest closed candle ends.
-        place: the flags that name the store in the commands of remedies.
+        place: what the commands of remedies say of the store.
     """
     remedies = Remedies(ledger, series, place)
     record = ledger.record(series)

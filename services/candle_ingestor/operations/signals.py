@@ -50,6 +50,14 @@ def stop_on_signals(loop: asyncio.AbstractEventLoop | None, stop: StopSignal) ->
         answering.join()
 
 
+def let_interrupts_end_waits() -> None:
+    """From here on Ctrl-C ends a wait for input, as it does by itself in Python.
+
+    polars sets a handler after which the system goes on waiting, so that nobody would be told.
+    """
+    signal.siginterrupt(signal.SIGINT, True)
+
+
 def _answer(
     heard: SimpleQueue[int | None], loop: asyncio.AbstractEventLoop | None, stop: StopSignal
 ) -> None:

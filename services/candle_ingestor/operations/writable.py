@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import tempfile
 from pathlib import Path
 
-from candle_ingestor.errors import ConfigurationError
+from candle_ingestor.errors import ConfigurationError, DependencyError
 from candle_ingestor.operations.atomic_file import replace_file
 
+_OF_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 _OF_SYSTEM = ("/dev", "/proc")
+
+
+class FullDiskError(DependencyError):
+    """A file that would be right is not written, since its disk takes no more."""
 
 
 def require_writable(flag: str, folder: Path) -> None:
@@ -50,6 +56,7 @@ def write_named_file(flag: str, path: Path, text: str) -> None:
 
     Raises:
         ConfigurationError: if it cannot be written, naming the flag.
+        FullDiskError: if the disk or the quota is full, or fails.
     """
     try:
         if is_stream(path):
@@ -58,7 +65,8 @@ def write_named_file(flag: str, path: Path, text: str) -> None:
         else:
             replace_file(path, text.encode())
     except OSError as error:
-        raise ConfigurationError(f"{flag}: cannot write {path}: {error.strerror}") from error
+        failure = FullDiskError if error.errno in _OF_DISK else ConfigurationError
+        raise failure(f"{flag}: cannot write {path}: {error.strerror}") from error
 
 
 def is_stream(path: Path) -> bool:

@@ -61,16 +61,19 @@ class PageFinding:
 
 @dataclass(frozen=True)
 class PageRun:
-    """One run. `seconds` is None of one without an end, `error` of one that nothing ended."""
+    """One run. `seconds` is None of one without an end, `error` of one that nothing ended.
+
+    A figure that is not known is None.
+    """
 
     run_id: str
     status: str
     started_ms: int
     seconds: float | None
-    requests: int
-    candles: int
-    merged_candles: int
-    gap_candles: int
+    requests: int | None
+    candles: int | None
+    merged_candles: int | None
+    gap_candles: int | None
     error: str | None = None
     command: str = INGEST
 

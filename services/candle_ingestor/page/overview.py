@@ -43,7 +43,8 @@ def tiles(page: Page) -> Html:
     marks = sum(head.chart.excluded + head.chart.disagreeing for head in page.heads)
     last = next((run for run in page.runs if run.command == INGEST), None)
     missing = f"{wanted - covered:,} of {wanted:,} missing"
-    run_words = f"{last.candles:,} candles" if last else ""
+    candles = last.candles if last else None
+    run_words = "" if candles is None else f"{candles:,} candles"
     return joined(
         [
             _tile("Complete", percent_of(covered, wanted) or NOTHING, missing),

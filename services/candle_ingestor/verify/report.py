@@ -33,6 +33,7 @@ class VerifyReport:
         seed: which ones; None for a whole span.
         start_ms, end_ms: the span that was asked for; None where it is open.
         repairs: whether what differs was replaced.
+        other_roots: folders that were exported to as well, and were not compared.
         candles_changed: how many candles of exchanges and merged ones a repair wrote or removed.
         files_written: what a repair exported.
         errors: what a repair could not bring in line.
@@ -48,6 +49,7 @@ class VerifyReport:
     series: dict[Series, SeriesChecked] = field(default_factory=dict)
     merged: dict[Series, MergedChecked] = field(default_factory=dict)
     folders: list[FolderChecked] = field(default_factory=list)
+    other_roots: list[str] = field(default_factory=list)
     findings: Findings = field(default_factory=Findings)
     candles_changed: int = 0
     files_written: list[str] = field(default_factory=list)
@@ -68,14 +70,19 @@ class VerifyReport:
 
     @property
     def status(self) -> str:
-        """`differs`, `not_asked`, `stopped`, `repaired` or `agrees`, the first that is so."""
+        """The first that is so of `differs`, `not_asked`, `stopped`, `repaired`, `not_compared`.
+
+        Else it is `agrees`. Where nothing was compared, nothing is known to agree.
+        """
         if self.findings.left or self.errors:
             return "differs"
         if self.is_short:
             return "not_asked"
         if self.stop_reason is not None:
             return "stopped"
-        return "repaired" if self.findings.total else "agrees"
+        if self.findings.total:
+            return "repaired"
+        return "agrees" if self.compared else "not_compared"
 
 
 def verify_json(report: VerifyReport, store: str, now_ms: int) -> dict[str, Any]:
@@ -117,6 +124,7 @@ def verify_json(report: VerifyReport, store: str, now_ms: int) -> dict[str, Any]
             }
             for each in report.folders
         ],
+        "partitions_not_compared": report.other_roots,
         "counts": [
             {
                 "check": check.value,

@@ -304,6 +304,24 @@ def test_spoilt_partitions_are_found_and_mended_where_that_is_possible(
     assert (job.stored.files() == files) is can_be_mended
 
 
+def test_a_parquet_table_is_compared_and_mended_too(job: Any) -> None:
+    job.run_well("export", export_format="both")
+    files = {path: path.read_bytes() for path in job.folder.rglob("*.parquet")}
+    assert len(files) == 2
+    april, may = sorted(files)
+    april.write_bytes(may.read_bytes())
+
+    found = verified(job, "--noverify_exchanges", exit_code=1)
+    repaired = verified(job, "--noverify_exchanges", "--repair")
+
+    assert {d["kind"] for d in found["differences"]} == {"wrong_digest"}
+    assert [(each["format"], each["months"], each["differing"]) for each in found["partitions"]][
+        :2
+    ] == [("csv", 2, 0), ("parquet", 2, 1)]
+    assert repaired["status"] == "repaired"
+    assert {path: path.read_bytes() for path in job.folder.rglob("*.parquet")} == files
+
+
 def test_it_works_beside_a_running_job_and_a_repair_waits_for_none(
     job: Any, market: Any, at_candle_request: Any, ms_of: Any
 ) -> None:

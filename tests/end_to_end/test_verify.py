@@ -228,6 +228,12 @@ def test_merged_rows_that_do_not_follow_are_found_without_any_exchange(
     assert kinds["partition", "other_rows"]["month"] == "2024-05"
     assert found["exchanges"] == []
 
+    repaired = verified(job, "--noverify_exchanges", "--repair")
+    (record,) = [run for run in job.stored.runs() if run["command"] == "verify"]
+    (ticker,) = record["tickers"]
+    assert repaired["candles_changed"] == ticker["merged_candles"] == 1
+    assert record["candles"] == 0
+
 
 def test_a_sample_is_the_same_for_its_seed_and_takes_few_requests(job: Any, market: Any) -> None:
     first = verified(job, sample=60)

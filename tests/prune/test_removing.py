@@ -232,6 +232,23 @@ def test_what_lies_before_goes_and_what_lies_after_stays(new_place: Callable[[],
         assert manifest["months"]["2024-03"]["rows"] == LAST - 10
 
 
+def test_a_prune_that_ended_before_it_wrote_files_anew_has_them_left_to_do(
+    new_place: Callable[[], Place],
+) -> None:
+    place = new_place()
+    place.prune("before a time")
+
+    left = place.plan(Ledger(place.store), "before a time")
+    place.export()
+    after = place.plan(Ledger(place.store), "before a time")
+
+    assert not left.is_empty
+    for cut in left.cuts:
+        assert (cut.candles, cut.files) == (0, ())
+        assert len(cut.rewritten) == len(cut.folders) > 0
+    assert after.is_empty
+
+
 def test_whole_series_leave_no_trace(new_place: Callable[[], Place]) -> None:
     place = new_place()
 

@@ -24,7 +24,7 @@ from candle_ingestor.operations.signals import let_interrupts_end_waits
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.operations.writable import require_writable
 from candle_ingestor.partitions.errors import PartitionError
-from candle_ingestor.partitions.formats.choosing import formats_below
+from candle_ingestor.prune.folders import exported_formats
 from candle_ingestor.prune.plan import PrunePlan
 from candle_ingestor.prune.plan import plan_prune as plan_of
 from candle_ingestor.prune.removing import Pruner
@@ -235,12 +235,14 @@ class _Removal:
         for cut in plan.cuts:
             changed.update(ledger.record(cut.series).sources or [cut.series])
         export = self.config.export
-        has_files = any(cut.files and not cut.series.is_merged for cut in plan.cuts)
+        merged = {each for one in changed for each in ledger.dependents(one)}
+        formats = exported_formats(ledger, {*changed, *merged}, export.data_root)
+        has_folders = any(cut.folders and not cut.series.is_merged for cut in plan.cuts)
         export = replace(
             export,
-            csv=export.data_root.is_dir(),
-            formats=formats_below(export.data_root) or export.formats,
-            exchange_candles=export.exchange_candles or has_files,
+            csv=bool(formats) and export.data_root.is_dir(),
+            formats=formats or export.formats,
+            exchange_candles=export.exchange_candles or has_folders,
         )
         parts = SettlingParts(self.clock.now_ms(), lambda: self.stop.is_urgent, self.progress)
         return settle_dependents(replace(self.config, export=export), ledger, changed, parts)

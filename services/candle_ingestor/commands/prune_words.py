@@ -29,8 +29,7 @@ def plan_words(plan: PrunePlan) -> Iterator[str]:
             f"Forgotten: the import of {counted(len(plan.imported_files), 'file')}, so that it can "
             "be done again"
         )
-    if plan.other_targets:
-        yield f"Left alone: what was exported to {some_of(plan.other_targets)}"
+    yield from _left_words(plan)
     if not plan.is_empty:
         yield _sum_words(plan)
 
@@ -71,6 +70,15 @@ def _loss_words(loss: Loss) -> Iterator[str]:
         )
 
 
+def _left_words(plan: PrunePlan) -> Iterator[str]:
+    if plan.other_targets:
+        yield f"Left alone: what was exported to {some_of(plan.other_targets)}"
+    for cut in plan.cuts:
+        for folder, holds in cut.left:
+            why = "this store did not export it" if holds == cut.series else f"it holds {holds}"
+            yield f"Left alone: {folder}, since {why}"
+
+
 def _serving_words(series: Series, dependent: Series) -> str:
     if dependent.timeframe != series.timeframe:
         return f"{series} stays: {dependent} is put together from it. Remove that as well."
@@ -98,7 +106,7 @@ def _cut_words(cut: SeriesCut) -> str:
         said += ", all of it"
     else:
         said += f", all before {minute_text(cut.until_ms)}"
-    if cut.files:
+    if cut.files or cut.rewritten:
         files = _files_words(len(cut.files), cut.size_bytes, len(cut.rewritten))
         said += f"; {files} in {' and '.join(str(folder.path) for folder in cut.folders)}"
     return said

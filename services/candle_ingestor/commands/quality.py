@@ -19,8 +19,8 @@ from candle_ingestor.commands.saying import say
 from candle_ingestor.commands.storage import require_store
 from candle_ingestor.commands.watching import watch
 from candle_ingestor.config import Config
+from candle_ingestor.config.span_flags import typed_span
 from candle_ingestor.ledger.ledger import Ledger
-from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.quality.findings_json import quality_csv, quality_json
@@ -48,7 +48,7 @@ def quality(config: Config, clock: Clock, console: Console) -> int:
             for head in _heads_of(ledger, each)
         }
         with make_progress(config.run.progress) as progress:
-            watched = watch(config, ledger, heads, progress, _asked(config, now_ms))
+            watched = watch(config, ledger, heads, progress, typed_span(config, now_ms))
         empty = None if ledger.records else nothing_stored(store)
     findings = [one for one in watched.findings if _is_asked_for(config, one.exchange)]
     candles = {
@@ -70,18 +70,6 @@ def quality(config: Config, clock: Clock, console: Console) -> int:
 def _heads_of(ledger: Ledger, series: Series) -> Collection[Series]:
     """An exchange's own series is looked at with those that it is merged with."""
     return [series] if series.is_merged else merged_of(ledger, series) or [series]
-
-
-def _asked(config: Config, now_ms: int) -> Interval | None:
-    """The span that flags name; None for all that is stored."""
-    named = ("backfill_start_date", "days", "backfill_end_date")
-    if not any(config.is_given(name) for name in named):
-        return None
-    start_ms, end_ms = config.candles.resolved(now_ms)
-    has_start = config.is_given("backfill_start_date") or config.is_given("days")
-    return Interval(
-        start_ms if has_start and start_ms is not None else 0, now_ms if end_ms is None else end_ms
-    )
 
 
 def _is_asked_for(config: Config, exchange: str) -> bool:

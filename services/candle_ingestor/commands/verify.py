@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,10 +22,11 @@ from candle_ingestor.commands.verify_exchanges import VerifyParts, compare_with_
 from candle_ingestor.commands.verify_table import print_verification
 from candle_ingestor.completeness.export_roots import export_roots
 from candle_ingestor.config import Config
+from candle_ingestor.config.span_flags import typed_span
 from candle_ingestor.errors import SOME_TICKERS_FAILED, ConfigurationError, DependencyError
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.export_forms import ExportFormat
-from candle_ingestor.model.intervals import END_OF_TIME_MS, IntervalSet
+from candle_ingestor.model.intervals import END_OF_TIME_MS, Interval, IntervalSet
 from candle_ingestor.model.series import Series
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.progress import Progress
@@ -123,19 +125,19 @@ class _Verification:
     stop: StopSignal
     progress: Progress
     changed: set[Series] = field(default_factory=set)
+    remerged: Counter[Series] = field(default_factory=Counter)
 
     def execute(self, record: CommandRecord | None = None) -> VerifyReport:
         """Compares, repairs if that is wanted, and fills the record of it."""
         config, wanted = self.config, self.config.verify
         now_ms = self.clock.now_ms()
-        start_ms = None if wanted.start is None else wanted.start.start_ms(now_ms)
-        end_ms = None if wanted.end is None else wanted.end.start_ms(now_ms)
+        span = typed_span(config, now_ms) or Interval(0, END_OF_TIME_MS)
         seed = None
         if wanted.sample is not None and wanted.asks_exchanges:
             seed = random.SystemRandom().randrange(_SEEDS) if wanted.seed is None else wanted.seed
         sample = wanted.sample if wanted.asks_exchanges else None
-        report = VerifyReport(sample, seed, start_ms, end_ms, wanted.repairs)
-        self.within = IntervalSet.of(start_ms or 0, END_OF_TIME_MS if end_ms is None else end_ms)
+        report = VerifyReport(sample, seed, *_named(span), wanted.repairs)
+        self.within = IntervalSet((span,))
         chosen = self._chosen()
         if wanted.asks_exchanges:
             series = [s for s in chosen if not s.is_merged and not is_derived(self.ledger, s)]
@@ -145,6 +147,9 @@ class _Verification:
             self.changed |= compare_with_exchanges(parts, series, self.within, report)
         if wanted.remakes_merged:
             self._compare_merged([s for s in chosen if self.ledger.record(s).sources], report)
+        exchange_candles = report.candles_changed
+        exchange_candles += sum(n for s, n in self.remerged.items() if not s.is_merged)
+        report.candles_changed += sum(self.remerged.values())
         folders: list[FolderChecked] = []
         if wanted.reads_partitions:
             folders = self._compare_partitions(chosen)
@@ -158,7 +163,9 @@ class _Verification:
         report.stop_reason = self.stop.reason
         if record is not None:
             record.name_symbols(self.changed | {ticker.merged for ticker in outcomes})
-            record.candles = report.candles_changed - _merged_candles(outcomes)
+            record.candles = exchange_candles
+            for ticker, outcome in outcomes.items():
+                outcome.merged.candles += self.remerged[ticker.merged]
             record.outcomes = outcomes
             record.has_failed = report.status == "differs"
         return report
@@ -197,7 +204,7 @@ class _Verification:
                     report.findings.add(difference, is_repaired=report.repairs)
                 if found and report.repairs:
                     (kept,) = self.ledger.replace([repaired_piece(piece, minutes_of(found))])
-                    report.candles_changed += kept.new + kept.revised
+                    self.remerged[series] += kept.new + kept.revised
                     self.changed.update(self.ledger.record(series).sources)
 
     def _compare_counts(self, chosen: list[Series], report: VerifyReport) -> None:
@@ -294,5 +301,6 @@ class _Verification:
                 report.findings.add(difference, is_repaired=report.repairs and not is_left)
 
 
-def _merged_candles(outcomes: Mapping[Ticker, TickerOutcome]) -> int:
-    return sum(outcome.merged.candles for outcome in outcomes.values())
+def _named(span: Interval) -> tuple[int | None, int | None]:
+    """Start and end of the span; None where it is open."""
+    return span.start_ms or None, None if span.end_ms == END_OF_TIME_MS else span.end_ms

@@ -229,15 +229,12 @@ class VerifyConfig:
     Attributes:
         sample: how many candle lengths are drawn; None where a span is compared whole.
         seed: which sample is drawn; None for any.
-        start, end: the span that was asked for; None where it is open.
         asks_exchanges, remakes_merged, reads_partitions: what is compared.
         repairs: whether what differs is replaced.
     """
 
     sample: int | None = 200
     seed: int | None = None
-    start: Day | None = None
-    end: Day | None = None
     asks_exchanges: bool = True
     remakes_merged: bool = True
     reads_partitions: bool = True

@@ -13,7 +13,6 @@ from candle_ingestor.symbols.start_date import (
     Day,
     DayError,
     RelativeDay,
-    Skip,
     parse_day,
     parse_end_date,
     parse_start_date,
@@ -74,21 +73,14 @@ def granularity_of(values: FlagValues) -> Timeframe:
 
 
 def verify_from_flags(values: FlagValues, origins: Origins) -> VerifyConfig:
-    """What is verified. A span counts where it is typed: a file of flags names that of the job.
-
-    Raises:
-        ConfigurationError: if a date says no day.
-    """
-    is_start_typed = origins.get("backfill_start_date") is Origin.FLAG
-    is_end_typed = origins.get("backfill_end_date") is Origin.FLAG
-    candles = candles_from_flags(values)
-    start = candles.backfill_start if is_start_typed else None
-    is_sampled = not (is_start_typed or is_end_typed) or origins.get("sample") is Origin.FLAG
+    """What is verified. Where a span is typed no sample is drawn, unless that is typed, too."""
+    is_span_typed = any(
+        origins.get(name) is Origin.FLAG for name in ("backfill_start_date", "backfill_end_date")
+    )
+    is_sampled = not is_span_typed or origins.get("sample") is Origin.FLAG
     return VerifyConfig(
         sample=values.sample if is_sampled else None,
         seed=values.seed,
-        start=None if isinstance(start, Skip) else start,
-        end=candles.backfill_end if is_end_typed else None,
         asks_exchanges=values.verify_exchanges,
         remakes_merged=values.verify_merged,
         reads_partitions=values.verify_partitions,

@@ -18,8 +18,8 @@ from candle_ingestor.model.intervals import (
 )
 from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.series import Series
-from candle_ingestor.partitions.manifest import read_manifest
-from candle_ingestor.partitions.pruning import SeriesFolder, files_before, series_folders
+from candle_ingestor.partitions.pruning import SeriesFolder, files_before
+from candle_ingestor.prune.folders import ForeignFolder, complete_months, folders_of, not_rewritten
 from candle_ingestor.settle.exporting import targets_of
 from candle_ingestor.settle.state import backfill_key, catch_up_key
 
@@ -32,9 +32,11 @@ class SeriesCut:
         until_ms: candles that open before it go; None for all of the series.
         months: those that have something to be removed, ascending.
         candles: how many are stored there.
-        folders: where its partitions are, in each format.
+        folders: where this store exported its partitions to, in each format.
         files: those that go, and their size.
-        rewritten: those of them that are written anew with what is left of their month.
+        rewritten: those that are written anew with what is left of their month. A prune that was
+            stopped may have removed them already.
+        left: folders at its place that stay, since this store did not export it there.
     """
 
     series: Series
@@ -45,11 +47,14 @@ class SeriesCut:
     files: tuple[Path, ...]
     size_bytes: int
     rewritten: tuple[Path, ...] = ()
+    left: tuple[ForeignFolder, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to be removed; a whole series has at least its record."""
-        return self.until_ms is not None and not (self.candles or self.months or self.files)
+        return self.until_ms is not None and not (
+            self.candles or self.months or self.files or self.rewritten
+        )
 
     @property
     def span(self) -> IntervalSet:
@@ -81,7 +86,8 @@ class PrunePlan:
     """All that goes.
 
     Attributes:
-        cuts: what is made from others comes after it.
+        cuts: what is made from others comes after it. Before a time only of series that have
+            something there, or had before a prune that may have been stopped.
         serving: series that were asked for and stay, since a merged series that stays is made from
             them.
         losses: merged series that stay and lose a source.
@@ -128,7 +134,10 @@ def plan_prune(
     if before_ms is not None:
         going += _nothing_left(ledger, going, before_ms)
     going.sort(key=lambda series: (series.symbol, series.timeframe, series.is_merged, series))
-    cuts = tuple(_cut(ledger, series, before_ms, data_root) for series in going)
+    found = (_cut(ledger, series, before_ms, data_root) for series in going)
+    cuts = tuple(
+        cut for cut in found if not cut.is_empty or _is_marked(ledger, cut.series, cut.until_ms)
+    )
     return PrunePlan(
         before_ms,
         cuts,
@@ -156,6 +165,12 @@ def _serving(ledger: Ledger, chosen: Collection[Series]) -> list[tuple[Series, S
     return found
 
 
+def _is_marked(ledger: Ledger, series: Series, until_ms: int | None) -> bool:
+    """Whether a prune before the same time or a later one was begun."""
+    pruned_until_ms = ledger.record(series).pruned_until_ms
+    return until_ms is not None and pruned_until_ms is not None and pruned_until_ms >= until_ms
+
+
 def _cut(ledger: Ledger, series: Series, before_ms: int | None, data_root: Path) -> SeriesCut:
     until_ms = END_OF_TIME_MS if before_ms is None else series.timeframe.ceil_ms(before_ms)
     counts = ledger.counts(series)
@@ -168,12 +183,14 @@ def _cut(ledger: Ledger, series: Series, before_ms: int | None, data_root: Path)
         else:
             end_ms = min(month.interval.end_ms, until_ms)
             candles += ledger.candles(series, Interval(month.start_ms, end_ms)).height
-    folders = series_folders(data_root, series)
+    folders, foreign = folders_of(ledger, series, data_root)
     cut_ms = None if before_ms is None else until_ms
     found = [item for each in folders for item in files_before(*each, cut_ms).items()]
     size_bytes = sum(path.stat().st_size for _, path in found)
     left = months_of(ledger.record(series).covered & IntervalSet.of(until_ms, END_OF_TIME_MS))
     rewritten = [path for month, path in found if month in left]
+    if _is_marked(ledger, series, cut_ms):
+        rewritten += not_rewritten(folders, until_ms, left)
     return SeriesCut(
         series,
         cut_ms,
@@ -183,6 +200,7 @@ def _cut(ledger: Ledger, series: Series, before_ms: int | None, data_root: Path)
         tuple(path for _, path in found),
         size_bytes,
         tuple(rewritten),
+        foreign,
     )
 
 
@@ -213,11 +231,11 @@ def _nothing_left(ledger: Ledger, going: Collection[Series], before_ms: int) -> 
         until_ms = merged.timeframe.ceil_ms(before_ms)
         span = IntervalSet.of(0, until_ms)
         record = ledger.record(merged)
-        known = record.covered & span
-        # A prune that was killed may have begun with it.
-        is_begun = (record.pruned_until_ms or 0) >= until_ms
-        lost = _lost(ledger, merged, dict.fromkeys(going, span)) & span
-        if is_begun or (known and known == lost):
+        known = record.countable & span
+        # A prune that was stopped may have removed all of it already.
+        is_begun = _is_marked(ledger, merged, until_ms)
+        lost = _lost(ledger, merged, known, dict.fromkeys(going, span))
+        if known == lost and (known or is_begun):
             found.append(merged)
     if not found:
         return []
@@ -235,45 +253,33 @@ def _losses(ledger: Ledger, cuts: Iterable[SeriesCut], frozen_below: Path | None
         for source, span in spans.items():
             if source in ledger.record(merged).sources:
                 touched = touched | (ledger.record(source).covered & span & known)
-        lost = _lost(ledger, merged, spans)
+        lost = _lost(ledger, merged, known, spans)
         remade = touched - lost
         losses.append(
             Loss(
                 merged,
                 lost.duration_ms // length_ms,
                 remade.duration_ms // length_ms,
-                _complete_months(frozen_below, merged, lost | touched),
+                complete_months(ledger, frozen_below, merged, lost | touched),
                 is_derived=ledger.record(merged).derivation is not None,
             )
         )
     return losses
 
 
-def _complete_months(
-    data_root: Path | None, series: Series, span: IntervalSet
-) -> tuple[Month, ...]:
-    if data_root is None or not span:
-        return ()
-    touched = set(months_of(span))
-    found = set()
-    for folder, layout in series_folders(data_root, series):
-        manifest = read_manifest(folder, layout)
-        if manifest is not None and manifest.series == series:
-            found |= {month for month, entry in manifest.months.items() if entry.complete}
-    return tuple(sorted(found & touched))
-
-
-def _lost(ledger: Ledger, merged: Series, spans: Mapping[Series, IntervalSet]) -> IntervalSet:
-    """What of a dependent series cannot be made again once these spans of series are gone."""
+def _lost(
+    ledger: Ledger, merged: Series, known: IntervalSet, spans: Mapping[Series, IntervalSet]
+) -> IntervalSet:
+    """What of `known` of a dependent series cannot be made again once these spans are gone."""
     record = ledger.record(merged)
     if record.derivation is not None:
         source = record.derivation.source
         gone = ledger.record(source).covered & spans.get(source, EMPTY)
-        return on_grid(gone, merged.timeframe) & record.covered
+        return on_grid(gone, merged.timeframe) & known
     if record.merging is None:
         return EMPTY
     lost = EMPTY
-    for basis, part in record.merging.parts(record.covered):
+    for basis, part in record.merging.parts(known):
         left = (ledger.record(s).covered - spans.get(s, EMPTY) for s in basis.sources)
         lost = lost | (part - covered_at_least(left, basis.rules.min_exchanges))
     return lost

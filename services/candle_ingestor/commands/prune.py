@@ -14,7 +14,7 @@ from candle_ingestor.commands.recording import CommandRecord, recorded
 from candle_ingestor.commands.saying import say
 from candle_ingestor.commands.storage import open_store
 from candle_ingestor.commands.stored import SettlingParts, settle_dependents
-from candle_ingestor.config import Config
+from candle_ingestor.config import Config, ExportConfig
 from candle_ingestor.errors import SOME_TICKERS_FAILED, ConfigurationError
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.series import Series
@@ -23,13 +23,14 @@ from candle_ingestor.operations.progress import Progress
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.operations.writable import require_writable
 from candle_ingestor.partitions.errors import PartitionError
-from candle_ingestor.partitions.formats.choosing import formats_below
+from candle_ingestor.partitions.formats.choosing import formats_below, formats_of
 from candle_ingestor.prune.plan import PrunePlan
 from candle_ingestor.prune.plan import plan_prune as plan_of
 from candle_ingestor.prune.removing import Pruner
 from candle_ingestor.prune.report_json import Pruned, prune_json
+from candle_ingestor.settle.exporting import Exporter
 from candle_ingestor.settle.outcome import TickerOutcome
-from candle_ingestor.settle.ticker import Ticker
+from candle_ingestor.settle.ticker import Ticker, ticker_of_one
 from candle_ingestor.stores.base import Store
 from candle_ingestor.symbols.start_date import DayError
 
@@ -215,9 +216,14 @@ class _Removal:
         finally:
             self.record.candles_removed = pruner.candles
             self.record.files_removed = len(pruner.files)
-        if pruner.is_done:
+        is_in_line = False
+        if pruner.is_removed:
             self.record.outcomes = self._settle(plan)
-        done = self._pruned(pruner)
+            has_failed = any(each.errors for each in self.record.outcomes.values())
+            is_in_line = not has_failed and not self.stop.is_urgent
+        if is_in_line:
+            pruner.finish(plan)
+        done = self._pruned(pruner, is_in_line=is_in_line)
         self.record.files_removed = len(done.files_removed)
         return plan, done
 
@@ -226,19 +232,45 @@ class _Removal:
         ledger = Ledger(self.store)
         changed: set[Series] = set()
         for cut in plan.cuts:
-            changed.update(ledger.record(cut.series).sources or [cut.series])
+            if not cut.is_empty:
+                changed.update(ledger.record(cut.series).sources or [cut.series])
         export = self.config.export
-        has_files = any(cut.files and not cut.series.is_merged for cut in plan.cuts)
         export = replace(
             export,
             csv=export.data_root.is_dir(),
             formats=formats_below(export.data_root) or export.formats,
-            exchange_candles=export.exchange_candles or has_files,
         )
-        parts = SettlingParts(self.clock.now_ms(), lambda: self.stop.is_urgent, self.progress)
-        return settle_dependents(replace(self.config, export=export), ledger, changed, parts)
+        now_ms = self.clock.now_ms()
+        parts = SettlingParts(now_ms, lambda: self.stop.is_urgent, self.progress)
+        settled = settle_dependents(replace(self.config, export=export), ledger, changed, parts)
+        # The present rules of a merged series may not name every exchange that has files.
+        for cut in plan.cuts:
+            is_left = cut.until_ms is not None and not cut.is_empty and not self.stop.is_urgent
+            if is_left and cut.folders and not cut.series.is_merged:
+                formats = formats_of(export.data_root, cut.series)
+                self._export_own(ledger, cut.series, replace(export, formats=formats), settled)
+        return settled
 
-    def _pruned(self, pruner: Pruner) -> Pruned:
+    def _export_own(
+        self,
+        ledger: Ledger,
+        series: Series,
+        export: ExportConfig,
+        settled: dict[Ticker, TickerOutcome],
+    ) -> None:
+        """Exports an exchange's own series; what comes of it is told with those of its symbol."""
+        ticker = ticker_of_one(series)
+        of_symbol = (each for one, each in settled.items() if series in one.sources)
+        outcome = next(of_symbol, None)
+        if outcome is None:
+            outcome = settled.setdefault(ticker, TickerOutcome(str(series.symbol)))
+        settle_seconds = self.config.candles.settle_seconds
+        closed_end_ms = series.timeframe.closed_end_ms(self.clock.now_ms(), settle_seconds)
+        exporter = Exporter(replace(export, exchange_candles=False), ledger, closed_end_ms)
+        exporter.export(ticker, outcome)
+        exporter.finish()
+
+    def _pruned(self, pruner: Pruner, *, is_in_line: bool) -> Pruned:
         outcomes = self.record.outcomes.values()
         written = [path for outcome in outcomes for path in outcome.files_written]
         return Pruned(
@@ -246,6 +278,6 @@ class _Removal:
             [path for path in pruner.files if str(path) not in written],
             written,
             sum(outcome.merged.candles for outcome in outcomes),
-            None if pruner.is_done else self.stop.reason,
+            None if is_in_line else self.stop.reason,
             [f"{each.symbol}: {error}" for each in outcomes for error in each.errors],
         )

@@ -17,6 +17,7 @@ from candle_ingestor.model.intervals import (
 )
 from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.series import Series
+from candle_ingestor.model.series_record import MergeBasis
 from candle_ingestor.partitions.manifest import read_manifest
 from candle_ingestor.partitions.pruning import SeriesFolder, files_before, series_folders
 from candle_ingestor.settle.exporting import targets_of
@@ -34,6 +35,8 @@ class SeriesCut:
         folders: where its partitions are, in each format.
         files: those that go, and their size.
         rewritten: those of them that are written anew with what is left of their month.
+        is_begun: whether a removal that ended half-way has begun with it, so that what follows
+            from it may not be in line.
     """
 
     series: Series
@@ -44,11 +47,13 @@ class SeriesCut:
     files: tuple[Path, ...]
     size_bytes: int
     rewritten: tuple[Path, ...] = ()
+    is_begun: bool = False
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to be removed; a whole series has at least its record."""
-        return self.until_ms is not None and not (self.candles or self.months or self.files)
+        has_something = self.candles or self.months or self.files or self.is_begun
+        return self.until_ms is not None and not has_something
 
     @property
     def span(self) -> IntervalSet:
@@ -139,9 +144,14 @@ def plan_prune(
 
 def span_of(cut: SeriesCut, month: Month) -> IntervalSet:
     """What is removed in the month: the candle lengths that open in it."""
-    timeframe = cut.series.timeframe
+    return cut.span & span_in(cut.series, month)
+
+
+def span_in(series: Series, month: Month) -> IntervalSet:
+    """The candle lengths of the series that open in the month."""
+    timeframe = series.timeframe
     start_ms, end_ms = month.interval
-    return cut.span & IntervalSet.of(timeframe.ceil_ms(start_ms), timeframe.ceil_ms(end_ms))
+    return IntervalSet.of(timeframe.ceil_ms(start_ms), timeframe.ceil_ms(end_ms))
 
 
 def _serving(ledger: Ledger, chosen: Collection[Series]) -> list[tuple[Series, Series]]:
@@ -155,12 +165,14 @@ def _serving(ledger: Ledger, chosen: Collection[Series]) -> list[tuple[Series, S
 
 def _cut(ledger: Ledger, series: Series, before_ms: int | None, data_root: Path) -> SeriesCut:
     until_ms = END_OF_TIME_MS if before_ms is None else series.timeframe.ceil_ms(before_ms)
+    record = ledger.record(series)
     counts = ledger.counts(series)
     months = _months(ledger, series, until_ms)
-    countable = months_of(ledger.record(series).countable)
     candles = 0
     for month in months:
-        if month in countable and month.interval.end_ms <= until_ms:
+        # What a crash left outside of it is stored, and not counted in the record.
+        is_counted = not span_in(series, month) - record.countable
+        if is_counted and month.interval.end_ms <= until_ms:
             candles += counts.get(month, 0)
         else:
             end_ms = min(month.interval.end_ms, until_ms)
@@ -169,7 +181,7 @@ def _cut(ledger: Ledger, series: Series, before_ms: int | None, data_root: Path)
     cut_ms = None if before_ms is None else until_ms
     found = [item for each in folders for item in files_before(*each, cut_ms).items()]
     size_bytes = sum(path.stat().st_size for _, path in found)
-    left = months_of(ledger.record(series).covered & IntervalSet.of(until_ms, END_OF_TIME_MS))
+    left = months_of(record.covered & IntervalSet.of(until_ms, END_OF_TIME_MS))
     rewritten = [path for month, path in found if month in left]
     return SeriesCut(
         series,
@@ -180,6 +192,7 @@ def _cut(ledger: Ledger, series: Series, before_ms: int | None, data_root: Path)
         tuple(path for _, path in found),
         size_bytes,
         tuple(rewritten),
+        cut_ms is not None and record.is_pruning(cut_ms),
     )
 
 
@@ -203,19 +216,37 @@ def _months(ledger: Ledger, series: Series, until_ms: int) -> list[Month]:
 
 
 def _nothing_left(ledger: Ledger, going: Collection[Series], before_ms: int) -> list[Series]:
-    """The merged series of which nothing before the time can be made from what stays."""
+    """The merged series of which nothing before the time can be made from what stays.
+
+    Neither by what made it, nor by the present basis, which would make it all anew.
+    """
     found = []
     for merged in sorted({each for series in going for each in ledger.dependents(series)}):
         until_ms = merged.timeframe.ceil_ms(before_ms)
         span = IntervalSet.of(0, until_ms)
         record = ledger.record(merged)
         known = record.covered & span
-        # A prune that was killed may have begun with it.
-        is_begun = (record.pruned_until_ms or 0) >= until_ms
-        lost = _lost(ledger, merged, dict.fromkeys(going, span)) & span
-        if is_begun or (known and known == lost):
+        spans = dict.fromkeys(going, span)
+        is_lost = bool(known) and known == _lost(ledger, merged, spans) & span
+        is_begun = record.is_pruning(until_ms)
+        if (is_lost or is_begun) and not _left_to_merge(ledger, merged, spans) & span:
             found.append(merged)
     return found
+
+
+def _left_to_merge(
+    ledger: Ledger, merged: Series, spans: Mapping[Series, IntervalSet]
+) -> IntervalSet:
+    """What the present basis of a merged series can make once these spans of series are gone."""
+    merging = ledger.record(merged).merging
+    return EMPTY if merging is None else _makeable(ledger, merging.basis, spans)
+
+
+def _makeable(
+    ledger: Ledger, basis: MergeBasis, spans: Mapping[Series, IntervalSet]
+) -> IntervalSet:
+    left = (ledger.record(s).covered - spans.get(s, EMPTY) for s in basis.sources)
+    return covered_at_least(left, basis.rules.min_exchanges)
 
 
 def _losses(ledger: Ledger, cuts: Iterable[SeriesCut], frozen_below: Path | None) -> list[Loss]:
@@ -262,8 +293,7 @@ def _lost(ledger: Ledger, merged: Series, spans: Mapping[Series, IntervalSet]) -
         return EMPTY
     lost = EMPTY
     for basis, part in record.merging.parts(record.covered):
-        left = (ledger.record(s).covered - spans.get(s, EMPTY) for s in basis.sources)
-        lost = lost | (part - covered_at_least(left, basis.rules.min_exchanges))
+        lost = lost | (part - _makeable(ledger, basis, spans))
     return lost
 
 

@@ -22,6 +22,7 @@ from candle_ingestor.ledger.replacement import Replacement
 from candle_ingestor.model.candles import no_candles
 from candle_ingestor.model.intervals import EMPTY
 from candle_ingestor.model.months import Month
+from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import NOTHING_KNOWN, SeriesRecord
 from candle_ingestor.operations.progress import Progress
 from candle_ingestor.partitions.pruning import remove_months

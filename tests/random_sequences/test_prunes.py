@@ -1,4 +1,4 @@
-"""A prune that ended at any write of store or files, and the same command after it."""
+"""Prunes that ended half-way, or that came after a change of exchanges, and were made again."""
 
 import logging
 import shutil
@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from content import read_store
+from content import folder_of, read_manifest, read_store
 from fake_exchange import Kind
 from invariants import store_violations
 from market import MarketPlan, common_prices, drawn
@@ -18,6 +18,8 @@ from sequence import Breakdown, Sequence, Step
 from world import Outcome, World
 
 from candle_ingestor.model.candle_counts import CandleCounts
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.symbol import Symbol
 
 EXCHANGES = ("coinbaseexchange", "bitstamp", "binance")
 SYMBOL = "BTC/USD"
@@ -37,6 +39,10 @@ PRUNES: dict[str, dict[str, Any]] = {
 
 def ms(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 1000
+
+
+def iso(time_ms: int) -> str:
+    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 @pytest.fixture(autouse=True)
@@ -131,3 +137,38 @@ def test_the_same_command_makes_what_a_prune_without_the_kill_makes(
             assert again.is_carried_through or contents(world) == right, (place, at, again)
             assert contents(world) == right, (place, at, again)
     assert kills >= 10
+
+
+def test_the_month_of_an_exchange_that_is_used_no_longer_is_written_anew(tmp_path: Path) -> None:
+    world = new_world(tmp_path / "world")
+    carried_through(world, ingesting(), 1)
+    carried_through(world, ingesting(exchanges=EXCHANGES[:1], minimum=1), 2)
+
+    carried_through(world, pruning(before="2024-02-21T12:00"), 3)
+
+    for exchange in EXCHANGES:
+        series = Series(exchange, Symbol.parse(SYMBOL), world.timeframe)
+        manifest = read_manifest(folder_of(world.root(ingesting()), series))
+        assert manifest is not None
+        month = manifest["months"]["2024-02"]
+        stored = read_store(world.sqlite_path).candles[series]
+        assert month["rows"] == len([time for time in stored if time < ms("2024-03-01")])
+        assert month["first_timestamp"] == f"{iso(min(stored))}Z"
+
+
+def test_what_other_exchanges_would_merge_anew_is_not_removed_at_every_repetition(
+    tmp_path: Path,
+) -> None:
+    world = new_world(tmp_path / "world")
+    # One rule, then another by which what is left would do.
+    carried_through(world, ingesting(exchanges=EXCHANGES[:2], minimum=2), 1)
+    carried_through(world, ingesting(minimum=1), 2)
+    prune = pruning(exchanges=EXCHANGES[:2], names_exchanges=True, before="2024-02-27T00:00")
+
+    first = carried_through(world, prune, 3)
+    left = contents(world)
+    again = carried_through(world, prune, 4)
+
+    assert "can no longer be merged" in first.told
+    assert "There is nothing to remove." in again.told
+    assert contents(world) == left

@@ -82,7 +82,8 @@ def _run(
 
     clock = SystemClock(_start_ms())
     config = config_from_flags(FLAGS, environment, arguments.origins, arguments.paths)
-    config.candles.resolved(clock.now_ms())
+    asked = config.span if arguments.command in ("verify", "quality") else config.candles
+    asked.resolved(clock.now_ms())
     _hide_secrets(config)
     _warn(arguments.warnings + config.warnings)
     if arguments.command in ("ingest", "import"):

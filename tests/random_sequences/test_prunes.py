@@ -62,7 +62,7 @@ def pruning(**changes: Any) -> Step:
 
 
 def new_world(folder: Path) -> World:
-    """Three exchanges, the first candle of binance a few days later; a store without transactions."""
+    """Three exchanges, one with a later first candle, and a store without transactions."""
     random = Random(1)
     kinds = {name: Kind(name, 90) for name in EXCHANGES}
     start_ms, end_ms = ms("2024-02-19"), ms("2024-03-07")

@@ -96,7 +96,7 @@ def _recorded(
             yield
         finally:
             record.name_symbols(run.series)
-            record.candles = sum(report.new for report in run.reports)
+            record.candles = sum(report.new + report.revised for report in run.reports)
             record.outcomes = run.outcomes
             record.has_failed = run.has_failed
 

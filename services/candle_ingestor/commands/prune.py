@@ -23,7 +23,7 @@ from candle_ingestor.operations.progress import Progress
 from candle_ingestor.operations.stopping import StopSignal
 from candle_ingestor.operations.writable import require_writable
 from candle_ingestor.partitions.errors import PartitionError
-from candle_ingestor.partitions.formats.choosing import formats_below, formats_of
+from candle_ingestor.prune.folders import exported_formats
 from candle_ingestor.prune.plan import PrunePlan
 from candle_ingestor.prune.plan import plan_prune as plan_of
 from candle_ingestor.prune.removing import Pruner
@@ -232,22 +232,23 @@ class _Removal:
         ledger = Ledger(self.store)
         changed: set[Series] = set()
         for cut in plan.cuts:
-            if not cut.is_empty:
-                changed.update(ledger.record(cut.series).sources or [cut.series])
+            changed.update(ledger.record(cut.series).sources or [cut.series])
         export = self.config.export
+        merged = {each for one in changed for each in ledger.dependents(one)}
+        formats = exported_formats(ledger, {*changed, *merged}, export.data_root)
         export = replace(
             export,
-            csv=export.data_root.is_dir(),
-            formats=formats_below(export.data_root) or export.formats,
+            csv=bool(formats) and export.data_root.is_dir(),
+            formats=formats or export.formats,
         )
         now_ms = self.clock.now_ms()
         parts = SettlingParts(now_ms, lambda: self.stop.is_urgent, self.progress)
         settled = settle_dependents(replace(self.config, export=export), ledger, changed, parts)
         # The present rules of a merged series may not name every exchange that has files.
         for cut in plan.cuts:
-            is_left = cut.until_ms is not None and not cut.is_empty and not self.stop.is_urgent
-            if is_left and cut.folders and not cut.series.is_merged:
-                formats = formats_of(export.data_root, cut.series)
+            is_left = cut.until_ms is not None and not cut.series.is_merged
+            if is_left and cut.folders and not self.stop.is_urgent:
+                formats = tuple(folder.layout.name for folder in cut.folders)
                 self._export_own(ledger, cut.series, replace(export, formats=formats), settled)
         return settled
 

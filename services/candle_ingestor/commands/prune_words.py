@@ -31,8 +31,7 @@ def plan_words(plan: PrunePlan) -> Iterator[str]:
             f"Forgotten: the import of {counted(len(plan.imported_files), 'file')}, so that it can "
             "be done again"
         )
-    if plan.other_targets:
-        yield f"Left alone: what was exported to {some_of(plan.other_targets)}"
+    yield from _left_words(plan)
     if not plan.is_empty:
         yield _sum_words(plan)
 
@@ -73,6 +72,15 @@ def _loss_words(loss: Loss) -> Iterator[str]:
         )
 
 
+def _left_words(plan: PrunePlan) -> Iterator[str]:
+    if plan.other_targets:
+        yield f"Left alone: what was exported to {some_of(plan.other_targets)}"
+    for cut in plan.cuts:
+        for folder, holds in cut.left:
+            why = "this store did not export it" if holds == cut.series else f"it holds {holds}"
+            yield f"Left alone: {folder}, since {why}"
+
+
 def _sum_words(plan: PrunePlan) -> str:
     candles = sum(cut.candles for cut in plan.cuts)
     files = sum(len(cut.files) for cut in plan.cuts)
@@ -86,7 +94,7 @@ def _sum_words(plan: PrunePlan) -> str:
 
 
 def _cut_words(cut: SeriesCut) -> str:
-    if cut.is_begun and not cut.months and not cut.files:
+    if cut.is_begun and not (cut.months or cut.files or cut.rewritten):
         return (
             f"{cut.series}: an earlier prune removed all before {minute_text(cut.until_ms or 0)} "
             "and ended half-way; what follows from it is brought in line"
@@ -96,7 +104,7 @@ def _cut_words(cut: SeriesCut) -> str:
         said += ", all of it"
     else:
         said += f", all before {minute_text(cut.until_ms)}"
-    if cut.files:
+    if cut.files or cut.rewritten:
         files = _files_words(len(cut.files), cut.size_bytes, len(cut.rewritten))
         said += f"; {files} in {' and '.join(str(folder.path) for folder in cut.folders)}"
     return said

@@ -67,15 +67,11 @@ def _heads_of(ledger: Ledger, series: Series) -> Collection[Series]:
 
 
 def _asked(config: Config, now_ms: int) -> Interval | None:
-    """The span that flags name; None for all that is stored."""
-    named = ("backfill_start_date", "days", "backfill_end_date")
-    if not any(config.is_given(name) for name in named):
+    """The span that was typed; None for all that is stored."""
+    start_ms, end_ms = config.span.resolved(now_ms)
+    if start_ms is None and end_ms is None:
         return None
-    start_ms, end_ms = config.candles.resolved(now_ms)
-    has_start = config.is_given("backfill_start_date") or config.is_given("days")
-    return Interval(
-        start_ms if has_start and start_ms is not None else 0, now_ms if end_ms is None else end_ms
-    )
+    return Interval(start_ms or 0, now_ms if end_ms is None else end_ms)
 
 
 def _is_asked_for(config: Config, exchange: str) -> bool:

@@ -85,7 +85,7 @@ def shown_series(config: Config, ledger: Ledger, *, with_exchanges: bool = False
 
     Raises:
         ConfigurationError: if the store has something, and knows nothing of a symbol, an exchange
-            or the length of candles that is named.
+            or the length of candles that is named, or nothing of a symbol in that length.
     """
     records = ledger.records
     known = list(records)
@@ -102,7 +102,7 @@ def shown_series(config: Config, ledger: Ledger, *, with_exchanges: bool = False
         key=lambda each: (each.symbol, each.timeframe, not each.is_merged, each.exchange),
     )
     if not config.symbols.are_in_redis:
-        heads = _of_symbols(config, ledger, heads)
+        heads = _of_symbols(config, ledger, known, heads)
     if not (config.run.by_exchange or with_exchanges or names_exchanges):
         return heads
     chosen: dict[Series, None] = {}
@@ -165,7 +165,9 @@ def _no_such_timeframe(config: Config, ledger: Ledger) -> ConfigurationError:
     )
 
 
-def _of_symbols(config: Config, ledger: Ledger, heads: list[Series]) -> list[Series]:
+def _of_symbols(
+    config: Config, ledger: Ledger, known: list[Series], heads: list[Series]
+) -> list[Series]:
     asked = [request.symbol for request in load_symbols(config).requests]
     held = {series.symbol for series in ledger.records}
     unknown = [symbol for symbol in asked if symbol not in held]
@@ -175,8 +177,16 @@ def _of_symbols(config: Config, ledger: Ledger, heads: list[Series]) -> list[Ser
             f"{_hint(unknown[0], held)}; it holds "
             f"{some_of(sorted(held), _MOST_NAMED) if held else 'nothing yet'}"
         )
+    in_length = {series.symbol for series in known}
+    absent = [symbol for symbol in asked if symbol not in in_length]
+    if absent:
+        raise ConfigurationError(
+            f"--candle_granularity_minutes: {ledger.store.description} has no "
+            f"{config.candles.timeframe} candles of {some_of(absent, _MOST_NAMED)}; it has those "
+            f"of {some_of(sorted(in_length), _MOST_NAMED)}"
+        )
     found = {each.symbol for each in heads}
-    serving = [each for each in ledger.records if each.symbol in set(asked) - found]
+    serving = [each for each in known if each.symbol in set(asked) - found]
     return [each for each in (*heads, *serving) if each.symbol in asked]
 
 

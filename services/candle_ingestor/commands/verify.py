@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -119,13 +120,13 @@ class _Verification:
     stop: StopSignal
     progress: Progress
     changed: set[Series] = field(default_factory=set)
+    remerged: Counter[Series] = field(default_factory=Counter)
 
     def execute(self, record: CommandRecord | None = None) -> VerifyReport:
         """Compares, repairs if that is wanted, and fills the record of it."""
         config, wanted = self.config, self.config.verify
         now_ms = self.clock.now_ms()
-        start_ms = None if wanted.start is None else wanted.start.start_ms(now_ms)
-        end_ms = None if wanted.end is None else wanted.end.start_ms(now_ms)
+        start_ms, end_ms = config.span.resolved(now_ms)
         seed = None
         if wanted.sample is not None and wanted.asks_exchanges:
             seed = random.SystemRandom().randrange(_SEEDS) if wanted.seed is None else wanted.seed
@@ -141,6 +142,8 @@ class _Verification:
             self.changed |= compare_with_exchanges(parts, series, self.within, report)
         if wanted.remakes_merged:
             self._compare_merged([each for each in chosen if each.is_merged], report)
+        exchange_candles = report.candles_changed
+        report.candles_changed += sum(self.remerged.values())
         folders: list[FolderChecked] = []
         if wanted.reads_partitions:
             folders = self._compare_partitions(chosen)
@@ -153,7 +156,9 @@ class _Verification:
         report.stop_reason = self.stop.reason
         if record is not None:
             record.name_symbols(self.changed | {ticker.merged for ticker in outcomes})
-            record.candles = report.candles_changed - _merged_candles(outcomes)
+            record.candles = exchange_candles
+            for ticker, outcome in outcomes.items():
+                outcome.merged.candles += self.remerged[ticker.merged]
             record.outcomes = outcomes
             record.has_failed = report.status == "differs"
         return report
@@ -192,7 +197,7 @@ class _Verification:
                     report.findings.add(difference, is_repaired=report.repairs)
                 if found and report.repairs:
                     (kept,) = self.ledger.replace([repaired_piece(piece, minutes_of(found))])
-                    report.candles_changed += kept.new + kept.revised
+                    self.remerged[series] += kept.new + kept.revised
                     self.changed.update(self.ledger.record(series).sources)
 
     def _compare_counts(self, chosen: list[Series], report: VerifyReport) -> None:
@@ -280,7 +285,3 @@ class _Verification:
             for difference in folder.differences:
                 is_left = (difference.kind, difference.month) in left
                 report.findings.add(difference, is_repaired=report.repairs and not is_left)
-
-
-def _merged_candles(outcomes: Mapping[Ticker, TickerOutcome]) -> int:
-    return sum(outcome.merged.candles for outcome in outcomes.values())

@@ -16,7 +16,7 @@ from candle_ingestor.model.quality_rules import QualityRule
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.operations.redis_connection import RedisConnection
 from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
-from candle_ingestor.symbols.start_date import Day, Skip, resolve_dates
+from candle_ingestor.symbols.start_date import Day, Skip, resolve_dates, resolve_span
 
 
 @dataclass(frozen=True)
@@ -142,6 +142,23 @@ class CandlesConfig:
 
 
 @dataclass(frozen=True)
+class SpanConfig:
+    """Which part of what is stored is looked at: from a day, until another; None is open."""
+
+    start: Day | None = None
+    end: Day | None = None
+
+    def resolved(self, now_ms: int) -> tuple[int | None, int | None]:
+        """Start and excluded end in UTC ms, for a run that starts at `now_ms`.
+
+        Raises:
+            ConfigurationError: if the start lies in the future, a day before 1970, or the end is
+                not after the start.
+        """
+        return resolve_span(self.start, self.end, now_ms)
+
+
+@dataclass(frozen=True)
 class StoreConfig:
     """Where candles are kept: in InfluxDB if `influxdb` is there, else in the SQLite file."""
 
@@ -201,15 +218,12 @@ class VerifyConfig:
     Attributes:
         sample: how many candle lengths are drawn; None where a span is compared whole.
         seed: which sample is drawn; None for any.
-        start, end: the span that was asked for; None where it is open.
         asks_exchanges, remakes_merged, reads_partitions: what is compared.
         repairs: whether what differs is replaced.
     """
 
     sample: int | None = 200
     seed: int | None = None
-    start: Day | None = None
-    end: Day | None = None
     asks_exchanges: bool = True
     remakes_merged: bool = True
     reads_partitions: bool = True
@@ -271,6 +285,7 @@ class Config:
     store: StoreConfig
     export: ExportConfig
     archives: ArchivesConfig
+    span: SpanConfig = field(default_factory=SpanConfig)
     verify: VerifyConfig = field(default_factory=VerifyConfig)
     prune: PruneConfig = field(default_factory=PruneConfig)
     quality: QualityConfig = field(default_factory=QualityConfig)

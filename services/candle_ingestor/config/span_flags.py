@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from candle_ingestor.config.given import FlagValues
-from candle_ingestor.config.groups import CandlesConfig, PruneConfig, VerifyConfig
+from candle_ingestor.config.groups import CandlesConfig, PruneConfig, SpanConfig, VerifyConfig
 from candle_ingestor.config.origins import Origin, Origins
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.model.timeframe import DAY_MS, Timeframe
@@ -39,22 +39,30 @@ def candles_from_flags(values: FlagValues) -> CandlesConfig:
     )
 
 
-def verify_from_flags(values: FlagValues, origins: Origins) -> VerifyConfig:
-    """What is verified. A span counts where it is typed: a file of flags names that of the job.
+def span_from_flags(values: FlagValues, origins: Origins) -> SpanConfig:
+    """What of the stored is looked at. Only what is typed counts: a file names the job's span.
 
     Raises:
         ConfigurationError: if a date says no day.
     """
-    is_start_typed = origins.get("backfill_start_date") is Origin.FLAG
-    is_end_typed = origins.get("backfill_end_date") is Origin.FLAG
     candles = candles_from_flags(values)
-    start = candles.backfill_start if is_start_typed else None
-    is_sampled = not (is_start_typed or is_end_typed) or origins.get("sample") is Origin.FLAG
+    start, end = None, None
+    if origins.get("backfill_start_date") is Origin.FLAG:
+        start = candles.backfill_start
+    if origins.get("backfill_end_date") is Origin.FLAG:
+        end = candles.backfill_end
+    return SpanConfig(None if isinstance(start, Skip) else start, end)
+
+
+def verify_from_flags(values: FlagValues, origins: Origins) -> VerifyConfig:
+    """What is verified. Where a span is typed no sample is drawn, unless that is typed, too."""
+    is_span_typed = any(
+        origins.get(name) is Origin.FLAG for name in ("backfill_start_date", "backfill_end_date")
+    )
+    is_sampled = not is_span_typed or origins.get("sample") is Origin.FLAG
     return VerifyConfig(
         sample=values.sample if is_sampled else None,
         seed=values.seed,
-        start=None if isinstance(start, Skip) else start,
-        end=candles.backfill_end if is_end_typed else None,
         asks_exchanges=values.verify_exchanges,
         remakes_merged=values.verify_merged,
         reads_partitions=values.verify_partitions,

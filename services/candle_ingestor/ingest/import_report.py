@@ -33,6 +33,7 @@ class FileReport:
         read_as: what its columns and its span were taken for.
         rows: how many candles it has; of an unchanged one, as its record says.
         new: how many of them the store did not have.
+        revised: how many candles of the store it replaced or took away.
         first_ms, last_ms: open times of the first and the last one.
         differences: to what the store had from the endpoint; it stays, unless the archive is
             preferred.
@@ -48,6 +49,7 @@ class FileReport:
     read_as: str = ""
     rows: int = 0
     new: int = 0
+    revised: int = 0
     first_ms: int | None = None
     last_ms: int | None = None
     differences: Differences = field(default_factory=Differences)

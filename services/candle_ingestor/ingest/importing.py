@@ -22,7 +22,7 @@ from candle_ingestor.ingest.sources.archive_content import (
 )
 from candle_ingestor.ledger.comparison import compare
 from candle_ingestor.ledger.ledger import Ledger
-from candle_ingestor.ledger.replacement import Replacement
+from candle_ingestor.ledger.replacement import Kept, Replacement
 from candle_ingestor.model.candles import VALUE_COLUMNS
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.imported_file import FileStatus, ImportedFile, KnownFiles
@@ -152,17 +152,19 @@ class Importer:
             advice = "mend the file, or use the rest with --skip_bad_rows"
             return replace(report, status=FileStatus.FAILED, error=f"{why}; {advice}")
         self._require_retention(content)
-        new = 0
+        changed = Kept(0, 0)
         for part in content.parts():
             if self.is_to_stop():
-                return replace(report, status=FileStatus.NOT_DONE, new=new, error=STOPPED)
-            new += self._store(series, part, report.differences)
+                report = replace(report, status=FileStatus.NOT_DONE, error=STOPPED)
+                break
+            kept = self._store(series, part, report.differences)
+            changed = Kept(changed.new + kept.new, changed.revised + kept.revised)
             # Of a long file the next part is as large, and this one is not needed soon.
             self.ledger.let_go(series, IntervalSet((part.span,)))
             self._advance(part.size_bytes / 2)
-        if report.differences.count:
+        if report.differences.count and report.status is not FileStatus.NOT_DONE:
             self._tell_of_differences(report)
-        return replace(report, new=new)
+        return replace(report, new=changed.new, revised=changed.revised)
 
     def _require_retention(self, content: ArchiveContent) -> None:
         try:
@@ -170,8 +172,8 @@ class Importer:
         except StoreRefusedError as error:
             raise ArchiveError(str(error)) from error
 
-    def _store(self, series: Series, part: ArchivePart, differences: Differences) -> int:
-        """Writes a part, and returns how many candles of it are new."""
+    def _store(self, series: Series, part: ArchivePart, differences: Differences) -> Kept:
+        """Writes a part, and tells how many candles changed; without writing only the new ones."""
         record = self.ledger.record(series)
         span = IntervalSet((part.span,))
         from_exchange = record.covered - record.coverage.origins.get(Origin.ARCHIVE, EMPTY)
@@ -184,9 +186,9 @@ class Importer:
         answered = taken - part.rejected
         candles = candles_within(part.candles, answered)
         if not self.rules.writes:
-            return candles_within(candles, answered - record.covered).height
+            return Kept(candles_within(candles, answered - record.covered).height, 0)
         if not taken:
-            return 0
+            return Kept(0, 0)
         (kept,) = self.ledger.replace(
             [
                 Replacement(
@@ -200,7 +202,7 @@ class Importer:
                 )
             ]
         )
-        return kept.new
+        return kept
 
     def _too_soon(self, series: Series) -> IntervalSet:
         """The candles that exchanges still revise (rule T2)."""

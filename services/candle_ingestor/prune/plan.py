@@ -19,7 +19,8 @@ from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import MergeBasis
 from candle_ingestor.partitions.manifest import read_manifest
-from candle_ingestor.partitions.pruning import SeriesFolder, files_before, series_folders
+from candle_ingestor.partitions.pruning import SeriesFolder, files_before
+from candle_ingestor.prune.folders import ForeignFolder, folders_of, not_rewritten
 from candle_ingestor.settle.exporting import targets_of
 from candle_ingestor.settle.state import backfill_key, catch_up_key
 
@@ -32,9 +33,11 @@ class SeriesCut:
         until_ms: candles that open before it go; None for all of the series.
         months: those that have something to be removed, ascending.
         candles: how many are stored there.
-        folders: where its partitions are, in each format.
+        folders: where this store exported its partitions to, in each format.
         files: those that go, and their size.
-        rewritten: those of them that are written anew with what is left of their month.
+        rewritten: those that are written anew with what is left of their month. A prune that ended
+            half-way may have removed them already.
+        left: folders at its place that stay, since this store did not export it there.
         is_begun: whether a removal that ended half-way has begun with it, so that what follows
             from it may not be in line.
     """
@@ -47,6 +50,7 @@ class SeriesCut:
     files: tuple[Path, ...]
     size_bytes: int
     rewritten: tuple[Path, ...] = ()
+    left: tuple[ForeignFolder, ...] = ()
     is_begun: bool = False
 
     @property
@@ -83,7 +87,8 @@ class PrunePlan:
     """All that goes.
 
     Attributes:
-        cuts: what is made from others comes after it.
+        cuts: what is made from others comes after it. Before a time only of series that have
+            something there, or had it when a prune began that ended half-way.
         serving: series that were asked for and stay, since a merged series that stays is made from
             them.
         losses: merged series that stay and lose a source.
@@ -130,7 +135,8 @@ def plan_prune(
     if before_ms is not None:
         going += [s for s in _nothing_left(ledger, going, before_ms) if s not in going]
     going.sort(key=lambda series: (series.symbol, series.timeframe, series.is_merged, series))
-    cuts = tuple(_cut(ledger, series, before_ms, data_root) for series in going)
+    found = (_cut(ledger, series, before_ms, data_root) for series in going)
+    cuts = tuple(cut for cut in found if not cut.is_empty)
     return PrunePlan(
         before_ms,
         cuts,
@@ -177,12 +183,15 @@ def _cut(ledger: Ledger, series: Series, before_ms: int | None, data_root: Path)
         else:
             end_ms = min(month.interval.end_ms, until_ms)
             candles += ledger.candles(series, Interval(month.start_ms, end_ms)).height
-    folders = series_folders(data_root, series)
+    folders, foreign = folders_of(ledger, series, data_root)
     cut_ms = None if before_ms is None else until_ms
     found = [item for each in folders for item in files_before(*each, cut_ms).items()]
     size_bytes = sum(path.stat().st_size for _, path in found)
     left = months_of(record.covered & IntervalSet.of(until_ms, END_OF_TIME_MS))
     rewritten = [path for month, path in found if month in left]
+    is_begun = cut_ms is not None and record.is_pruning(cut_ms)
+    if is_begun:
+        rewritten += not_rewritten(folders, until_ms, left)
     return SeriesCut(
         series,
         cut_ms,
@@ -192,7 +201,8 @@ def _cut(ledger: Ledger, series: Series, before_ms: int | None, data_root: Path)
         tuple(path for _, path in found),
         size_bytes,
         tuple(rewritten),
-        cut_ms is not None and record.is_pruning(cut_ms),
+        foreign,
+        is_begun,
     )
 
 
@@ -225,11 +235,12 @@ def _nothing_left(ledger: Ledger, going: Collection[Series], before_ms: int) -> 
         until_ms = merged.timeframe.ceil_ms(before_ms)
         span = IntervalSet.of(0, until_ms)
         record = ledger.record(merged)
-        known = record.covered & span
+        known = record.countable & span
         spans = dict.fromkeys(going, span)
-        is_lost = bool(known) and known == _lost(ledger, merged, spans) & span
-        is_begun = record.is_pruning(until_ms)
-        if (is_lost or is_begun) and not _left_to_merge(ledger, merged, spans) & span:
+        # A prune that ended half-way may have removed all of it already.
+        is_some = bool(known) or record.is_pruning(until_ms)
+        is_lost = known == _lost(ledger, merged, known, spans)
+        if is_some and is_lost and not _left_to_merge(ledger, merged, spans) & span:
             found.append(merged)
     return found
 
@@ -259,40 +270,43 @@ def _losses(ledger: Ledger, cuts: Iterable[SeriesCut], frozen_below: Path | None
         for source, span in spans.items():
             if source in ledger.record(merged).sources:
                 touched = touched | (ledger.record(source).covered & span & known)
-        lost = _lost(ledger, merged, spans)
+        lost = _lost(ledger, merged, known, spans)
         remade = touched - lost
         losses.append(
             Loss(
                 merged,
                 lost.duration_ms // length_ms,
                 remade.duration_ms // length_ms,
-                _complete_months(frozen_below, merged, lost | touched),
+                _complete_months(ledger, frozen_below, merged, lost | touched),
             )
         )
     return losses
 
 
 def _complete_months(
-    data_root: Path | None, series: Series, span: IntervalSet
+    ledger: Ledger, data_root: Path | None, series: Series, span: IntervalSet
 ) -> tuple[Month, ...]:
     if data_root is None or not span:
         return ()
     touched = set(months_of(span))
     found = set()
-    for folder, layout in series_folders(data_root, series):
+    own, _ = folders_of(ledger, series, data_root)
+    for folder, layout in own:
         manifest = read_manifest(folder, layout)
-        if manifest is not None and manifest.series == series:
+        if manifest is not None:
             found |= {month for month, entry in manifest.months.items() if entry.complete}
     return tuple(sorted(found & touched))
 
 
-def _lost(ledger: Ledger, merged: Series, spans: Mapping[Series, IntervalSet]) -> IntervalSet:
-    """What of a merged series cannot be made again once these spans of series are gone."""
+def _lost(
+    ledger: Ledger, merged: Series, known: IntervalSet, spans: Mapping[Series, IntervalSet]
+) -> IntervalSet:
+    """What of `known` of a merged series cannot be made again once these spans are gone."""
     record = ledger.record(merged)
     if record.merging is None:
         return EMPTY
     lost = EMPTY
-    for basis, part in record.merging.parts(record.covered):
+    for basis, part in record.merging.parts(known):
         lost = lost | (part - _makeable(ledger, basis, spans))
     return lost
 

@@ -102,7 +102,7 @@ class Pruner:
             {
                 cut.series: change(self.ledger.record(cut.series), cut.until_ms)
                 for cut in cuts
-                if cut.until_ms is not None and not cut.is_empty
+                if cut.until_ms is not None
             }
         )
 

@@ -54,6 +54,7 @@ def prune_json(
         "state_keys": list(plan.state_keys),
         "imported_files": [file.path for file in plan.imported_files],
         "other_targets": list(plan.other_targets),
+        "other_folders": [str(path) for cut in plan.cuts for path, _ in cut.left],
         "done": None if done is None else _done(done),
     }
 

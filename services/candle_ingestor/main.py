@@ -79,11 +79,14 @@ def _run(
         return function(FLAGS, _console())
     # Here and below imports stand where they are needed, so that --help waits for none of them.
     from candle_ingestor.config import config_from_flags
+    from candle_ingestor.config.span_flags import typed_span
 
     clock = SystemClock(_start_ms())
     config = config_from_flags(FLAGS, environment, arguments.origins, arguments.paths)
-    asked = config.span if arguments.command in ("verify", "quality") else config.candles
-    asked.resolved(clock.now_ms())
+    if arguments.command in ("export", "verify", "quality"):
+        typed_span(config, clock.now_ms())
+    else:
+        config.candles.resolved(clock.now_ms())
     _hide_secrets(config)
     _warn(arguments.warnings + config.warnings)
     if arguments.command in ("ingest", "import"):

@@ -32,16 +32,20 @@ _SUFFIX = ".int64"
 _roomy: set[Path] = set()
 
 
+def are_kept(path: Path, sha256: str) -> bool:
+    """Whether columns of the file with this digest are there; they may be damaged."""
+    return any(_entries(path, sha256))
+
+
 def kept_columns(path: Path, sha256: str, names: Sequence[str]) -> pl.DataFrame | None:
     """The columns of the file with this digest; None where they are not kept."""
-    folder, numpy = _folder_of(path), numpy_if_installed()
-    if folder is None or numpy is None:
+    numpy = numpy_if_installed()
+    if numpy is None:
         return None
-    with suppress(OSError, ValueError):
-        wanted = _name(path, look_of(path.stat()), sha256)
-        for entry in folder.glob(f"{wanted}-*{_SUFFIX}"):
+    for entry in _entries(path, sha256):
+        with suppress(OSError, ValueError):
             columns = numpy.fromfile(entry, numpy.dtype("<i8")).reshape(len(names), -1)
-            if entry.stem == f"{wanted}-{_checksum(columns)}":
+            if entry.stem.endswith(f"-{_checksum(columns)}"):
                 os.utime(entry)
                 return pl.DataFrame(dict(zip(names, columns, strict=True)))
     return None
@@ -66,6 +70,15 @@ def keep_columns(path: Path, look: Look, sha256: str, frame: pl.DataFrame) -> No
         for entry in folder.glob(f"{path.stem}-*{_SUFFIX}"):
             if entry.name != name:
                 entry.unlink(missing_ok=True)
+
+
+def _entries(path: Path, sha256: str) -> list[Path]:
+    folder = _folder_of(path)
+    if folder is None:
+        return []
+    with suppress(OSError):
+        return list(folder.glob(f"{_name(path, look_of(path.stat()), sha256)}-*{_SUFFIX}"))
+    return []
 
 
 def _folder_of(path: Path) -> Path | None:

@@ -27,7 +27,7 @@ _Range = tuple[int, int]
 
 
 def list_series(data_root: Path | str) -> list[ListedSeries]:
-    """Every series exported below `data_root`, by exchange, symbol and timeframe.
+    """Every series exported below `data_root`, by exchange, symbol, timeframe and format.
 
     Raises:
         LoaderError: if the folder does not exist or a manifest in it is damaged.
@@ -47,6 +47,7 @@ def load(
     require_complete: bool = False,
     verify: bool = True,
     patience_seconds: float = 1.0,
+    file_format: str | None = None,
 ) -> Candles:
     """The candles of a series that open in `[start, end)`. Only the months needed are read.
 
@@ -67,6 +68,8 @@ def load(
         verify: whether to check each file's sha256, once while the file stays as it is; its
             version, header, number of rows, order and numbers are always checked.
         patience_seconds: how long to wait for a writer at work.
+        file_format: `csv` or `parquet`, where the data root has both. By default the one that tells
+            of the latest time, and Parquet where they are equal.
 
     Raises:
         LoaderError: if the series does not exist, its version is unknown, a file is damaged, the
@@ -80,7 +83,9 @@ def load(
         )
 
     return read_patiently(
-        lambda: manifest_of(data_root, exchange, symbol, timeframe), read, patience_seconds
+        lambda: manifest_of(data_root, exchange, symbol, timeframe, file_format),
+        read,
+        patience_seconds,
     )
 
 
@@ -95,6 +100,7 @@ def load_many(
     require_complete: bool = False,
     verify: bool = True,
     patience_seconds: float = 1.0,
+    file_format: str | None = None,
 ) -> AlignedCandles:
     """The candles of several symbols that open in `[start, end)`, aligned on one grid.
 
@@ -105,7 +111,9 @@ def load_many(
     Raises:
         LoaderError: also if no symbol is given, or one twice.
     """
-    manifests = [manifest_of(data_root, exchange, symbol, timeframe) for symbol in symbols]
+    manifests = [
+        manifest_of(data_root, exchange, symbol, timeframe, file_format) for symbol in symbols
+    ]
     names = [manifest.series.symbol for manifest in manifests]
     if not names or len(set(names)) < len(names):
         raise LoaderError(f"{names} are no different symbols; give each once, and at least one")
@@ -117,6 +125,7 @@ def load_many(
             require_complete=require_complete,
             verify=verify,
             patience_seconds=patience_seconds,
+            file_format=file_format,
         )
         for name in names
     }
@@ -134,6 +143,7 @@ def iter_months(
     require_complete: bool = False,
     verify: bool = True,
     patience_seconds: float = 1.0,
+    file_format: str | None = None,
 ) -> Iterator[Candles]:
     """The candles that open in `[start, end)`, a calendar month of it at a time, ascending.
 
@@ -141,11 +151,11 @@ def iter_months(
     not exported has no candle and is one gap. Arguments and errors are those of `load`. The range
     is settled with the first month.
     """
-    manifest = manifest_of(data_root, exchange, symbol, timeframe)
-    start_ms, end_ms = _range(manifest, start, end)
 
     def manifest_now() -> Manifest:
-        return manifest_of(data_root, exchange, symbol, timeframe)
+        return manifest_of(data_root, exchange, symbol, timeframe, file_format)
+
+    start_ms, end_ms = _range(manifest_now(), start, end)
 
     for span in _months_of(start_ms, end_ms):
 
@@ -162,6 +172,8 @@ def gaps(
     start: Time | None = None,
     end: Time | None = None,
     timeframe: str = "1m",
+    *,
+    file_format: str | None = None,
 ) -> tuple[Gap, ...]:
     """The time in `[start, end)` that nothing is known of, ascending, from the manifest alone.
 
@@ -170,12 +182,17 @@ def gaps(
     Raises:
         LoaderError: if the series does not exist, its manifest is damaged, or the range is none.
     """
-    manifest = manifest_of(data_root, exchange, symbol, timeframe)
+    manifest = manifest_of(data_root, exchange, symbol, timeframe, file_format)
     return manifest.gaps_within(*_ordered(manifest, start, end))
 
 
 def last_timestamp(
-    data_root: Path | str, exchange: str, symbol: str, timeframe: str = "1m"
+    data_root: Path | str,
+    exchange: str,
+    symbol: str,
+    timeframe: str = "1m",
+    *,
+    file_format: str | None = None,
 ) -> int | None:
     """The open time of the last candle exported, UTC ms, from the manifest alone; None where the
     series has no candle.
@@ -183,7 +200,7 @@ def last_timestamp(
     Raises:
         LoaderError: if the series does not exist or its manifest is damaged.
     """
-    return manifest_of(data_root, exchange, symbol, timeframe).last_open_ms
+    return manifest_of(data_root, exchange, symbol, timeframe, file_format).last_open_ms
 
 
 def _range(manifest: Manifest, start: Time | None, end: Time | None) -> _Range:

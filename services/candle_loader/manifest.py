@@ -1,4 +1,4 @@
-"""Reading of a series' `manifest.json`."""
+"""Reading of a series' manifest."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 
 from candle_loader.errors import LoaderError
 from candle_loader.gap import NOT_EXPORTED, Gap, gaps_within
+from candle_loader.layouts import Layout
 from candle_loader.times import following_month, month_start_ms, timeframe_ms, to_ms
 
 KNOWN_FORMAT_VERSION = 1
-FILE_NAME = "manifest.json"
 _MONTH = re.compile(r"(?!0000)\d{4}-(0[1-9]|1[0-2])", re.ASCII)
 
 
@@ -25,6 +25,9 @@ class SeriesInfo:
     Attributes:
         timeframe: the length of a candle, such as `1m`.
         folder: where its manifest is.
+        file_format: of its months' files: `csv` or `parquet`.
+        fill: what stands where there was no trade: `none`, or `flat` for a candle at the last
+            close with volume 0.
     """
 
     exchange: str
@@ -33,6 +36,8 @@ class SeriesInfo:
     price_decimal_digits: int
     volume_decimal_digits: int
     folder: Path
+    file_format: str = "csv"
+    fill: str = "none"
 
     def __str__(self) -> str:
         return f"{self.exchange} {self.symbol} {self.timeframe}"
@@ -45,6 +50,7 @@ class Month:
     Attributes:
         start_ms, end_ms: the calendar month in UTC.
         known_end_ms: up to where the manifest tells of it; a later minute is unknown.
+        content_bytes: how many leading bytes of its file are told of; None for all.
         last_open_ms: the open time of its last candle; None where it has none.
         is_complete: whether it is never to change again.
     """
@@ -58,6 +64,7 @@ class Month:
     last_open_ms: int | None
     is_complete: bool
     gaps: tuple[Gap, ...]
+    content_bytes: int | None
 
 
 @dataclass(frozen=True)
@@ -95,13 +102,13 @@ class Manifest:
         return next((m.last_open_ms for m in reversed(self.months) if m.last_open_ms), None)
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path, layout: Layout) -> Manifest:
     """The manifest of a series' folder.
 
     Raises:
         LoaderError: if there is none, or it is damaged or of an unknown version.
     """
-    path = folder / FILE_NAME
+    path = folder / layout.manifest_name
     try:
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -115,7 +122,7 @@ def read_manifest(folder: Path) -> Manifest:
         values = json.loads(content)
         version = values["format_version"]
         if version == KNOWN_FORMAT_VERSION:
-            return _manifest(folder, values, content)
+            return _manifest(folder, layout, values, content)
     except (LoaderError, ValueError, KeyError, TypeError, AttributeError) as error:
         cause = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise LoaderError(
@@ -127,7 +134,7 @@ def read_manifest(folder: Path) -> Manifest:
     )
 
 
-def _manifest(folder: Path, values: Mapping[str, Any], content: bytes) -> Manifest:
+def _manifest(folder: Path, layout: Layout, values: Mapping[str, Any], content: bytes) -> Manifest:
     series = SeriesInfo(
         exchange=_of_type(values, "exchange", str),
         symbol=_of_type(values, "symbol", str),
@@ -135,18 +142,24 @@ def _manifest(folder: Path, values: Mapping[str, Any], content: bytes) -> Manife
         price_decimal_digits=_of_type(values, "price_decimal_digits", int),
         volume_decimal_digits=_of_type(values, "volume_decimal_digits", int),
         folder=folder,
+        file_format=layout.name,
+        fill=str(values.get("fill", "none")),
     )
     candle_ms = timeframe_ms(series.timeframe)
     months = sorted(_of_type(values, "months", dict).items())
     return Manifest(
-        series, tuple(_month(folder, name, month, candle_ms) for name, month in months), content
+        series,
+        tuple(_month(folder, layout, name, month, candle_ms) for name, month in months),
+        content,
     )
 
 
-def _month(folder: Path, name: str, values: Mapping[str, Any], candle_ms: int) -> Month:
+def _month(
+    folder: Path, layout: Layout, name: str, values: Mapping[str, Any], candle_ms: int
+) -> Month:
     if not _MONTH.fullmatch(name):
         raise ValueError(f"{name!r} is not a month")
-    file = f"{name[:4]}/{name}.csv"
+    file = layout.file_of(name)
     if values["file"] != file:
         raise ValueError(f"the file of {name} is {values['file']!r} and not {file!r}")
     gaps = tuple(
@@ -166,7 +179,16 @@ def _month(folder: Path, name: str, values: Mapping[str, Any], candle_ms: int) -
         last_open_ms=last_open_ms,
         is_complete=_of_type(values, "complete", bool),
         gaps=gaps,
+        content_bytes=_content_bytes(values),
     )
+
+
+def _content_bytes(values: Mapping[str, Any]) -> int | None:
+    """A month that is not complete grows at its end, before its manifest tells of it."""
+    if "bytes" not in values or _of_type(values, "complete", bool):
+        return None
+    told: int = _of_type(values, "bytes", int)
+    return told
 
 
 def _known_end_ms(

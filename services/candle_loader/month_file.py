@@ -1,18 +1,20 @@
-"""Reading of one month's CSV file."""
+"""Reading of one month's file."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import polars as pl
 
 from candle_loader.candles import COLUMNS
+from candle_loader.csv_text import parse_csv
 from candle_loader.errors import LoaderError
-from candle_loader.kept import keep_columns, kept_columns
+from candle_loader.kept import are_kept, keep_columns, kept_columns
 from candle_loader.manifest import Month
+from candle_loader.parquet_table import parse_parquet
 from candle_loader.times import to_text
 from candle_loader.verified import read_with_sha256
 
-_HEADER = "Timestamp,Open,High,Low,Close,Volume"
-_TIMESTAMP_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 _REMEDY = "restore the file or let the job export it again"
 
 
@@ -20,10 +22,15 @@ class MismatchError(LoaderError):
     """A file that is not the one its manifest describes: damaged, or replaced a moment ago."""
 
 
+def is_quick(month: Month) -> bool:
+    """Whether the month's columns are kept, so that reading it takes no time worth a thread."""
+    return _may_keep(month) and are_kept(month.path, month.sha256)
+
+
 def read_month(month: Month, verify: bool) -> pl.DataFrame:
     """The month's candles, columns COLUMNS as Int64, ascending.
 
-    Those of a complete month are kept for the next time, once its digest is verified.
+    Those of a complete month of text are kept for the next time, once its digest is verified.
 
     Args:
         verify: whether to compare the file's sha256 with the manifest's; all else always is.
@@ -32,12 +39,25 @@ def read_month(month: Month, verify: bool) -> pl.DataFrame:
         MismatchError: if the file is not the one that the manifest describes.
         LoaderError: if it cannot be read or is malformed.
     """
-    kept = kept_columns(month.path, month.sha256, COLUMNS) if month.is_complete else None
+    may_keep = _may_keep(month)
+    kept = kept_columns(month.path, month.sha256, COLUMNS) if may_keep else None
     if kept is not None and kept.height == month.rows:
         return kept
     try:
-        file = read_with_sha256(month.path) if verify else None
-        content = month.path.read_bytes() if file is None else file.content
+        return _read(month, month.path, verify)
+    except MismatchError as error:
+        # While a month is replaced, its former file is there until the manifest tells of the other.
+        try:
+            former = month.path.with_name(f".{month.path.name}.former")
+            return _read(month, former, verify=True)
+        except MismatchError:
+            raise error from None
+
+
+def _read(month: Month, path: Path, verify: bool) -> pl.DataFrame:
+    try:
+        file = read_with_sha256(path, month.content_bytes) if verify else None
+        content = path.read_bytes()[: month.content_bytes] if file is None else file.content
     except FileNotFoundError as error:
         raise MismatchError(f"{month.path} is missing; {_REMEDY}") from error
     except OSError as error:
@@ -51,33 +71,29 @@ def read_month(month: Month, verify: bool) -> pl.DataFrame:
         raise MismatchError(
             f"{month.path} has {frame.height} rows and its manifest states {month.rows}; {_REMEDY}"
         )
-    if month.is_complete and file is not None and file.look is not None:
+    if _may_keep(month) and path == month.path and file is not None and file.look is not None:
         keep_columns(month.path, file.look, file.sha256, frame)
     return frame
 
 
 def _parsed(month: Month, content: bytes) -> pl.DataFrame:
-    header, _, _ = content.partition(b"\n")
-    if header != _HEADER.encode():
-        raise LoaderError(
-            f"{month.path} does not begin with the header {_HEADER} but with "
-            f"{header[:100]!r}; {_REMEDY}"
-        )
-    if len(content) <= len(header) + 1:
-        return pl.DataFrame(schema=dict.fromkeys(COLUMNS, pl.Int64))
-    schema = {"timestamp": pl.String, **dict.fromkeys(COLUMNS[1:], pl.Int64)}
     try:
-        rows = pl.read_csv(content, has_header=False, skip_rows=1, schema=schema, quote_char=None)
-        # No time comes twice, so that a cache of times would only cost.
-        times = rows["timestamp"].str.to_datetime(
-            _TIMESTAMP_FORMAT, time_unit="ms", strict=True, cache=False
-        )
+        frame = parse_csv(content) if _is_text(month) else parse_parquet(content)
+    except ValueError as error:
+        raise LoaderError(f"{month.path} {error}; {_REMEDY}") from error
     except pl.exceptions.PolarsError as error:
         cause = str(error).partition("\n")[0]
         raise LoaderError(f"{month.path} is malformed: {cause}; {_REMEDY}") from error
-    frame = pl.DataFrame([times.cast(pl.Int64).alias("timestamp_ms"), *rows.get_columns()[1:]])
     _check(month, frame)
     return frame
+
+
+def _may_keep(month: Month) -> bool:
+    return month.is_complete and _is_text(month)
+
+
+def _is_text(month: Month) -> bool:
+    return month.path.suffix == ".csv"
 
 
 def _check(month: Month, frame: pl.DataFrame) -> None:

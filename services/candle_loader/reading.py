@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import repeat
+from functools import partial
 from typing import TypeVar
 
 import polars as pl
@@ -16,7 +17,7 @@ from candle_loader.candles import COLUMNS, Candles
 from candle_loader.filling import Filling
 from candle_loader.gap import incomplete
 from candle_loader.manifest import Manifest, Month
-from candle_loader.month_file import MismatchError, read_month
+from candle_loader.month_file import MismatchError, is_quick, read_month
 
 _Read = TypeVar("_Read")
 _RETRY_PAUSE_SECONDS = 0.05
@@ -68,12 +69,27 @@ def candles_within(
 def _read(months: Sequence[Month], start_ms: int, end_ms: int, verify: bool) -> pl.DataFrame:
     if len(months) <= 1:
         frames = [read_month(month, verify) for month in months]
-        return _within(frames[0] if frames else _EMPTY, start_ms, end_ms)
+        return _within(frames[0] if frames else _EMPTY, start_ms, end_ms).rechunk()
     filling = Filling(COLUMNS, sum(month.rows for month in months))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for frame in pool.map(read_month, months, repeat(verify)):
-            filling.add(_within(frame, start_ms, end_ms))
+    for frame in _frames(months, verify):
+        filling.add(_within(frame, start_ms, end_ms))
     return filling.frame()
+
+
+def _frames(months: Sequence[Month], verify: bool) -> Iterator[pl.DataFrame]:
+    """The months' candles in their order, read by every core, and not far ahead."""
+    cores = os.cpu_count() or 1
+    ahead: deque[Callable[[], pl.DataFrame]] = deque()
+    with ThreadPoolExecutor(cores) as pool:
+        for month in months:
+            if is_quick(month):
+                ahead.append(partial(read_month, month, verify))
+            else:
+                ahead.append(pool.submit(read_month, month, verify).result)
+            if len(ahead) > cores:
+                yield ahead.popleft()()
+        while ahead:
+            yield ahead.popleft()()
 
 
 def _within(frame: pl.DataFrame, start_ms: int, end_ms: int) -> pl.DataFrame:

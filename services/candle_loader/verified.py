@@ -22,22 +22,24 @@ class ReadFile(NamedTuple):
     look: Look | None
 
 
-def read_with_sha256(path: Path) -> ReadFile:
-    """The file and its digest, remembered where the file still looks the same.
+def read_with_sha256(path: Path, most_bytes: int | None = None) -> ReadFile:
+    """The file, or its first bytes, and their digest, remembered where it still looks the same.
 
     Raises:
         OSError: if it cannot be read.
     """
     with path.open("rb", buffering=0) as file:
         before = look_of(os.fstat(file.fileno()))
-        content = file.readall()
+        content = file.readall()[:most_bytes]
         is_still = before == look_of(os.fstat(file.fileno()))
     key = path.absolute()
     look, sha256 = _seen.get(key, (None, ""))
-    if not is_still or look != before:
+    # What is told of a growing file may change after the file did.
+    seen = (*before, len(content))
+    if not is_still or look != seen:
         sha256 = hashlib.sha256(content).hexdigest()
     if is_still:
-        _seen[key] = before, sha256
+        _seen[key] = seen, sha256
     return ReadFile(content, sha256, before if is_still else None)
 
 

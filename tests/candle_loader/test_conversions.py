@@ -26,6 +26,7 @@ def test_arrays_are_the_memory_of_the_frame(candles: Candles) -> None:
         assert array.dtype == np.int64
         assert array.tolist() == candles.frame[name].to_list()
         assert not array.flags.owndata
+        assert not array.flags.writeable
         assert np.shares_memory(array, getattr(candles.to_numpy(), name))
 
 

@@ -54,7 +54,9 @@ def test_a_complete_month_is_parsed_once_and_one_in_progress_every_time(
     second = load_at_once(tmp_path / "csv")
     assert parsed == ["2024-02"]
     assert second.frame.equals(first.frame)
-    assert second.frame.n_chunks() == 1
+    assert second.to_numpy().volume.tolist() == first.frame["volume"].to_list()
+    january = load(tmp_path / "csv", "kraken", "BTC/USD", "2024-01", "2024-01", "1h").to_numpy()
+    assert not january.close.flags.writeable
     assert [path.name[:8] for path in kept(cache)] == ["2024-01-"]
 
 

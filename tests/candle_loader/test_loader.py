@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import hashlib
 import json
 import os
@@ -26,9 +27,11 @@ from exported_series import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from killing import Killed, killed_before_call
 
 import candle_loader
 from candle_ingestor.model.candles import EXCHANGE_CANDLES
+from candle_ingestor.model.export_forms import ExportFormat
 from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.months import Month
 from candle_loader import Candles, Gap, LoaderError, list_series, load
@@ -382,9 +385,22 @@ def test_a_range_that_ends_before_it_starts_is_an_error(exported: Path) -> None:
         load_at_once(exported, "2024-02-01", "2024-01-01")
 
 
-def test_a_reader_waits_for_a_manifest_that_is_about_to_come(tmp_path: Path) -> None:
-    """The writer stops between a replaced month and its manifest until the reader has failed."""
+@pytest.mark.parametrize("knows_second_names", [True, False])
+def test_a_reader_sees_the_former_months_until_the_manifest_comes_or_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, knows_second_names: bool
+) -> None:
+    """The writer stops between a replaced month and its manifest until the reader has tried.
+
+    On a file system without second names for files the former month is gone by then.
+    """
+
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    if not knows_second_names:
+        monkeypatch.setattr(os, "link", refused)
     export(tmp_path)
+    former = load_at_once(tmp_path)
     january_is_replaced, reader_has_tried = threading.Event(), threading.Event()
 
     def read(interval: Interval) -> pl.DataFrame:
@@ -398,9 +414,14 @@ def test_a_reader_waits_for_a_manifest_that_is_about_to_come(tmp_path: Path) -> 
     )
     writer.start()
     assert january_is_replaced.wait(10)
-    with pytest.raises(LoaderError, match="does not have the sha256"):
-        load_at_once(tmp_path)
+    if knows_second_names:
+        assert load_at_once(tmp_path).frame.equals(former.frame)
+    else:
+        with pytest.raises(LoaderError, match="does not have the sha256"):
+            load_at_once(tmp_path)
     reader_has_tried.set()
+    if knows_second_names:
+        writer.join()
     candles = load_at_once(tmp_path, patience_seconds=10)
     writer.join()
     assert candles.frame["high"].unique().to_list() == [500000]
@@ -431,6 +452,42 @@ def test_a_file_is_hashed_once_while_it_stays_as_it_is(
     # What was found not to match is not taken for what it was before either.
     path.write_bytes(content)
     assert load_at_once(tmp_path).frame.equals(first.frame)
+
+
+@pytest.mark.parametrize("file_format", list(ExportFormat))
+@pytest.mark.parametrize("is_there_before", [True, False])
+def test_of_a_killed_export_only_whole_months_are_seen(
+    tmp_path: Path, file_format: ExportFormat, is_there_before: bool
+) -> None:
+    """The former or the later ones; or a refusal, until the next export."""
+
+    def dearer(interval: Interval) -> pl.DataFrame:
+        return hourly(interval).with_columns(high=5000.0)
+
+    seen, is_killed, number = set(), True, 0
+    while is_killed:
+        root = tmp_path / str(number)
+        if is_there_before:
+            export(root, file_format=file_format)
+        with killed_before_call(number):
+            try:
+                export(root, read=dearer, restate=True, file_format=file_format)
+                is_killed = False
+            except Killed:
+                number += 1
+        try:
+            for month in ("2024-01", "2024-02"):
+                loaded = load_at_once(root, month, month, require_complete=True)
+                highs = loaded.frame["high"].unique().to_list()
+                assert highs in ([100025], [500000])
+                assert loaded.frame.height == (loaded.end_ms - loaded.start_ms) // HOUR_MS
+                seen.add(highs[0])
+        except LoaderError:
+            seen.add("refused")
+        export(root, read=dearer, restate=True, file_format=file_format)
+        assert load_at_once(root).frame["high"].unique().to_list() == [500000]
+    assert number > 10
+    assert seen == {500000, "refused"} | ({100025} if is_there_before else set())
 
 
 def test_the_loader_knows_nothing_of_the_ingestor() -> None:

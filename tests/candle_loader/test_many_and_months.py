@@ -90,6 +90,15 @@ def test_months_together_are_the_series(exported: Path, start_ms: int, hours: in
     assert unknown_ms == sum(gap.end_ms - gap.start_ms for gap in whole.gaps)
 
 
+def test_a_month_is_read_when_its_turn_comes(tmp_path: Path) -> None:
+    folder = export(tmp_path)
+    (folder / "2024/2024-02.csv").unlink()
+    months = iter_months(tmp_path, "kraken", "BTC/USD", timeframe="1h", patience_seconds=0)
+    assert next(months).frame.height == 744
+    with pytest.raises(LoaderError, match=r"2024-02\.csv is missing"):
+        next(months)
+
+
 def test_months_are_refused_as_the_series_is(exported: Path) -> None:
     with pytest.raises(LoaderError, match="nothing is exported"):
         list(iter_months(exported, "kraken", "BTC/USD", "2025", "2025", "1h"))

@@ -40,7 +40,7 @@ def shown() -> Shown:
         report = CompletenessReport(
             store="a store",
             now_ms=MARCH.start_ms,
-            is_running=False,
+            filling=frozenset(),
             series=(),
             counted=(),
             totals=totals,

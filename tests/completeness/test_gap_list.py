@@ -15,6 +15,7 @@ from storing import keep
 
 from candle_ingestor.completeness.gap_list import GapStatus, SeriesGaps, series_gaps, worst_first
 from candle_ingestor.completeness.gap_past import GapPast
+from candle_ingestor.completeness.remedies import NO_REMEDY
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.gap_notes import GapNote, GapNotes
 from candle_ingestor.model.gaps import Gap, GapReason
@@ -41,6 +42,7 @@ NOW_MS = END_MS + 30_000
 BITCOIN = Symbol("BTC", "USD")
 KRAKEN = Series("kraken", BITCOIN, Timeframe(1))
 BITSTAMP = Series("bitstamp", BITCOIN, Timeframe(1))
+GEMINI = Series("gemini", BITCOIN, Timeframe(1))
 MERGED = Series.merged(BITCOIN, Timeframe(1))
 REASONS = (GapReason.FETCH_FAILED, GapReason.BEYOND_REACH, GapReason.REJECTED)
 
@@ -52,7 +54,7 @@ def listed(tmp_path: Path) -> ListGaps:
     def list_gaps(records: dict[Series, SeriesRecord]) -> list[SeriesGaps]:
         with closing(SqliteStore(tmp_path / "candles.sqlite")) as store:
             keep(store, records)
-            return series_gaps(Ledger(store), list(records), NOW_MS, 5, is_running=False)
+            return series_gaps(Ledger(store), list(records), NOW_MS, 5, filling=())
 
     return list_gaps
 
@@ -126,6 +128,47 @@ def test_what_kraken_does_not_reach_names_its_file_and_the_merged_gap_does_too(
         assert [each.words for each in one.remedy.files] == [
             "XBTUSD_1.csv of Kraken_OHLCVT_Q1_2023.zip"
         ]
+
+
+def test_no_command_is_offered_that_would_change_what_the_symbol_is_merged_by(
+    listed: ListGaps,
+) -> None:
+    gap = Gap(minutes(0, 100), GapReason.FETCH_FAILED)
+    alone = Merging(MergeBasis(MergeRules(("kraken",), 1, 5.0), (KRAKEN,)))
+    merged = replace(record([]), merging=alone)
+
+    (found,) = worst_first(listed({MERGED: merged, KRAKEN: record([]), BITSTAMP: record([gap])}))
+
+    assert (found.series, found.status, found.remedy) == (BITSTAMP, GapStatus.PERMANENT, NO_REMEDY)
+
+
+def test_a_market_that_was_delisted_is_not_to_be_asked_again(listed: ListGaps) -> None:
+    gap = Gap(minutes(0, 100), GapReason.FETCH_FAILED)
+    delisted = replace(record([gap]), listing=Listing(is_delisted=True))
+
+    (found,) = worst_first(listed({KRAKEN: delisted}))
+
+    assert (found.status, found.remedy) == (GapStatus.PERMANENT, NO_REMEDY)
+
+
+def test_a_merge_by_fewer_exchanges_is_offered_only_where_so_many_know_something(
+    listed: ListGaps,
+) -> None:
+    rules = MergeRules(("kraken", "bitstamp"), 2, 5.0)
+    lacking = [Gap(minutes(0, 200), GapReason.BEYOND_REACH)]
+    merged = SeriesRecord(
+        Coverage(record(lacking).covered),
+        merging=Merging(MergeBasis(rules, (GEMINI, BITSTAMP))),
+        wanted=Wanted(START_MS),
+    )
+    sources = {GEMINI: record(lacking), BITSTAMP: record([Gap(minutes(0, 100), REASONS[1])])}
+
+    found = worst_first(listed({MERGED: merged} | sources))
+
+    offered = {one.gap.interval: one.remedy.command for one in found if one.series == MERGED}
+    assert offered[minutes(100, 200)] is not None
+    assert "merge --symbols=BTC/USD --min_exchanges_required=1" in str(offered[minutes(100, 200)])
+    assert offered[minutes(0, 100)] is None
 
 
 def test_a_gap_has_the_longest_past_of_its_parts(listed: ListGaps) -> None:
@@ -227,7 +270,7 @@ def test_gaps_and_coverage_are_what_is_wanted_and_months_sum_up(
         record=lambda series: records.get(series, NOTHING_KNOWN), dependents=lambda _: (MERGED,)
     )
 
-    found = series_gaps(ledger, list(records), NOW_MS, 5, is_running=False)
+    found = series_gaps(ledger, list(records), NOW_MS, 5, filling=())
 
     assert [each.series for each in found] == list(records)
     for each in found:

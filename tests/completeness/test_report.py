@@ -141,6 +141,8 @@ def test_a_bound_is_compared_with_the_share_itself() -> None:
     assert nearly_all.is_below(100)
     assert not nearly_all.is_below(99.9999)
     assert not Figures().is_below(100)
+    assert not Figures(41_000, 40_959).is_below(99.9)
+    assert Figures(41_000, 40_958).is_below(99.9)
 
 
 def test_minutes_without_trade_count_as_known_and_are_told_apart(told: Told) -> None:

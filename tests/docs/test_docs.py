@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -57,7 +58,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def arguments_of(command: str, folder: Path) -> list[str]:
-    words = command.split()
+    words = shlex.split(command)
     assert words[0] == "./candle-ingestor"
     return [*words[1:], f"--exchange_settings_file={folder}/exchanges.toml"]
 

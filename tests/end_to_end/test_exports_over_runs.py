@@ -1,5 +1,6 @@
 """Partitions over several runs: several roots, digits, and when a month is complete."""
 
+import json
 from typing import Any
 
 import pytest
@@ -111,6 +112,23 @@ def test_the_command_export_takes_the_digits_that_the_markets_said_when_they_wer
     hourly.run_well("export", now=february.clock.now_ms())
     manifest = hourly.stored.manifest("BTCUSD_1h")
     assert (manifest["price_decimal_digits"], manifest["volume_decimal_digits"]) == (2, 8)
+
+
+def test_a_fill_of_a_run_stays_with_the_folder(hourly: Any, february: Any, ms_of: Any) -> None:
+    """Another is refused with what to do, and the run goes on without it."""
+    hourly.run_well(now=february.clock.now_ms(), export_format="both", fill="flat")
+    february.clock.set(ms_of("2024-03-02T00:00:40"))
+    hourly.run_well(now=february.clock.now_ms(), export_format="both")
+    table = "parquet/exchange=aggregated/symbol=BTCUSD/timeframe=1h/_manifest.json"
+    parquet = json.loads((hourly.stored.data_root / table).read_text())
+    for manifest in (hourly.stored.manifest("BTCUSD_1h"), parquet):
+        assert manifest["fill"] == "flat"
+        assert manifest["months"]["2024-03"]["rows"] == 24
+
+    other = hourly.run("export", now=february.clock.now_ms(), fill="none")
+
+    assert other.exit_code == 1
+    assert "is written with --fill=flat, and --fill=none is asked for" in other.output
 
 
 def test_a_month_from_its_middle_on_that_ends_without_trade_has_no_gap_at_its_end(

@@ -403,6 +403,8 @@ def test_what_the_endpoint_answered_stays_where_a_file_differs_unless_that_is_pr
     merged = job.stored.merged("BTC/USD")
     assert all(merged[minute].volume == found[minute][5] for minute in changed)
     assert missing not in merged
+    records = [run for run in job.stored.runs() if run["command"] == "import"]
+    assert sorted(record["candles"] for record in records) == [3, len(earlier)]
 
     again = job.run_well("import", str(path), prefer="archive", **flags)
     assert again.report["files"][0]["status"] == "unchanged"

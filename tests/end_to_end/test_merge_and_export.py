@@ -282,12 +282,34 @@ def test_of_all_symbols_those_that_cannot_be_merged_so_are_named_and_left_as_the
     assert {row.exchange_count for row in filled.stored.merged("BTC/USD").values()} <= {1, 2}
 
 
-def test_export_says_that_other_exchanges_are_for_the_command_merge(
-    filled: Any, market: Any
+def test_export_writes_the_own_candles_of_other_exchanges_in_place_of_the_merged_ones(
+    filled: Any, market: Any, series: dict[str, Any]
 ) -> None:
     files = filled.stored.files()
-    finished = filled.run_well("export", exchanges="bitstamp", now=market.clock.now_ms())
+    finished = filled.run_well(
+        "export", exchanges="bitstamp", data_root="data/own", now=market.clock.now_ms()
+    )
     assert "BTC/USD stays merged from coinbaseexchange, binanceus, bitstamp" in finished.errors
+    own = filled.folder / "data/own"
+    assert [path.name for path in own.iterdir()] == ["bitstamp"]
+    rows = (own / "bitstamp/BTCUSD/2024/2024-05.csv").read_text().splitlines()[1:]
+    assert len(rows) == len(series["bitstamp"])
+    assert filled.stored.files() == files
+
+
+def test_what_an_export_is_asked_for_and_the_store_lacks_is_told(filled: Any, market: Any) -> None:
+    files = filled.stored.files()
+    now = {"now": market.clock.now_ms(), "data_root": "data/asked"}
+    lacking = filled.run("export", exchanges="kraken", **now)
+    assert lacking.exit_code == 1
+    assert "BTC/USD: the store holds no 1m candles of it on kraken" in lacking.output
+    earlier = {"backfill_start_date": "2024-02-01", "backfill_end_date": "2024-03-01"}
+    nothing = filled.run("export", **earlier, **now)
+    assert nothing.exit_code == 1
+    assert "the store knows nothing of aggregated BTC/USD 1m in the span" in nothing.output
+    wrong = filled.run("export", backfill_start_date="2024-03-01", backfill_end_date="2024-02-01")
+    assert wrong.exit_code == 2
+    assert "is not after the start" in wrong.errors
     assert filled.stored.files() == files
 
 

@@ -52,6 +52,22 @@ def times_of_files(job: Any) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in job.stored.data_root.rglob("*")}
 
 
+def import_candles(
+    job: Any, symbol: str, start_ms: int, count: int, timeframe: str = "1m", minutes: int = 1
+) -> None:
+    rows = rows_of(start_ms, count, step_ms=minutes * 60_000)
+    archive = job.folder / f"{symbol.replace('/', '')}_{start_ms}.csv"
+    archive.write_text("".join(",".join(map(str, row)) + "\n" for row in rows))
+    job.run_well(
+        "import",
+        str(archive),
+        archive_columns="time:ms,open,high,low,close,volume",
+        archive_exchange="kraken",
+        archive_symbol=symbol,
+        archive_timeframe=timeframe,
+    )
+
+
 def looked(job: Any, command: str, **flags: Any) -> Any:
     shown = job.run_well(
         command, "--exchanges", format="json", exchange_settings_file=None, **flags
@@ -203,6 +219,68 @@ def test_an_exchange_without_which_nothing_can_be_merged_takes_the_merged_past_a
     assert {gap["symbol"] for gap in looked(job, "gaps")["gaps"]} == {"BTC/USD"}
 
 
+@pytest.mark.parametrize("symbols", ["BTC/USD", "ETH/USD,BTC/USD"])
+def test_series_of_another_length_than_the_one_that_is_named_stay(
+    new_job: Any, ms_of: Any, symbols: str
+) -> None:
+    job = new_job("job", now=ms_of(NOW), run_report_path=None)
+    import_candles(job, "BTC/USD", ms_of("2023-01-01"), 10)
+    import_candles(job, "ETH/USD", ms_of("2023-01-01"), 10, "1h", 60)
+    before = job.stored.contents()
+
+    flags = {"symbols": symbols, "candle_granularity_minutes": 60}
+    refused = job.run("prune", "--yes", **flags)
+    looking = job.run("status", **flags)
+
+    assert (refused.exit_code, looking.exit_code) == (2, 2)
+    words = "has no 1h candles of BTC/USD; it has those of ETH/USD"
+    assert words in refused.complaint
+    assert words in looking.complaint
+    assert job.stored.contents() == before
+
+
+def test_a_folder_that_holds_another_symbol_or_another_stores_export_stays(
+    new_job: Any, ms_of: Any
+) -> None:
+    job = new_job("job", now=ms_of(NOW), run_report_path=None)
+    flags = {"exchange_settings_file": None, "exchanges": "kraken"}
+    for symbol in ("GMT/USD", "GM/TUSD"):
+        import_candles(job, symbol, ms_of("2023-02-01"), 10)
+        job.run_well("merge", symbols=symbol, **flags)
+    job.run_well("export", symbols="GMT/USD")
+    files = job.stored.files()
+    assert any("GMTUSD/2023/2023-02.csv" in name for name in files)
+
+    told = prune(job, "--yes", symbols="GM/TUSD").output
+
+    assert "aggregated/GMTUSD, since it holds aggregated GMT/USD 1m" in told
+    assert job.stored.files() == files
+    assert job.stored.merged("GM/TUSD") == {}
+
+    other = new_job("other", now=ms_of(NOW), run_report_path=None)
+    import_candles(other, "GMT/USD", ms_of("2023-02-01"), 10)
+    other.run_well("merge", symbols="GMT/USD", **flags)
+    root = job.stored.data_root
+    told = prune(other, "--yes", before="2023-02-01T00:05", data_root=root).output
+    assert "aggregated/GMTUSD, since this store did not export it" in told
+    assert job.stored.files() == files
+
+
+def test_a_stopped_prune_that_goes_on_writes_every_exchanges_own_files_anew(job: Any) -> None:
+    names = {name for name in job.stored.files() if name.endswith("2024-05.csv")}
+    assert len(names) == 6
+
+    stopped = prune(job, "--yes", before=BEFORE, max_run_seconds=1e-6).output
+    left = job.stored.files()
+    prune(job, "--yes", before=BEFORE)
+
+    assert "Stopped by" in stopped
+    assert not names & set(left)
+    assert names <= set(job.stored.files())
+    assert prune(job, "--yes", before=BEFORE).output.startswith("There is nothing to remove.")
+    job.run_well("verify", "--noverify_exchanges")
+
+
 def test_complete_months_of_what_is_merged_stay_as_exported_and_the_plan_says_so(
     new_job: Any, tmp_path: Path, ms_of: Any
 ) -> None:
@@ -224,7 +302,7 @@ def test_complete_months_of_what_is_merged_stay_as_exported_and_the_plan_says_so
     told_of = {f"losses.{key}" for key in loss} & documented("prune.md", "key")
     assert len(told_of) == len(loss) - 3
     assert "aggregated BTC/USD 1m: 40,320 candle lengths can no longer be merged" in told
-    assert "1 month of its CSV is complete and is left as exported: 2023-02." in told
+    assert "1 month of its export is complete and is left as exported: 2023-02." in told
     assert job.stored.merged("BTC/USD") == {}
     assert times_of_files(job) == files
     checked = job.run("verify", "--noverify_exchanges", format="json")
@@ -298,9 +376,15 @@ def test_an_imported_file_can_be_imported_again(new_job: Any, tmp_path: Path, ms
     stored = job.stored.of_exchange("kraken", "BTC/USD")
     assert len(stored) == 10
 
+    import_candles(job, "ETH/USD", ms_of("2023-02-01"), 10)
+
     told = prune(job, "--yes", before="2023-01-01T00:05").output
     assert "Forgotten: the import of 1 file, so that it can be done again" in told
     assert len(job.stored.of_exchange("kraken", "BTC/USD")) == 5
+    marks = [
+        job.stored.record("kraken", symbol)["pruned_until_ms"] for symbol in ("BTC/USD", "ETH/USD")
+    ]
+    assert marks == [ms_of("2023-01-01T00:05"), None]
 
     job.run_well("import", str(archive))
     assert job.stored.of_exchange("kraken", "BTC/USD") == stored

@@ -153,6 +153,19 @@ def test_span_exchanges_rules_and_thresholds_choose(job: Any) -> None:
     assert names(findings(job, quality_thresholds="suspected_outage:61")) == [SPIKE]
 
 
+def test_only_a_typed_span_counts_however_old_the_candles_are(job: Any) -> None:
+    later = {"now": "2026-03-11T00:00:10"}
+    assert names(findings(job, backfill_end_date="2024-03-05", **later)) == [OUTAGE]
+    verified = job.run(
+        "verify", "--noverify_exchanges", format="json", backfill_end_date="2024-03-05", **later
+    )
+    assert json.loads(verified.output)["end"] == "2024-03-05T00:00:00Z"
+    span = job.folder / "job.toml"
+    span.write_text('backfill_start_date = "2024-03-05"\nbackfill_end_date = "2024-03-06"\n')
+    assert names(findings(job, config=span, **later)) == [OUTAGE, SPIKE]
+    assert names(findings(job, config=span, backfill_end_date="2024-03-05", **later)) == [OUTAGE]
+
+
 def test_only_what_was_looked_at_is_called_right(job: Any) -> None:
     whole = json.loads(job.run_well("quality", format="json").output)
     chosen = json.loads(job.run_well("quality", format="json", exchanges="kraken").output)

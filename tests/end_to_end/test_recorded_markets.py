@@ -1,6 +1,9 @@
 """Recorded markets against an exact computation: samples, and real ones where they are there."""
 
 import gzip
+import hashlib
+import io
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,6 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from exchange_simulator import (
@@ -137,6 +141,7 @@ def replay(job: Any, market: ExchangeSimulator, minutes: Minutes) -> Callable[..
             now=market.clock.now_ms(),
             backfill_start_date=days[0],
             backfill_end_date=days[1],
+            export_format="both",
             **flags,
         )
 
@@ -184,7 +189,10 @@ def assert_merged(truth: Any) -> Callable[..., Any]:
         expected = truth.merged(series, **rules)
         symbol = ticker["symbol"]
         truth.assert_stored(job.stored.merged(symbol, timeframe), expected)
-        truth.assert_exported(job.stored.exported(symbol, timeframe=timeframe), expected)
+        exported = job.stored.exported(symbol, timeframe=timeframe)
+        truth.assert_exported(exported, expected)
+        table = verified_table(job.stored.data_root, symbol, timeframe)
+        assert table.equals(exported.frame)
         assert job.stored.coverage("aggregated", symbol, timeframe) == [span]
         assert ticker["merged_candles"] == len(expected)
         assert ticker["disagreements"] == sum(row.disagrees for row in expected.values())
@@ -198,6 +206,25 @@ def assert_merged(truth: Any) -> Callable[..., Any]:
         return expected
 
     return check
+
+
+def verified_table(data_root: Path, symbol: str, timeframe: str) -> pl.DataFrame:
+    """The rows of the merged series in the Parquet table, whose digests are those of its manifest.
+
+    Times are in UTC ms, as the loader gives them. Every row is in the file of its month.
+    """
+    name = f"symbol={symbol.replace('/', '')}/timeframe={timeframe}"
+    folder = data_root / "parquet/exchange=aggregated" / name
+    manifest = json.loads((folder / "_manifest.json").read_text())
+    months = []
+    for month, entry in manifest["months"].items():
+        content = (folder / entry["file"]).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == entry["sha256"]
+        rows = pl.read_parquet(io.BytesIO(content))
+        assert rows["timestamp"].dt.strftime("%Y-%m").unique().to_list() == [month]
+        months.append(rows)
+    times = pl.col("timestamp").dt.epoch("ms").alias("timestamp_ms")
+    return pl.concat(months).select(times, "open", "high", "low", "close", "volume")
 
 
 def iso(time_ms: int) -> str:
@@ -375,6 +402,7 @@ def test_hourly_candles_across_a_month_boundary_and_krakens_edge_of_reach(
         symbols=",".join(hours.symbols),
         backfill_start_date=hours.start,
         backfill_end_date=hours.end,
+        export_format="both",
     )
 
     assert "'coinbasepro' is called 'coinbaseexchange' now" in finished.errors

@@ -228,6 +228,12 @@ def test_merged_rows_that_do_not_follow_are_found_without_any_exchange(
     assert kinds["partition", "other_rows"]["month"] == "2024-05"
     assert found["exchanges"] == []
 
+    repaired = verified(job, "--noverify_exchanges", "--repair")
+    (record,) = [run for run in job.stored.runs() if run["command"] == "verify"]
+    (ticker,) = record["tickers"]
+    assert repaired["candles_changed"] == ticker["merged_candles"] == 1
+    assert record["candles"] == 0
+
 
 def test_a_sample_is_the_same_for_its_seed_and_takes_few_requests(job: Any, market: Any) -> None:
     first = verified(job, sample=60)
@@ -296,6 +302,24 @@ def test_spoilt_partitions_are_found_and_mended_where_that_is_possible(
     assert [(d["check"], d["kind"]) for d in found["differences"]] == [("partition", kind)]
     assert repaired["status"] == ("repaired" if can_be_mended else "differs")
     assert (job.stored.files() == files) is can_be_mended
+
+
+def test_a_parquet_table_is_compared_and_mended_too(job: Any) -> None:
+    job.run_well("export", export_format="both")
+    files = {path: path.read_bytes() for path in job.folder.rglob("*.parquet")}
+    assert len(files) == 2
+    april, may = sorted(files)
+    april.write_bytes(may.read_bytes())
+
+    found = verified(job, "--noverify_exchanges", exit_code=1)
+    repaired = verified(job, "--noverify_exchanges", "--repair")
+
+    assert {d["kind"] for d in found["differences"]} == {"wrong_digest"}
+    assert [(each["format"], each["months"], each["differing"]) for each in found["partitions"]][
+        :2
+    ] == [("csv", 2, 0), ("parquet", 2, 1)]
+    assert repaired["status"] == "repaired"
+    assert {path: path.read_bytes() for path in job.folder.rglob("*.parquet")} == files
 
 
 def test_it_works_beside_a_running_job_and_a_repair_waits_for_none(

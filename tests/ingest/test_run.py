@@ -499,6 +499,17 @@ async def test_only_what_a_run_wanted_was_asked_for_in_vain(setting: Setting) ->
         assert gap["since"] == iso_text(setting.simulator.clock.now_ms())
 
 
+async def test_an_exchange_that_is_no_longer_asked_is_no_longer_wanted(setting: Setting) -> None:
+    await setting.run("BTC/USD", BOTH)
+    setting.simulator.clock.advance(10 * MINUTE_MS)
+
+    await setting.run("BTC/USD", BOTH[:1])
+    assert {gap["exchange"] for gap in setting.gaps()} == set()
+
+    await setting.run("BTC/USD", BOTH, down=BOTH[1])
+    assert {gap["exchange"] for gap in setting.gaps()} == {BOTH[1]}
+
+
 async def test_a_first_run_that_can_ask_nobody_leaves_no_series(setting: Setting) -> None:
     report = await setting.run("BTC/USD", ["kraken"], down="kraken")
 

@@ -67,7 +67,7 @@ def test_every_point_has_the_past_that_the_runs_gave_it(
         for point, its_reason in reason_of.items():
             _, first_seen, attempts, last_error = seen.get(point, (None, started, 0, None))
             if point in points(asked):
-                attempts, last_error = attempts + 1, error or last_error
+                attempts, last_error = attempts + 1, error
             seen[point] = (its_reason, first_seen, attempts, last_error)
         told = by_point(notes.open)
         assert seen == {

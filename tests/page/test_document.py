@@ -18,10 +18,11 @@ from candle_ingestor.model.series import Series
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import DAY_MS, Timeframe
 from candle_ingestor.page import library
-from candle_ingestor.page.content import Page
+from candle_ingestor.page.content import Chart, Page, PageGap, PageHead, PageSeries
 from candle_ingestor.page.document import page_html
 from candle_ingestor.page.elements import Column, json_script, link, percent_of, table
 from candle_ingestor.page.reading import ChartReading, MarketReading, MarketsReading
+from candle_ingestor.page.tables import gaps_table
 from candle_ingestor.quality.watching import MarketWatch, markets_of
 from candle_ingestor.stores.sqlite.store import SqliteStore
 
@@ -96,6 +97,26 @@ def test_cells_and_links_are_texts() -> None:
     assert (
         link("file", 'https://a.b/"c') == '<a href="https://a.b/&quot;c" rel="noreferrer">file</a>'
     )
+
+
+def test_the_worst_gap_of_all_symbols_is_shown_however_many_are_filled() -> None:
+    minute = Timeframe(1)
+
+    at_all = Interval(START_MS, START_MS + DAY_MS)
+
+    def head(base: str, *gaps: tuple[str, int]) -> PageHead:
+        series = Series.merged(Symbol(base, "USD"), minute)
+        listed = tuple(
+            PageGap(series, at_all, size, "fetch_failed", status) for status, size in gaps
+        )
+        status = PageSeries(series, None, None, None, 0, 0, 0, 0)
+        return PageHead(status, (), Chart(at_all, (), ()), listed)
+
+    heads = head("AAA", *[("filled", 10)] * 400), head("BTC", ("open", 44_640))
+    shown = str(gaps_table(heads))
+
+    assert shown.index("BTC/USD") < shown.index("AAA/USD")
+    assert "And 101 more: candle-ingestor gaps" in shown
 
 
 def test_only_all_of_it_is_a_hundred_percent() -> None:

@@ -227,6 +227,33 @@ def test_a_gap_tells_its_reason_and_what_to_do_under_the_pointer(
     expect(tip).to_be_hidden()
 
 
+def test_a_line_breaks_where_more_is_missing_than_a_silent_market_explains(
+    market_page: Path, open_tab: Callable[..., Page]
+) -> None:
+    tab = open_tab(market_page)
+    tab.goto("about:blank")
+    tab.add_script_tag(path=Path(content.__file__).parent / "assets" / "bars.js")
+
+    def unseen(length: int, *times: int) -> list[int]:
+        """Where lines end of bars of that length, of a market with candles of a minute."""
+        found: list[int] = tab.evaluate(
+            """([length, times]) => {
+                const column = times.map(() => 1);
+                const bars = {times, closes: [column], spread: column};
+                for (const name of ["open", "high", "low", "close", "volume"]) bars[name] = column;
+                const span = [times[0], times.at(-1) + length];
+                const points = pointsOf(bars, {length}, span, {}, 12 * 60);
+                return points.closes[0].filter((one) => one.color).map((one) => one.time);
+            }""",
+            [length, list(times)],
+        )
+        return found
+
+    assert unseen(60, 0, 60, 780, 1560) == [780]
+    assert unseen(3600, 0, 3600, 10800) == [3600]
+    assert unseen(86400, 0, 86400, 172800, 345600) == [172800]
+
+
 def test_an_excluded_minute_is_marked_and_told(
     market_page: Path, open_tab: Callable[..., Page]
 ) -> None:

@@ -94,6 +94,20 @@ def test_it_comes_from_months_ago_where_nothing_was_traded_since(tmp_path: Path)
     assert {row[1:] for row in rows_of(folder)[1:]} == {(1000, 1000, 1000, 1000, 0)}
 
 
+def test_a_close_that_changes_is_carried_into_the_months_that_follow(tmp_path: Path) -> None:
+    """As far as they had no trade of their own, though they are not named."""
+    covered = IntervalSet.of(JANUARY.start_ms, MARCH.interval.end_ms)
+    export = replace(traded({5: 10.0, 60 * 24 + 1: 12.0}), coverage=covered)
+    replace(export, months={}).to(tmp_path)
+    revised = replace(export, read=traded({5: 11.0, 60 * 24 + 1: 12.0}).read)
+    refused = replace(revised, months={JANUARY: None}).to(tmp_path)
+    assert set(refused.undone) == {JANUARY, FEBRUARY, MARCH}
+    folder = replace(revised, months={JANUARY: None}, restate=True).to(tmp_path).folder
+    rows = rows_of(folder)
+    assert {row[4] for row in rows if row[0] <= 60 * 24} == {1100}
+    assert {row[4] for row in rows if row[0] > 60 * 24} == {1200}
+
+
 def test_a_month_in_progress_goes_on_from_its_last_close(tmp_path: Path) -> None:
     export = traded({1: 10.0, 30: 11.0, 41: 12.0})
     for end in (5, 6, 29, 40, 50):

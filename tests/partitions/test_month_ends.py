@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from killing import changing_calls
 from partition_exports import EXPORT, FEBRUARY, HOUR_MS, JANUARY, MARCH, Export, contents, hourly
 
 from candle_ingestor.model.candles import MERGED_CANDLES
@@ -130,8 +131,25 @@ def test_a_file_that_is_not_as_the_manifest_says_is_made_anew(tmp_path: Path) ->
     path = folder / "2024/2024-02.csv"
     for damaged in (b"", path.read_bytes()[:-40], path.read_bytes().replace(b"10050", b"10060")):
         path.write_bytes(damaged)
-        assert replace(export, months={FEBRUARY: day.end_ms}).to(tmp_path).written == (FEBRUARY,)
+        mending = replace(export, months={FEBRUARY: day.end_ms}, mends=True)
+        assert mending.to(tmp_path).written == (FEBRUARY,)
         assert contents(folder) == whole
+
+
+def test_a_month_in_progress_grows_by_what_is_new_and_keeps_what_it_has(tmp_path: Path) -> None:
+    market = Market()
+    market.change(0, 1000, 100.0, known=True, idle=7, unsure=False)
+    market.export_news(tmp_path)
+    path = tmp_path / "aggregated/BTCUSDT_1h/2024/2024-02.csv"
+    before, inode = path.read_bytes(), path.stat().st_ino
+    market.change(1000, 2, 100.0, known=True, idle=7, unsure=False)
+    with changing_calls() as calls:
+        market.export_news(tmp_path)
+    assert path.stat().st_ino == inode
+    assert path.read_bytes()[: len(before)] == before
+    written = [call for call in calls if call.name == "write"]
+    assert [call.path.name for call in written] == ["2024-02.csv", ".manifest.json.tmp"]
+    assert written[0].size == len(path.read_bytes()) - len(before)
 
 
 def test_coverage_that_was_lost_without_word_is_seen(tmp_path: Path) -> None:

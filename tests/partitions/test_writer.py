@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from partition_exports import (
     YEAR_END_MS,
     Export,
     assert_manifest_describes_its_files,
+    contents,
     entry_of,
     hourly,
     manifest_of,
@@ -36,6 +38,7 @@ from partition_exports import (
 from candle_ingestor.model.candles import MERGED_CANDLES
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
+from candle_ingestor.model.months import Month
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.partitions.errors import PartitionError
@@ -85,6 +88,7 @@ def test_the_manifest_has_the_agreed_form(tmp_path: Path) -> None:
                 "complete": True,
                 "known_until": "2024-02-01T00:00:00Z",
                 "gaps": [],
+                "bytes": len(content),
             }
         },
     }
@@ -294,12 +298,78 @@ def test_restate_changes_a_complete_month_and_names_it(tmp_path: Path) -> None:
     assert_manifest_describes_its_files(result.folder)
 
 
-def test_a_damaged_file_is_made_whole_again(tmp_path: Path) -> None:
+def test_every_restatement_keeps_the_former_digest_and_the_reason(tmp_path: Path) -> None:
     folder = EXPORT.to(tmp_path).folder
-    (folder / "2024/2024-01.csv").write_text("half a fi")
+    first = entry_of(folder, JANUARY)["sha256"]
+    assert "history" not in entry_of(folder, JANUARY)
+    restating = replace(EXPORT, months={JANUARY: None}, restate=True)
+    replace(restating, read=revised, reason="kraken corrected a day").to(tmp_path)
+    second = entry_of(folder, JANUARY)["sha256"]
+    replace(restating, read=without_trades).to(tmp_path)
+    before = snapshot(tmp_path)
+    replace(restating, read=without_trades).to(tmp_path)
+    assert snapshot(tmp_path) == before
+    when = "2025-01-01T01:00:00Z"
+    assert entry_of(folder, JANUARY)["history"] == [
+        {"restated_at": when, "sha256": first, "reason": "kraken corrected a day"},
+        {"restated_at": when, "sha256": second, "reason": "the store has other candles"},
+    ]
+    assert "history" not in entry_of(folder, FEBRUARY)
+
+
+def test_complete_months_are_read_only_and_can_be_restated_all_the_same(tmp_path: Path) -> None:
+    until = FEBRUARY.start_ms + 24 * HOUR_MS
+    begun = replace(EXPORT, coverage=IntervalSet.of(JANUARY.start_ms, until), closed_end_ms=until)
+    folder = begun.to(tmp_path).folder
+    january, february = (folder / f"2024/{month}.csv" for month in (JANUARY, FEBRUARY))
+    assert [path.stat().st_mode & 0o222 for path in (january, february)] == [0, 0o200]
+    january.chmod(0o644)
+    EXPORT.to(tmp_path)
+    assert [path.stat().st_mode & 0o222 for path in (january, february)] == [0, 0]
+    assert replace(EXPORT, read=revised, restate=True).to(tmp_path).restated == (JANUARY, FEBRUARY)
+    assert [path.stat().st_mode & 0o222 for path in (january, february)] == [0, 0]
+    lost = replace(EXPORT, coverage=IntervalSet([JANUARY.interval]), read=revised, restate=True)
+    lost.to(tmp_path)
+    assert [path.stat().st_mode & 0o222 for path in (january, february)] == [0, 0o200]
+
+
+@pytest.mark.parametrize("content", [b"", b"half a fi", b"Timestamp,Open,High,Low,Close,Volume\n"])
+def test_a_damaged_file_is_named_and_left_alone_until_it_may_be_mended(
+    tmp_path: Path, content: bytes
+) -> None:
+    folder = EXPORT.to(tmp_path).folder
+    whole = contents(tmp_path)
+    damaged = folder / "2024/2024-01.csv"
+    damaged.unlink()
+    damaged.write_bytes(content)
     (folder / "2024/2024-02.csv").unlink()
-    assert EXPORT.to(tmp_path).written == (JANUARY, FEBRUARY)
-    assert_manifest_describes_its_files(folder)
+    for _ in range(2):
+        result = EXPORT.to(tmp_path)
+        assert (result.foreign, result.undone) == ((damaged,), {JANUARY: JANUARY.start_ms})
+        assert damaged.read_bytes() == content
+    assert replace(EXPORT, mends=True).to(tmp_path).written == (JANUARY,)
+    assert contents(tmp_path) == whole
+
+
+def test_a_file_that_no_manifest_lists_is_not_overwritten(tmp_path: Path) -> None:
+    foreign = tmp_path / "aggregated/BTCUSDT_1h/2024/2024-01.csv"
+    foreign.parent.mkdir(parents=True)
+    foreign.write_text("of somebody else")
+    result = EXPORT.to(tmp_path)
+    assert (result.written, result.foreign) == ((FEBRUARY,), (foreign,))
+    assert foreign.read_text() == "of somebody else"
+    assert list(manifest_of(result.folder)["months"]) == ["2024-02"]
+
+
+def test_a_manifest_that_was_lost_is_made_again_for_files_that_are_right(tmp_path: Path) -> None:
+    folder = EXPORT.to(tmp_path).folder
+    before = snapshot(tmp_path)
+    (folder / "manifest.json").unlink()
+    assert EXPORT.to(tmp_path).foreign == ()
+    after = snapshot(tmp_path)
+    manifest = "aggregated/BTCUSDT_1h/manifest.json"
+    assert after.pop(manifest)[0] == before.pop(manifest)[0]
+    assert after == before
 
 
 @pytest.mark.parametrize(
@@ -420,7 +490,7 @@ partition_exports.EXPORT.to(Path(sys.argv[1]))
 def test_a_full_disk_leaves_what_was_there_before(tmp_path: Path) -> None:
     coverage = IntervalSet.of(JANUARY.start_ms, JANUARY.start_ms + HOUR_MS)
     folder = replace(EXPORT, coverage=coverage).to(tmp_path).folder
-    before = snapshot(tmp_path)
+    before = contents(tmp_path)
     ended = subprocess.run(
         [sys.executable, "-c", FULL_DISK.format(support=str(SUPPORT)), str(tmp_path)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
@@ -430,8 +500,32 @@ def test_a_full_disk_leaves_what_was_there_before(tmp_path: Path) -> None:
     )
     assert f"PartitionError: cannot write {folder}/2024/2024-01.csv: File too large" in ended.stderr
     assert "free some space there or give another --data_root" in ended.stderr
-    left = snapshot(tmp_path)
-    left.pop("aggregated/BTCUSDT_1h/.unfinished_export")
-    assert left == before
+    assert contents(tmp_path) == before
     assert EXPORT.to(tmp_path).written == (JANUARY, FEBRUARY)
     assert_manifest_describes_its_files(folder)
+
+
+def test_many_months_are_made_side_by_side_and_have_the_bytes_of_one_after_the_other(
+    tmp_path: Path,
+) -> None:
+    threads: set[str] = set()
+
+    def read(interval: Interval) -> pl.DataFrame:
+        threads.add(threading.current_thread().name)
+        return hourly(interval).with_columns(open=100.0 + pl.col("open_time_ms") % 7_000_000 / 1e6)
+
+    year = [Month(2024, number) for number in range(1, 13)]
+    export = replace(
+        EXPORT,
+        read=read,
+        months=dict.fromkeys(year),
+        coverage=IntervalSet.of(JANUARY.start_ms, YEAR_END_MS),
+    )
+    assert export.to(tmp_path / "at once").written == tuple(year)
+    assert threads == {threading.current_thread().name}
+    for number in range(12):
+        until_ms = year[number].interval.end_ms
+        known = IntervalSet.of(JANUARY.start_ms, until_ms)
+        months = {year[number]: None}
+        replace(export, months=months, coverage=known, closed_end_ms=until_ms).to(tmp_path / "each")
+    assert contents(tmp_path / "at once") == contents(tmp_path / "each")

@@ -9,7 +9,9 @@ from settling import keep_flat, settle_merge, ticker_of
 from storing import put
 
 from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.operations.progress import NoProgress
 from candle_ingestor.prune.plan import plan_prune
+from candle_ingestor.prune.removing import Pruner
 from candle_ingestor.stores.sqlite.store import SqliteStore
 
 
@@ -53,6 +55,28 @@ def test_what_the_others_can_still_make_is_told_apart_from_what_is_lost(
     assert (loss.lost, loss.remade) == (6, 4)
     assert [cut.series for cut in before.cuts] == [KRAKEN, MERGED]
     assert [cut.candles for cut in before.cuts] == [3, 3]
+
+
+def test_what_was_brought_back_after_a_prune_and_can_still_be_made_stays(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    ticker = ticker_of(KRAKEN, BITSTAMP, minimum=1)
+
+    def fill() -> None:
+        for source in (KRAKEN, BITSTAMP):
+            keep_flat(ledger, source, 0, 20)
+        settle_merge(ledger, ticker)
+
+    fill()
+    earlier = plan_prune(ledger, [KRAKEN, BITSTAMP, MERGED], ms(10), tmp_path, keeps_serving=True)
+    Pruner(ledger, "service", NoProgress()).remove(earlier)
+    assert ledger.record(MERGED).pruned_until_ms == ms(10)
+    fill()
+
+    plan = plan_prune(ledger, [KRAKEN], ms(5), tmp_path, keeps_serving=False)
+
+    assert [cut.series for cut in plan.cuts] == [KRAKEN]
+    assert [(loss.merged, loss.lost, loss.remade) for loss in plan.losses] == [(MERGED, 0, 5)]
 
 
 def test_of_a_store_without_such_candles_nothing_goes(ledger: Ledger, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from storing import put
 from candle_ingestor.config import ExportConfig
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.merge.weighting import merge_candles
+from candle_ingestor.model.export_forms import ExportFormat
 from candle_ingestor.model.imported_file import FileStatus, ImportedFile
 from candle_ingestor.model.months import Month
 from candle_ingestor.model.series import Series
@@ -70,7 +71,9 @@ class Place:
 
     def export(self) -> None:
         ledger = Ledger(self.store)
-        exporter = Exporter(ExportConfig(True, self.root, True, 2, 8, False), ledger, ms(LAST))
+        formats = tuple(ExportFormat)
+        wanted = ExportConfig(True, self.root, True, 2, 8, False, formats)
+        exporter = Exporter(wanted, ledger, ms(LAST))
         exporter.export(TICKER, TickerOutcome("BTC/USD"))
         exporter.finish()
 
@@ -156,7 +159,7 @@ def assert_nothing_is_claimed_in_vain(store: Store, root: Path) -> None:
         made = shown(right.candles)
         known = [m for m in range(FIRST, LAST) if covered.contains(ms(m))]
         assert [merged.get(m) for m in known] == [made[m] for m in known]
-    for manifest in root.rglob("manifest.json"):
+    for manifest in root.rglob("*manifest.json"):
         for entry in json.loads(manifest.read_text())["months"].values():
             content = (manifest.parent / entry["file"]).read_bytes()
             assert hashlib.sha256(content).hexdigest() == entry["sha256"]
@@ -223,9 +226,27 @@ def test_what_lies_before_goes_and_what_lies_after_stays(new_place: Callable[[],
         assert list(shown(stored)) == list(range(10, LAST))
     assert place.store.read_state("service") == STATE
     assert [file.path for file in place.store.read_imported_files()] == ["20.csv"]
-    manifest = json.loads((place.root / "aggregated/BTCUSD/manifest.json").read_text())
-    assert list(manifest["months"]) == ["2024-03"]
-    assert manifest["months"]["2024-03"]["rows"] == LAST - 10
+    manifests = list(place.root.rglob("*manifest.json"))
+    assert len(manifests) == 2 * 3
+    for path in manifests:
+        manifest = json.loads(path.read_text())
+        assert list(manifest["months"]) == ["2024-03"]
+        assert manifest["months"]["2024-03"]["rows"] == LAST - 10
+
+
+def test_a_prune_that_ended_before_it_wrote_files_anew_has_them_left_to_do(
+    new_place: Callable[[], Place],
+) -> None:
+    place = new_place()
+    place.prune("before a time")
+
+    left = place.plan(Ledger(place.store), "before a time")
+    place.export()
+    after = place.plan(Ledger(place.store), "before a time")
+
+    assert not left.is_empty
+    assert [(cut.candles, cut.files, len(cut.rewritten)) for cut in left.cuts] == [(0, (), 1)] * 3
+    assert after.is_empty
 
 
 def test_whole_series_leave_no_trace(new_place: Callable[[], Place]) -> None:
@@ -238,7 +259,8 @@ def test_whole_series_leave_no_trace(new_place: Callable[[], Place]) -> None:
     assert place.store.read_records() == {}
     assert place.store.read_state("service") == {"ETH/USD-backfill": 3}
     assert place.store.read_imported_files() == []
-    assert not [path for path in place.root.rglob("*") if path.name == "BTCUSD"]
+    assert not [path for path in place.root.rglob("*") if path.is_file()]
+    assert not [path for path in place.root.rglob("*") if path.name in ("BTCUSD", "timeframe=1m")]
 
 
 def test_months_of_another_folder_stay_as_they_are_and_are_told_of(
@@ -253,10 +275,11 @@ def test_months_of_another_folder_stay_as_they_are_and_are_told_of(
     place.prune("before a time")
     other.export()
 
-    assert plan.other_targets == (str(tmp_path / "other"),)
+    other_root = str(tmp_path / "other")
+    assert plan.other_targets == (other_root, f"{other_root} (parquet)")
     after = other.contents()["partitions"]
-    february = [name for name in before if "2024-02" in name]
-    assert len(february) == 3
+    february = [name for name in before if "2024-02" in name or "month=02" in name]
+    assert len(february) == 2 * 3
     assert {name: after[name] for name in february} == {name: before[name] for name in february}
 
 

@@ -13,6 +13,7 @@ from minutes import (
     MERGED,
     MINUTE,
     TETHER,
+    candles,
     ms,
     span,
     spans,
@@ -20,6 +21,7 @@ from minutes import (
 from settling import keep, keep_flat, merged_rows, settle_merge, settling_of, ticker_of
 
 from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.ledger.replacement import Replacement
 from candle_ingestor.model.exports import Exports
 from candle_ingestor.model.intervals import EMPTY, IntervalSet
 from candle_ingestor.model.merge_rules import HighLow, MergeRules
@@ -126,6 +128,39 @@ def test_a_revision_is_merged_by_its_basis_even_if_a_run_died_before_it_could(
     settle_merge(Ledger(store), TWO)
 
     assert merged_rows(ledger)[-1] == (12.0, "kraken")
+
+
+def test_what_former_exchanges_can_make_no_more_is_made_by_the_present_basis(
+    ledger: Ledger,
+) -> None:
+    keep_flat(ledger, KRAKEN, -10, 0)
+    keep_flat(ledger, BITSTAMP, -10, 0, 20.0)
+    settle_merge(ledger, TWO)
+    alone = ticker_of(KRAKEN)
+    settle_merge(ledger, alone)
+    assert merging_of(ledger).former == ((TWO.basis, span(-10, 0)),)
+
+    keep(ledger, KRAKEN, span(-2, 0), {})
+    ledger.replace([Replacement(BITSTAMP, span(-10, -5), candles({}), EMPTY)])
+    settle_merge(ledger, alone)
+
+    assert merging_of(ledger).former == ((TWO.basis, span(-5, 0)),)
+    assert ledger.record(MERGED).covered == span(-10, 0)
+    assert merged_rows(ledger)[-6] == (10.0, "kraken")
+    assert merged_rows(ledger)[-5] == (15.0, "kraken,bitstamp")
+
+
+def test_what_former_rules_may_yet_make_is_left_to_them(ledger: Ledger) -> None:
+    keep_flat(ledger, KRAKEN, -10, 0)
+    keep_flat(ledger, BITSTAMP, -10, 0, 20.0)
+    settle_merge(ledger, TWO)
+    settle_merge(ledger, ONE)
+
+    ledger.replace([Replacement(BITSTAMP, span(-2, 0), candles({}), EMPTY)])
+    settle_merge(ledger, ONE)
+
+    assert merging_of(ledger).former == ((TWO.basis, span(-10, 0)),)
+    assert ledger.record(MERGED).covered == span(-10, -2)
 
 
 def test_flipping_between_two_configurations_keeps_what_each_made(ledger: Ledger) -> None:

@@ -1,9 +1,11 @@
 """Rules E1 to E4 above the partition writer, on the real SQLite store. Minutes after START_MS."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 from minutes import BITSTAMP, KRAKEN, MERGED, candles, ms, span
 from settling import keep, keep_flat, settle_merge, settling_of, ticker_of
@@ -11,6 +13,7 @@ from settling import keep, keep_flat, settle_merge, settling_of, ticker_of
 from candle_ingestor.config import ExportConfig
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.ledger.replacement import Replacement
+from candle_ingestor.model.export_forms import ExportFormat, Fill
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY
 from candle_ingestor.model.months import Month
@@ -40,9 +43,11 @@ def export(
     restate: bool = False,
     exchange_candles: bool = False,
     everything: bool = False,
+    mends: bool = False,
     is_killed: bool = False,
 ) -> TickerOutcome:
     wanted = config(root, restate=restate, exchange_candles=exchange_candles)
+    wanted = replace(wanted, mends=mends)
     exporter = Exporter(wanted, ledger, ms(NOW))
     outcome = TickerOutcome("BTC/USD")
     exporter.export(ticker, outcome, everything=everything)
@@ -121,6 +126,71 @@ def test_a_change_is_brought_to_each_root_by_the_next_export_to_it(
 
     for root in (here, there):
         assert opens(root) == ["1000"] * 9 + ["1200"]
+
+
+def test_each_format_of_a_root_is_brought_in_line_by_the_next_export_in_it(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    only = ticker_of(KRAKEN)
+    keep_flat(ledger, KRAKEN, -10, NOW)
+    settle_merge(ledger, only)
+    both = replace(config(tmp_path), formats=tuple(ExportFormat))
+    parquet = replace(config(tmp_path), formats=(ExportFormat.PARQUET,))
+    table = tmp_path / "parquet/exchange=aggregated/symbol=BTCUSD/timeframe=1m"
+    february = table / "year=2024/month=02/candles.parquet"
+
+    first = export_as(both, ledger, only)
+    keep_flat(ledger, KRAKEN, -1, 0, 12.0)
+    settle_merge(ledger, only)
+    second = export_as(parquet, ledger, only)
+
+    assert str(february) in first
+    assert len(first) == 4
+    assert second == [str(february)]
+    exports = ledger.record(MERGED).exports
+    assert exports.backlog == {
+        target_of(tmp_path): {FEBRUARY: ms(-1)},
+        f"{tmp_path} (parquet)": {},
+    }
+    assert opens(tmp_path) == ["1000"] * 10
+    assert pl.read_parquet(february)["open"].to_list() == [1000] * 9 + [1200]
+    assert len(export_as(both, ledger, only)) == 1
+    assert opens(tmp_path) == ["1000"] * 9 + ["1200"]
+
+
+def test_a_fill_is_kept_by_exports_that_ask_for_none_and_another_is_refused(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    only = ticker_of(KRAKEN)
+    keep(ledger, KRAKEN, span(-10, NOW), {-9: 10.0, 3: 11.0})
+    settle_merge(ledger, only)
+
+    export_as(replace(config(tmp_path), fill=Fill.FLAT), ledger, only)
+    keep(ledger, KRAKEN, span(0, NOW), {2: 12.0, 3: 11.0})
+    settle_merge(ledger, only)
+    export_as(config(tmp_path), ledger, only)
+
+    assert opens(tmp_path) == ["1000"] * 9
+    assert opens(tmp_path, MARCH)[:5] == ["1000", "1000", "1200", "1100", "1100"]
+    assert list(ledger.record(MERGED).exports.backlog) == [f"{tmp_path} (flat)"]
+    exporter = Exporter(replace(config(tmp_path), fill=Fill.NONE), ledger, ms(NOW))
+    outcome = TickerOutcome("BTC/USD")
+    exporter.export(only, outcome)
+    assert "--fill=none is asked for; leave --fill out to keep it" in outcome.errors[0]
+
+    shutil.rmtree(tmp_path / "aggregated")
+    export_as(replace(config(tmp_path), fill=Fill.NONE), ledger, only)
+    assert list(ledger.record(MERGED).exports.backlog) == [target_of(tmp_path)]
+    assert opens(tmp_path) == ["1000"]
+
+
+def export_as(wanted: ExportConfig, ledger: Ledger, ticker: Ticker) -> list[str]:
+    exporter = Exporter(wanted, ledger, ms(NOW))
+    outcome = TickerOutcome("BTC/USD")
+    exporter.export(ticker, outcome)
+    exporter.finish()
+    assert outcome.errors == []
+    return outcome.files_written
 
 
 def test_a_month_whose_rows_fell_below_the_minimum_is_exported_so(
@@ -272,10 +342,34 @@ def test_everything_is_compared_where_that_is_asked_for(ledger: Ledger, tmp_path
     whole = path.read_bytes()
     path.write_bytes(whole[:-5])
 
-    assert export(ledger, only, tmp_path).files_written == []
-    export(ledger, only, tmp_path, everything=True)
+    left_alone = export(ledger, only, tmp_path)
+    assert (left_alone.files_written, left_alone.errors) == ([], [])
+    named = export(ledger, only, tmp_path, everything=True)
+    assert f"{path} is not the file that its manifest tells of" in named.errors[0]
+    assert path.read_bytes() == whole[:-5]
 
+    export(ledger, only, tmp_path, everything=True, mends=True)
     assert path.read_bytes() == whole
+
+
+def test_only_the_months_of_a_span_are_exported_and_the_others_wait(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    fill(ledger, "kraken", "bitstamp")
+    settle_merge(ledger, ONE)
+    march = replace(config(tmp_path), span=MARCH.interval)
+    for everything in (True, False):
+        exporter = Exporter(march, ledger, ms(NOW))
+        outcome = TickerOutcome("BTC/USD")
+        assert exporter.months_of(ONE, everything=everything) == everything
+        exporter.export(ONE, outcome, everything=everything)
+        exporter.finish()
+        assert len(outcome.files_written) == everything
+        assert backlog(ledger, tmp_path) == {FEBRUARY: FEBRUARY.start_ms}
+
+    assert len(export(ledger, ONE, tmp_path).files_written) == 1
+    assert told(tmp_path)["complete"] is True
+    assert backlog(ledger, tmp_path) == {}
 
 
 def test_each_exchange_s_own_candles_are_exported_where_that_is_asked_for(

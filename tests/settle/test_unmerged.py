@@ -79,12 +79,18 @@ def by_sets(sources: list[SeriesRecord], minimum: int, missing: IntervalSet) -> 
         (GapReason.REJECTED, at_best, minimum),
         (GapReason.NOT_LISTED_YET, unlisted, everyone),
         (
+            GapReason.NOT_FETCHED,
+            [IntervalSet.of(0, each.pruned_until_ms or 0) - each.covered for each in sources],
+            everyone,
+        ),
+        (
             GapReason.BEYOND_REACH,
             [u | b for u, b in zip(unlisted, beyond, strict=True)],
             everyone,
         ),
     ):
-        reasons[reason] = unexplained & covered_at_least(may_come, least)
-        unexplained = unexplained - reasons[reason]
+        found = unexplained & covered_at_least(may_come, least)
+        reasons[reason] = reasons.get(reason, EMPTY) | found
+        unexplained = unexplained - found
     reasons[GapReason.BELOW_MINIMUM] = unexplained
     return explain(missing, reasons)

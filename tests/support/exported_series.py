@@ -11,13 +11,16 @@ from typing import Any
 import polars as pl
 
 from candle_ingestor.model.candles import EXCHANGE_CANDLES
+from candle_ingestor.model.export_forms import ExportFormat, Fill
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
 from candle_ingestor.model.months import Month
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.partitions.formats.choosing import FORMATS
 from candle_ingestor.partitions.manifest import Digits
+from candle_ingestor.partitions.replacing import Overwriting
 from candle_ingestor.partitions.writer import PartitionWriter
 
 HOUR_MS = 3_600_000
@@ -54,25 +57,31 @@ def export(
     timeframe: str = "1h",
     symbol: str = "BTC/USD",
     digits: Digits = Digits(price=2, volume=8),  # noqa: B008
+    file_format: ExportFormat = ExportFormat.CSV,
+    fill: Fill = Fill.NONE,
 ) -> Path:
     """Exports January and February 2024, and answers the series' folder."""
     series = Series(exchange, Symbol.parse(symbol), Timeframe.parse(timeframe))
-    writer = PartitionWriter(data_root)
+    writer = PartitionWriter(data_root, FORMATS[file_format])
     reasons = {GapReason.FETCH_FAILED: IntervalSet.of(0, FEBRUARY_MS)}
     months = {Month(2024, 1): None, Month(2024, 2): None}
     return writer.export(
-        series, digits, months, read, covered, reasons, closed_end_ms, EMPTY, restate=restate
+        *(series, digits, months, read, covered, reasons, closed_end_ms, EMPTY),
+        fill=fill,
+        overwriting=Overwriting(restates=restate),
     ).folder
 
 
 def change_manifest(folder: Path, **changes: Any) -> None:
-    path = folder / "manifest.json"
+    (path,) = folder.glob("*manifest.json")
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
 def change_month(folder: Path, text: str, rows: int | None = None) -> None:
     """Replaces January's file and makes the manifest state its sha256, and how many rows."""
-    (folder / "2024/2024-01.csv").write_text(text)
+    path = folder / "2024/2024-01.csv"
+    path.unlink()  # It is read-only.
+    path.write_text(text)
     months = json.loads((folder / "manifest.json").read_text())["months"]
     months["2024-01"]["sha256"] = hashlib.sha256(text.encode()).hexdigest()
     if rows is not None:

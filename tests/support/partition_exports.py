@@ -22,12 +22,14 @@ from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.partitions.formats.choosing import FORMATS
 from candle_ingestor.partitions.manifest import Digits
-from candle_ingestor.partitions.writer import ExportResult, PartitionWriter
+from candle_ingestor.partitions.replacing import ExportResult, Overwriting
+from candle_ingestor.partitions.writer import PartitionWriter
 
 HOUR_MS = 3_600_000
 JANUARY, FEBRUARY, MARCH = Month(2024, 1), Month(2024, 2), Month(2024, 3)
 BOTH_MONTHS = IntervalSet.of(JANUARY.start_ms, MARCH.start_ms)
 YEAR_END_MS = Month(2025, 1).start_ms
+RESTATED_AT_MS = YEAR_END_MS + HOUR_MS
 SERIES = Series.merged(Symbol("BTC", "USDT"), Timeframe.parse("1h"))
 DIGITS = Digits(price=2, volume=8)
 
@@ -66,13 +68,21 @@ class Export:
     closed_end_ms: int = YEAR_END_MS
     unsettled: IntervalSet = EMPTY
     restate: bool = False
+    mends: bool = False
+    reason: str | None = None
     fill: Fill = Fill.NONE
     file_format: ExportFormat = ExportFormat.CSV
 
     def to(self, data_root: Path) -> ExportResult:
-        wanted = vars(self)
-        writer = PartitionWriter(data_root, FORMATS[self.file_format])
-        return writer.export(**{name: wanted[name] for name in wanted if name != "file_format"})
+        values = dict(vars(self))
+        overwriting = Overwriting(
+            restates=values.pop("restate"),
+            mends=values.pop("mends"),
+            at_ms=RESTATED_AT_MS,
+            reason=values.pop("reason"),
+        )
+        writer = PartitionWriter(data_root, FORMATS[values.pop("file_format")])
+        return writer.export(**values, overwriting=overwriting)
 
     def mended_in(self, data_root: Path) -> list[Month]:
         """The months that are brought in line without being named."""
@@ -81,6 +91,18 @@ class Export:
 
 
 EXPORT = Export()
+
+
+def changing_export(number: int) -> Export:
+    """One of the exports of a store that grows, and that revises all it has every third time."""
+    end_ms = JANUARY.start_ms + (700 + 10 * number) * HOUR_MS
+    return replace(
+        EXPORT,
+        read=revised if number // 3 % 2 else hourly,
+        coverage=IntervalSet.of(JANUARY.start_ms, end_ms),
+        closed_end_ms=end_ms,
+        restate=True,
+    )
 
 
 def manifest_of(folder: Path) -> dict[str, Any]:

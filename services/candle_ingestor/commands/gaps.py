@@ -6,7 +6,7 @@ from rich.console import Console
 
 from candle_ingestor.commands.gaps_table import print_gaps
 from candle_ingestor.commands.reading import (
-    is_run_working,
+    filling_series,
     nothing_stored,
     place_flags,
     print_json,
@@ -41,7 +41,7 @@ def gaps(config: Config, clock: Clock, console: Console) -> int:
             shown,
             now_ms,
             config.candles.settle_seconds,
-            is_running=is_run_working(config, store),
+            filling=filling_series(config, ledger),
             place=place_flags(config),
         )
     if config.run.format == "json":

@@ -37,5 +37,5 @@ def merge(config: Config, clock: Clock, console: Console) -> int:
     merged = f"Merged {counted(len(settled.outcomes) - len(failed), 'symbol')} again"
     say(console, last_words(settled, merged, f"{counted(changed, 'merged candle')} changed"))
     if settled.stop_reason is None and config.export.csv:
-        say(console, "The CSV partitions follow with the next run, or the command export.")
+        say(console, "The partitions follow with the next run, or the command export.")
     return SOME_TICKERS_FAILED if failed else 0

@@ -18,8 +18,8 @@ from candle_ingestor.commands.reading import (
 from candle_ingestor.commands.saying import say
 from candle_ingestor.commands.watching import watch
 from candle_ingestor.config import Config
+from candle_ingestor.config.span_flags import typed_span
 from candle_ingestor.ledger.ledger import Ledger
-from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.quality.findings_json import quality_csv, quality_json
@@ -42,7 +42,7 @@ def quality(config: Config, clock: Clock, console: Console) -> int:
             head: None for each in shown_series(config, ledger) for head in _heads_of(ledger, each)
         }
         with make_progress(config.run.progress) as progress:
-            watched = watch(config, ledger, heads, progress, _asked(config, now_ms))
+            watched = watch(config, ledger, heads, progress, typed_span(config, now_ms))
         empty = None if ledger.records else nothing_stored(store)
     findings = [one for one in watched.findings if _is_asked_for(config, one.exchange)]
     candles = {
@@ -64,14 +64,6 @@ def quality(config: Config, clock: Clock, console: Console) -> int:
 def _heads_of(ledger: Ledger, series: Series) -> Collection[Series]:
     """An exchange's own series is looked at with those that it is merged with."""
     return [series] if series.is_merged else ledger.dependents(series) or [series]
-
-
-def _asked(config: Config, now_ms: int) -> Interval | None:
-    """The span that was typed; None for all that is stored."""
-    start_ms, end_ms = config.span.resolved(now_ms)
-    if start_ms is None and end_ms is None:
-        return None
-    return Interval(start_ms or 0, now_ms if end_ms is None else end_ms)
 
 
 def _is_asked_for(config: Config, exchange: str) -> bool:

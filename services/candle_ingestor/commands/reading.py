@@ -15,7 +15,7 @@ from candle_ingestor.commands.parts import load_symbols
 from candle_ingestor.commands.storage import is_run_there, make_reading_store, run_lock_name
 from candle_ingestor.completeness.runs import (
     Report,
-    may_fill_gaps,
+    filled_by,
     running_by_lock,
     with_interrupted,
 )
@@ -30,7 +30,8 @@ from candle_ingestor.operations.clock import Clock
 from candle_ingestor.stores.base import Store
 
 _MOST_NAMED = 20
-_RUNS_LOOKED_AT = 10
+RUNS_LOOKED_AT = 50
+"""Of every service that shares the store."""
 _PLACE = (
     *("store", "sqlite_path", "influxdb_url", "influxdb_org", "influxdb_bucket"),
     *("influxdb_ca_file", "service_identifier"),
@@ -71,9 +72,9 @@ def read_runs(config: Config, store: Store, newest: int) -> list[dict[str, Any]]
     return with_interrupted(found, alive)
 
 
-def is_run_working(config: Config, store: Store) -> bool:
-    """Whether a run works on the store that may fill gaps."""
-    return any(map(may_fill_gaps, read_runs(config, store, _RUNS_LOOKED_AT)))
+def filling_series(config: Config, ledger: Ledger) -> frozenset[Series]:
+    """The series of which a run that works on the store may fill gaps."""
+    return filled_by(read_runs(config, ledger.store, RUNS_LOOKED_AT), ledger.records)
 
 
 def shown_series(config: Config, ledger: Ledger, *, with_exchanges: bool = False) -> list[Series]:

@@ -14,7 +14,7 @@ from candle_ingestor.commands.download_list import write_download_list
 from candle_ingestor.commands.parts import make_progress
 from candle_ingestor.commands.quality_table import print_findings
 from candle_ingestor.commands.reading import (
-    is_run_working,
+    filling_series,
     nothing_stored,
     place_flags,
     print_json,
@@ -112,7 +112,7 @@ def _made(config: Config, ledger: Ledger, now_ms: int) -> CompletenessReport:
         ledger.store.description,
         now_ms,
         config.candles.settle_seconds,
-        is_running=is_run_working(config, ledger.store),
+        filling=filling_series(config, ledger),
         place=tuple(place_flags(config)),
     )
     return make_report(parts, shown)

@@ -39,11 +39,13 @@ def report_page(
     progress.begin("Reading candles", {_MONTHS: reading.months})
     heads: dict[Series, PageHead] = {}
     for market in reading.read(lambda: progress.advance(_MONTHS, 1)):
-        findings = {}
+        findings = None
         if (watch := market.watch) is not None:
             findings = findings_by_head(watch.market, watch.watched().findings)
         for chart in market.charts:
-            found = tuple(map(page_finding, findings.get(chart.head, ())))
+            found = None
+            if findings is not None:
+                found = tuple(map(page_finding, findings.get(chart.head, ())))
             heads[chart.head] = _page_head(config, ledger, report, chart, found)
     progress.begin("Writing the page")
     in_order = tuple(heads[each.series] for each in report.counted)
@@ -79,13 +81,13 @@ def _page_head(
     ledger: Ledger,
     report: CompletenessReport,
     chart: ChartReading,
-    findings: tuple[PageFinding, ...],
+    findings: tuple[PageFinding, ...] | None,
 ) -> PageHead:
     reports = [each for each in report.series if each.series in chart.series]
     reports.sort(key=lambda each: chart.series.index(each.series))
-    gaps = page_gaps(ledger, reports, is_running=report.is_running)
+    gaps = page_gaps(ledger, reports, filling=report.filling)
     mine = [gap.interval for gap in gaps if gap.series == chart.head]
-    places = [one.interval for one in findings][:_MOST_PLACES] + mine[:_MOST_PLACES]
+    places = [one.interval for one in findings or ()][:_MOST_PLACES] + mine[:_MOST_PLACES]
     status, *sources = (page_series(ledger, each, chart.closed_end_ms) for each in reports)
     return PageHead(status, tuple(sources), chart.chart(places), gaps, findings)
 

@@ -23,8 +23,10 @@ from candle_ingestor.config import Config
 from candle_ingestor.errors import ConfigurationError
 from candle_ingestor.model.texts import counted, quoted, shortened
 from candle_ingestor.operations.clock import Clock
+from candle_ingestor.stores.base import Store
 
-_MOST_SEARCHED = 1_000
+_FIRST_LOOK = 1_000
+_MORE_A_LOOK = 10
 _SHOWN_OF_ID = 8
 _LONGEST_ERROR = 200
 _COLOURS = {
@@ -49,7 +51,7 @@ def runs(config: Config, clock: Clock, console: Console) -> int:
     """
     with reading(config, clock) as store:
         if config.run.words:
-            report = _named(config.run.words[0], read_runs(config, store, _MOST_SEARCHED))
+            report = _named(config.run.words[0], _all_runs(config, store))
             _print_one(report, config, console)
             return 0
         found = read_runs(config, store, config.run.newest)
@@ -62,6 +64,16 @@ def runs(config: Config, clock: Clock, console: Console) -> int:
     else:
         say(console, nothing_stored(store))
     return 0
+
+
+def _all_runs(config: Config, store: Store) -> list[dict[str, Any]]:
+    """Every run that the store has, newest first; nearly always the first look is enough."""
+    newest = _FIRST_LOOK
+    found = read_runs(config, store, newest)
+    while len(found) == newest:
+        newest *= _MORE_A_LOOK
+        found = read_runs(config, store, newest)
+    return found
 
 
 def _named(word: str, known: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 from candle_ingestor.commands.reading import (
+    RUNS_LOOKED_AT,
     nothing_stored,
     print_json,
     print_plain,
@@ -20,8 +21,6 @@ from candle_ingestor.completeness.wanted_candles import known_candles
 from candle_ingestor.config import Config
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.operations.clock import Clock
-
-_RUNS_LOOKED_AT = 10
 
 
 def status(config: Config, clock: Clock, console: Console) -> int:
@@ -44,7 +43,7 @@ def status(config: Config, clock: Clock, console: Console) -> int:
             ledger,
             known_candles(ledger, counted),
             store.size_bytes(),
-            read_runs(config, store, _RUNS_LOOKED_AT),
+            read_runs(config, store, RUNS_LOOKED_AT),
             now_ms,
             config.candles.settle_seconds,
         )

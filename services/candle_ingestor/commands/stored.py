@@ -78,6 +78,7 @@ def settle_stored(
         merges_everything=merges,
         exports=config.export if exports else None,
         exports_everything=exports,
+        now_ms=started_ms,
     )
     with (
         open_store(config, clock, stop) as opened,
@@ -137,6 +138,7 @@ def settle_dependents(
             service,
             exports=exports,
             exports_everything=settling.exports_everything,
+            now_ms=settling.now_ms,
         )
         outcomes = {ticker: TickerOutcome(str(ticker.symbol)) for ticker in tickers}
         settle(

@@ -114,12 +114,14 @@ class _Choosing:
     def _tell_of_other_exchanges(self, merged: Series, remembered: MergeBasis) -> None:
         config = self._config
         is_typed = config.is_typed("exchanges")
-        if is_typed and config.exchanges.names != remembered.rules.exchanges:
+        names = config.exchanges.names
+        if is_typed and set(names) != set(remembered.rules.exchanges):
             log.warning(
-                "%s stays merged from %s; --exchanges has no effect on it here, and the command "
-                "merge brings it in line",
+                "%s stays merged from %s, and is not exported: --exchanges asks for the candles of "
+                "%s itself; the command merge makes it from other exchanges",
                 merged.symbol,
                 ", ".join(remembered.rules.exchanges),
+                ", ".join(names),
             )
 
 

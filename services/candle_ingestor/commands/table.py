@@ -49,7 +49,7 @@ COMMANDS = {
         "candle-ingestor merge --symbols=BTC/USD --max_price_deviation_pct=2",
     ),
     "export": Command(
-        "write the CSV partitions again from the store",
+        "write the partitions again from the store",
         "candle_ingestor.commands.export:export",
         "candle-ingestor export --data_root=data/csv",
     ),
@@ -76,12 +76,12 @@ COMMANDS = {
         arguments="[NAME]",
     ),
     "verify": Command(
-        "compare what is stored with the exchanges, its merge rules and the CSV partitions",
+        "compare what is stored with the exchanges, its merge rules and the partitions",
         "candle_ingestor.commands.verify:verify",
         "candle-ingestor verify --symbols=BTC/USD --exchanges=coinbaseexchange --sample=100",
     ),
     "prune": Command(
-        "remove series, or candles before a date, from the store and the CSV partitions",
+        "remove series, or candles before a date, from the store and the partitions",
         "candle_ingestor.commands.prune:prune",
         "candle-ingestor prune --before=1_year_ago --run_mode=dry",
     ),
@@ -172,7 +172,8 @@ _USED_BY_FLAG: Mapping[str, tuple[str, ...]] = {
     ),
     "markets_cache_hours": (*_FETCHING, "verify"),
     **dict.fromkeys(
-        ("backfill_start_date", "days", "backfill_end_date"), (*_FETCHING, "verify", "quality")
+        ("backfill_start_date", "days", "backfill_end_date"),
+        (*_FETCHING, "export", "verify", "quality"),
     ),
     "exchanges": (
         "ingest",
@@ -192,7 +193,10 @@ _USED_BY_FLAG: Mapping[str, tuple[str, ...]] = {
     ),
     "refetch_last_candles": (*_FETCHING, "import", "verify"),
     "export_csv": ("ingest", "merge", "import", "verify", "demo"),
-    "restate": ("ingest", "export", "import", "verify", "prune", "demo"),
+    **dict.fromkeys(
+        ("restate", "restate_reason"), ("ingest", "export", "import", "verify", "prune", "demo")
+    ),
+    **dict.fromkeys(("export_format", "fill"), ("ingest", "export", "import", "demo")),
     "strict_symbols": ("ingest",),
 }
 """Where a flag is not used as the others under its heading are."""

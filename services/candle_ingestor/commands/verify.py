@@ -21,10 +21,11 @@ from candle_ingestor.commands.stored import SettlingParts, settle_dependents
 from candle_ingestor.commands.verify_exchanges import VerifyParts, compare_with_exchanges
 from candle_ingestor.commands.verify_table import print_verification
 from candle_ingestor.config import Config
+from candle_ingestor.config.span_flags import typed_span
 from candle_ingestor.errors import SOME_TICKERS_FAILED, ConfigurationError, DependencyError
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.export_forms import ExportFormat
-from candle_ingestor.model.intervals import END_OF_TIME_MS, IntervalSet
+from candle_ingestor.model.intervals import END_OF_TIME_MS, Interval, IntervalSet
 from candle_ingestor.model.series import Series
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.progress import Progress
@@ -126,13 +127,13 @@ class _Verification:
         """Compares, repairs if that is wanted, and fills the record of it."""
         config, wanted = self.config, self.config.verify
         now_ms = self.clock.now_ms()
-        start_ms, end_ms = config.span.resolved(now_ms)
+        span = typed_span(config, now_ms) or Interval(0, END_OF_TIME_MS)
         seed = None
         if wanted.sample is not None and wanted.asks_exchanges:
             seed = random.SystemRandom().randrange(_SEEDS) if wanted.seed is None else wanted.seed
         sample = wanted.sample if wanted.asks_exchanges else None
-        report = VerifyReport(sample, seed, start_ms, end_ms, wanted.repairs)
-        self.within = IntervalSet.of(start_ms or 0, END_OF_TIME_MS if end_ms is None else end_ms)
+        report = VerifyReport(sample, seed, *_named(span), wanted.repairs)
+        self.within = IntervalSet((span,))
         chosen = self._chosen()
         if wanted.asks_exchanges:
             series = [each for each in chosen if not each.is_merged]
@@ -255,6 +256,7 @@ class _Verification:
         export = replace(
             export,
             csv=export.csv and export.data_root.is_dir(),
+            mends=True,
             formats=tuple({folder.file_format: None for folder in folders}) or export.formats,
             exchange_candles=export.exchange_candles
             or any(not folder.series.is_merged for folder in differing),
@@ -285,3 +287,8 @@ class _Verification:
             for difference in folder.differences:
                 is_left = (difference.kind, difference.month) in left
                 report.findings.add(difference, is_repaired=report.repairs and not is_left)
+
+
+def _named(span: Interval) -> tuple[int | None, int | None]:
+    """Start and end of the span; None where it is open."""
+    return span.start_ms or None, None if span.end_ms == END_OF_TIME_MS else span.end_ms

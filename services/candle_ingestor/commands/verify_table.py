@@ -47,7 +47,7 @@ def print_verification(report: VerifyReport, console: Console) -> None:
         said = f"{_name(merged.series)}: {merged.compared:,} made again"
         say(console, said + _differing(differing))
     for folder in report.folders:
-        differing = report.findings.by_series[Check.PARTITION, folder.series]
+        differing = len(folder.differences)
         said = f"{folder.folder}: {counted(folder.months, 'month')} compared"
         if folder.pending:
             said += f", of {folder.pending:,} only the file"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from candle_ingestor.model.gaps import GapReason
 
@@ -41,7 +42,8 @@ class Figures:
 
     def is_below(self, least_pct: float) -> bool:
         """Whether less than so many percent are covered; never where nothing is wanted."""
-        return 100 * self.covered < least_pct * self.wanted
+        # As it is typed: 99.9 is no sum of powers of two.
+        return 100 * self.covered < Fraction(str(least_pct)) * self.wanted
 
 
 def share_pct(part: int, whole: int, decimals: int) -> float | None:

@@ -29,7 +29,7 @@ class GapStatus(StrEnum):
 
 
 _WORST_FIRST = (GapStatus.OPEN, GapStatus.FILLING, GapStatus.PERMANENT, GapStatus.FILLED)
-_RANK = {status: rank for rank, status in enumerate(_WORST_FIRST)}
+_RANK: dict[str, int] = {status: place for place, status in enumerate(_WORST_FIRST)}
 
 
 class ListedGap(NamedTuple):
@@ -78,7 +78,7 @@ def series_gaps(
     now_ms: int,
     settle_seconds: float,
     *,
-    is_running: bool,
+    filling: Collection[Series],
     place: Sequence[str] = (),
 ) -> list[SeriesGaps]:
     """The gaps of each of the series, also former ones that are filled.
@@ -93,7 +93,7 @@ def series_gaps(
         gaps = gaps_of(ledger, series, wanted)
         remedies = Remedies(ledger, series, place)
         remedied = [(gap, remedies.of(gap)) for gap in gaps]
-        listed = listed_gaps(series, record, remedied, is_running=is_running)
+        listed = listed_gaps(series, record, remedied, filling=filling)
         shares = month_shares(series, wanted, record.covered, gaps, closed_end_ms)
         found.append(SeriesGaps(series, listed, shares))
     return found
@@ -104,14 +104,14 @@ def listed_gaps(
     record: SeriesRecord,
     remedied: Sequence[tuple[Gap, Remedy]],
     *,
-    is_running: bool,
+    filling: Collection[Series],
 ) -> list[ListedGap]:
     """The gaps of a series, which ascend, each with its remedy, and then its former ones."""
     length_ms = series.timeframe.duration_ms
     gaps = [gap for gap, _ in remedied]
     listed = []
     for (gap, remedy), past in zip(remedied, pasts_of(gaps, record.gap_notes), strict=True):
-        status = _status(gap, remedy, is_running)
+        status = _status(gap, remedy, is_filling=series in filling)
         candles = gap.interval.duration_ms // length_ms
         listed.append(ListedGap(series, gap, status, past, remedy, candles))
     for gap, past in filled_gaps(record.gap_notes, record.covered):
@@ -127,7 +127,12 @@ def worst_first(all_gaps: Collection[SeriesGaps]) -> list[ListedGap]:
 
 def urgency(listed: ListedGap) -> tuple[int, int]:
     """What gaps are sorted by, the worst first: their status, and of each status the length."""
-    return _RANK[listed.status], -listed.candles
+    return rank(listed.status, listed.candles)
+
+
+def rank(status: str, candles: int) -> tuple[int, int]:
+    """As `urgency`, of a gap of that status and so many candle lengths."""
+    return _RANK.get(status, 0), -candles
 
 
 def month_shares(
@@ -158,9 +163,9 @@ def month_shares(
     return shares
 
 
-def _status(gap: Gap, remedy: Remedy, is_running: bool) -> GapStatus:
+def _status(gap: Gap, remedy: Remedy, *, is_filling: bool) -> GapStatus:
     if not remedy.exists:
         return GapStatus.PERMANENT
-    if is_running and gap.reason not in FINAL_REASONS:
+    if is_filling and gap.reason not in (*FINAL_REASONS, GapReason.BELOW_MINIMUM):
         return GapStatus.FILLING
     return GapStatus.OPEN

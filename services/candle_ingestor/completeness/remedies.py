@@ -9,9 +9,9 @@ from candle_ingestor.archives.publications import Publication, publications_of
 from candle_ingestor.exchanges.trade_habits import TRADE_HABITS
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.gaps import Gap, GapReason
-from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
+from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet, covered_at_least
 from candle_ingestor.model.merge_rules import HighLow
-from candle_ingestor.model.series import Series
+from candle_ingestor.model.series import AGGREGATED, Series
 from candle_ingestor.model.series_record import MergeBasis
 from candle_ingestor.model.times import iso_text
 
@@ -61,11 +61,14 @@ class Remedies:
         merging = None if merged is None else ledger.record(merged).merging
         basis = None if merging is None else merging.basis
         sources = (series,) if basis is None or not series.is_merged else basis.sources
-        again = _run_again(ledger, merged or series, basis)
         self._flags = flags
-        self._run_again = Remedy(again).with_flags(flags)
-        self._from_trades = Remedy(f"{again} --build_from_trades").with_flags(flags)
+        self._run_again = self._from_trades = NO_REMEDY
+        if _is_asked(ledger, series, basis):
+            again = _run_again(ledger, merged or series, basis)
+            self._run_again = Remedy(again).with_flags(flags)
+            self._from_trades = Remedy(f"{again} --build_from_trades").with_flags(flags)
         self._by_fewer = _merge_by_fewer(series, basis).with_flags(flags)
+        self._mergeable_by_fewer = _mergeable_by_fewer(ledger, basis)
         beyond = {source: _beyond(ledger, source) for source in sources}
         # All files are named once: of many gaps each would be asked about.
         found = [(part, publications_of(source, part)) for source, part in beyond.items()]
@@ -88,7 +91,9 @@ class Remedies:
             return Remedy(command, files).with_flags(self._flags)
         if self._traded.meets(gap.interval):
             return self._from_trades
-        return self._by_fewer if gap.reason is GapReason.BELOW_MINIMUM else NO_REMEDY
+        if gap.reason is GapReason.BELOW_MINIMUM and self._mergeable_by_fewer.meets(gap.interval):
+            return self._by_fewer
+        return NO_REMEDY
 
     def _files(self, interval: Interval) -> tuple[Publication, ...]:
         return tuple(
@@ -135,13 +140,38 @@ def _merge_by_fewer(series: Series, basis: MergeBasis | None) -> Remedy:
     )
 
 
+def _mergeable_by_fewer(ledger: Ledger, basis: MergeBasis | None) -> IntervalSet:
+    if basis is None or basis.rules.min_exchanges <= 1:
+        return EMPTY
+    covered = (ledger.record(source).covered for source in basis.sources)
+    return covered_at_least(covered, basis.rules.min_exchanges - 1)
+
+
 def _length(series: Series) -> str:
     minutes = series.timeframe.minutes
     return "" if minutes == 1 else f" --candle_granularity_minutes={minutes}"
 
 
 def _made_of(ledger: Ledger, source: Series) -> Series | None:
-    return min(ledger.dependents(source), default=None)
+    """A series that is made from it now, else one that was made from it once, if there is any."""
+    made = sorted(ledger.dependents(source))
+    own = Series(AGGREGATED, source.symbol, source.timeframe)
+    if ledger.record(own).merging is not None and own not in made:
+        made.append(own)
+    in_use = (each for each in made if source in _sources_now(ledger, each))
+    return next(in_use, made[0] if made else None)
+
+
+def _sources_now(ledger: Ledger, made: Series) -> tuple[Series, ...]:
+    merging = ledger.record(made).merging
+    return () if merging is None else merging.basis.sources
+
+
+def _is_asked(ledger: Ledger, series: Series, basis: MergeBasis | None) -> bool:
+    """Whether a run by the rules that the symbol has now asks for the series."""
+    if ledger.record(series).listing.is_delisted:
+        return False
+    return basis is None or series.is_merged or series in basis.sources
 
 
 def _beyond(ledger: Ledger, source: Series) -> IntervalSet:

@@ -22,7 +22,7 @@ class ReportParts:
 
     Attributes:
         store: what a person calls the store.
-        is_running: whether a job runs meanwhile.
+        filling: the series of which a run that works meanwhile may fill gaps.
         place: the flags that name the store in the commands of remedies.
     """
 
@@ -30,7 +30,7 @@ class ReportParts:
     store: str
     now_ms: int
     settle_seconds: float
-    is_running: bool = False
+    filling: frozenset[Series] = frozenset()
     place: tuple[str, ...] = ()
 
 
@@ -91,13 +91,18 @@ class CompletenessReport:
 
     store: str
     now_ms: int
-    is_running: bool
+    filling: frozenset[Series]
     series: tuple[SeriesReport, ...]
     counted: tuple[SeriesReport, ...]
     totals: Totals
     attention: tuple[Attention, ...]
     next_steps: tuple[NextStep, ...]
     downloads: tuple[Publication, ...]
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a run is at work that may fill gaps."""
+        return bool(self.filling)
 
     def below(self, least_pct: float) -> list[SeriesReport]:
         """The counted series that are less complete than that."""
@@ -126,7 +131,7 @@ def make_report(parts: ReportParts, shown: Sequence[Series]) -> CompletenessRepo
     return CompletenessReport(
         store=parts.store,
         now_ms=parts.now_ms,
-        is_running=parts.is_running,
+        filling=parts.filling,
         series=reports,
         counted=counted,
         totals=_totals(reports, counted),

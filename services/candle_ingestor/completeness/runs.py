@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from candle_ingestor.model.csv_text import csv_text
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.series_record import SeriesRecord
 from candle_ingestor.model.times import iso_text, iso_text_if
 
 Report = Mapping[str, Any]
@@ -47,6 +49,18 @@ def command_of(run: Report) -> str:
 def may_fill_gaps(run: Report) -> bool:
     """Whether it works, and may leave fewer gaps."""
     return run["status"] == RUNNING and command_of(run) in _FILLING
+
+
+def filled_by(runs: Sequence[Report], records: Mapping[Series, SeriesRecord]) -> frozenset[Series]:
+    """The series of which a run that works may leave fewer gaps."""
+    found: set[Series] = set()
+    for run in filter(may_fill_gaps, runs):
+        symbols, timeframe = run.get("symbols"), run.get("timeframe")
+        for series, record in records.items():
+            is_of_symbol = not symbols or str(series.symbol) in symbols
+            if is_of_symbol and timeframe in (None, str(series.timeframe)):
+                found |= {series, *record.sources}
+    return frozenset(found)
 
 
 def runs_json(runs: Sequence[Report], store: str) -> dict[str, Any]:

@@ -119,12 +119,17 @@ def last_runs_of(runs: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], Las
             unended = LastRun(run["run_id"], run["started_ms"], run["status"], None)
             for symbol in run.get("symbols", ()):
                 found.setdefault((symbol, run["timeframe"]), unended)
-        for ticker in run.get("tickers", ()):
+        tickers = run.get("tickers", ())
+        own = [(ticker["symbol"], ticker) for ticker in tickers]
+        # What serves in place of a symbol may be a symbol of its own.
+        served = [
+            (source["symbol"], ticker)
+            for ticker in tickers
+            for source in ticker.get("exchanges", {}).values()
+        ]
+        for symbol, ticker in own + served:
             last = LastRun(run["run_id"], run["started_ms"], run["status"], ticker["status"])
-            symbols = {ticker["symbol"]}
-            symbols |= {source["symbol"] for source in ticker.get("exchanges", {}).values()}
-            for symbol in symbols:
-                found.setdefault((symbol, run["timeframe"]), last)
+            found.setdefault((symbol, run["timeframe"]), last)
     return found
 
 

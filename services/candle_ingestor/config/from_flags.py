@@ -20,7 +20,6 @@ from candle_ingestor.config.redis_flags import names_redis, redis_from_flags
 from candle_ingestor.config.span_flags import (
     candles_from_flags,
     prune_from_flags,
-    span_from_flags,
     verify_from_flags,
 )
 from candle_ingestor.config.store_flags import store_flags_passed_over, store_from_flags
@@ -100,11 +99,11 @@ def config_from_flags(
             price_decimal_digits=values.price_decimal_digits,
             volume_decimal_digits=values.volume_decimal_digits,
             restate=values.restate,
+            restate_reason=values.restate_reason,
             formats=_formats(values.export_format),
             fill=None if values.fill is None else Fill(values.fill),
         ),
         archives=archives_from_flags(values, known, paths),
-        span=span_from_flags(values, origins),
         verify=verify_from_flags(values, origins),
         prune=prune_from_flags(values),
         quality=quality_from_flags(values),

@@ -11,12 +11,13 @@ from candle_ingestor.config.origins import Origin, Origins
 from candle_ingestor.exchanges.proxies import Proxies
 from candle_ingestor.exchanges.settings import ExchangeSettings
 from candle_ingestor.model.export_forms import ExportFormat, Fill
+from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.merge_rules import MergeRules
 from candle_ingestor.model.quality_rules import QualityRule
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.operations.redis_connection import RedisConnection
 from candle_ingestor.stores.influxdb.connection import InfluxDbConnection
-from candle_ingestor.symbols.start_date import Day, Skip, resolve_dates, resolve_span
+from candle_ingestor.symbols.start_date import Day, Skip, resolve_dates
 
 
 @dataclass(frozen=True)
@@ -142,23 +143,6 @@ class CandlesConfig:
 
 
 @dataclass(frozen=True)
-class SpanConfig:
-    """Which part of what is stored is looked at: from a day, until another; None is open."""
-
-    start: Day | None = None
-    end: Day | None = None
-
-    def resolved(self, now_ms: int) -> tuple[int | None, int | None]:
-        """Start and excluded end in UTC ms, for a run that starts at `now_ms`.
-
-        Raises:
-            ConfigurationError: if the start lies in the future, a day before 1970, or the end is
-                not after the start.
-        """
-        return resolve_span(self.start, self.end, now_ms)
-
-
-@dataclass(frozen=True)
 class StoreConfig:
     """Where candles are kept: in InfluxDB if `influxdb` is there, else in the SQLite file."""
 
@@ -180,6 +164,11 @@ class ExportConfig:
         restate: whether complete months may be written again (rule E3).
         formats: each in which the months are written.
         fill: what stands for covered minutes without trade; None is as the folder was written.
+        restate_reason: why, for the history in the manifest; None for what differs.
+        mends: whether files that are not as their manifest says are written anew.
+        exchanges: whose own candles are exported in place of a merged series that is made from
+            others; None for no choice.
+        span: only months that touch it are exported; None for all.
     """
 
     csv: bool
@@ -190,6 +179,10 @@ class ExportConfig:
     restate: bool
     formats: tuple[ExportFormat, ...] = (ExportFormat.CSV,)
     fill: Fill | None = None
+    restate_reason: str | None = None
+    mends: bool = False
+    exchanges: tuple[str, ...] | None = None
+    span: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -285,7 +278,6 @@ class Config:
     store: StoreConfig
     export: ExportConfig
     archives: ArchivesConfig
-    span: SpanConfig = field(default_factory=SpanConfig)
     verify: VerifyConfig = field(default_factory=VerifyConfig)
     prune: PruneConfig = field(default_factory=PruneConfig)
     quality: QualityConfig = field(default_factory=QualityConfig)

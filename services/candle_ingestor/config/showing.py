@@ -105,6 +105,7 @@ def _by_flag(config: Config, now_ms: int) -> Mapping[str, object]:
         "volume_decimal_digits": export.volume_decimal_digits,
         "fill": None if export.fill is None else export.fill.value,
         "restate": export.restate,
+        "restate_reason": export.restate_reason,
     }
 
 

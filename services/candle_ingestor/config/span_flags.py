@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from candle_ingestor.config.given import FlagValues
-from candle_ingestor.config.groups import CandlesConfig, PruneConfig, SpanConfig, VerifyConfig
+from candle_ingestor.config.groups import CandlesConfig, Config, PruneConfig, VerifyConfig
 from candle_ingestor.config.origins import Origin, Origins
 from candle_ingestor.errors import ConfigurationError
+from candle_ingestor.model.intervals import END_OF_TIME_MS, Interval
 from candle_ingestor.model.timeframe import DAY_MS, Timeframe
 from candle_ingestor.symbols.start_date import (
+    SKIP,
     Day,
     DayError,
     RelativeDay,
-    Skip,
     parse_day,
     parse_end_date,
     parse_start_date,
+    resolve_dates,
 )
 
 _EVERYTHING_MS = 1 << 62
@@ -39,19 +41,23 @@ def candles_from_flags(values: FlagValues) -> CandlesConfig:
     )
 
 
-def span_from_flags(values: FlagValues, origins: Origins) -> SpanConfig:
-    """What of the stored is looked at. Only what is typed counts: a file names the job's span.
+def typed_span(config: Config, now_ms: int) -> Interval | None:
+    """The span that the command line names, open where it names no start or end; None without one.
+
+    A span counts where it is typed: a file of flags names that of the job.
 
     Raises:
-        ConfigurationError: if a date says no day.
+        ConfigurationError: if it has no length, or a day of it does not exist.
     """
-    candles = candles_from_flags(values)
-    start, end = None, None
-    if origins.get("backfill_start_date") is Origin.FLAG:
-        start = candles.backfill_start
-    if origins.get("backfill_end_date") is Origin.FLAG:
-        end = candles.backfill_end
-    return SpanConfig(None if isinstance(start, Skip) else start, end)
+    candles = config.candles
+    is_start_typed = config.is_typed("backfill_start_date") or config.is_typed("days")
+    start = candles.backfill_start if is_start_typed else SKIP
+    end = candles.backfill_end if config.is_typed("backfill_end_date") else None
+    if start is SKIP and end is None:
+        return None
+    earliest = parse_day("1970-01-01") if start is SKIP else start
+    start_ms, end_ms = resolve_dates(earliest, end, now_ms)
+    return Interval(start_ms or 0, END_OF_TIME_MS if end_ms is None else end_ms)
 
 
 def verify_from_flags(values: FlagValues, origins: Origins) -> VerifyConfig:

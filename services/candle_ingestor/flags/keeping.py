@@ -113,4 +113,9 @@ EXPORT = names_of(
     flags.DEFINE_bool(
         "restate", False, "Allow months that are marked complete to be written anew."
     ),
+    flags.DEFINE_string(
+        "restate_reason",
+        None,
+        "Why --restate is given, for the history in the manifest; the default says what differs.",
+    ),
 )

@@ -28,7 +28,7 @@ VERIFY = names_of(
         "verify_merged", True, "Make the merged series again from the stored exchange candles."
     ),
     flags.DEFINE_bool(
-        "verify_partitions", True, "Compare the CSV partitions with their manifest and the store."
+        "verify_partitions", True, "Compare the partitions with their manifest and the store."
     ),
     flags.DEFINE_bool(
         "repair",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -175,18 +175,26 @@ def with_unreachable(
 
 
 def with_wanted(
-    tickers: Iterable[RunTicker], works: Mapping[Series, SeriesWork], records: Records
+    tickers: Collection[RunTicker], works: Mapping[Series, SeriesWork], records: Records
 ) -> dict[Series, SeriesRecord]:
     """The records of the tickers' series with what the run wants of them, and their tiers.
 
     What serves in place of a symbol has the tier of its own, and what no list names a tier of keeps
-    the one that it has.
+    the one that it has. What went into a merged series before, and is asked for no more, is no
+    longer wanted.
     """
-    wanting: dict[Series, SeriesRecord] = {}
+    wanting = {
+        series: replace(_record(records, series), wanted=None)
+        for series in _given_up(tickers, records)
+    }
     for each in tickers:
         spans = {series: works[series].plan.wanted for series in each.asked}
         merged = each.ticker.merged
         spans[merged] = wanted_span(each, works, _record(records, merged))
+        for source in each.ticker.sources:
+            # An exchange that could not be asked may have been given up before.
+            if source in records and source not in works and records[source].wanted is None:
+                spans[source] = spans[merged]
         for series, span in spans.items():
             until_ms = span.end_ms if each.window.is_bounded else None
             wanted = Wanted(span.start_ms, until_ms)
@@ -195,6 +203,19 @@ def with_wanted(
             tier = each.tier if is_of_tier else known.tier
             wanting[series] = replace(_wanting(known, wanted), tier=tier)
     return wanting
+
+
+def _given_up(tickers: Collection[RunTicker], records: Records) -> set[Series]:
+    made = {each.ticker.merged for each in tickers}
+    bases = {
+        series: record.merging.basis
+        for series, record in records.items()
+        if record.merging is not None
+    }
+    before = {source for series in made & bases.keys() for source in bases[series].sources}
+    in_use = {source for each in tickers for source in each.ticker.sources}
+    in_use |= {source for series in bases.keys() - made for source in bases[series].sources}
+    return before - in_use
 
 
 def pruned_words(tickers: Iterable[RunTicker], records: Records) -> list[str]:

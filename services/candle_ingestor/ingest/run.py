@@ -180,6 +180,7 @@ class _Run:
             self.closed_end_ms,
             self.config.store.service_identifier,
             exports=export if export.csv else None,
+            now_ms=self.started_ms,
         )
         return Settling(
             self.ledger,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from candle_ingestor.model.intervals import IntervalSet
@@ -55,6 +55,11 @@ class Exports:
                 for target, lacking in self.backlog.items()
             },
         )
+
+    def without(self, targets: Collection[str]) -> Exports:
+        """The exports with no word on these targets."""
+        kept = {name: lacking for name, lacking in self.backlog.items() if name not in targets}
+        return replace(self, backlog=kept)
 
     def with_exported(
         self, target: str, digits: tuple[int, int], remaining: Mapping[Month, int]

@@ -137,8 +137,7 @@ def _after_attempts(notes: Iterable[GapNote], attempts: Sequence[Attempt]) -> li
     for note in notes:
         untouched = note.intervals
         for attempt in attempts:
-            error = attempt.error or note.last_error
-            asked = replace(note, attempts=note.attempts + 1, last_error=error)
+            asked = replace(note, attempts=note.attempts + 1, last_error=attempt.error)
             made += _part(asked, untouched & attempt.intervals)
             untouched = untouched - attempt.intervals
         made += _part(note, untouched)

@@ -45,6 +45,10 @@ class Month(NamedTuple):
         """From its first midnight to that of the next month."""
         return Interval(self.start_ms, self.following().start_ms)
 
+    def touches(self, span: Interval) -> bool:
+        """Whether it has a point in the span."""
+        return self.start_ms < span.end_ms and span.start_ms < self.following().start_ms
+
     def following(self) -> Month:
         """The next month."""
         return Month(self.year + self.month // 12, self.month % 12 + 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from candle_ingestor.completeness.gap_list import listed_gaps, urgency
@@ -10,6 +10,7 @@ from candle_ingestor.completeness.runs import figures_of
 from candle_ingestor.completeness.series_report import SeriesReport
 from candle_ingestor.completeness.standing import standing_of
 from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.model.series import Series
 from candle_ingestor.page.content import (
     PageFile,
     PageFinding,
@@ -42,7 +43,7 @@ def page_series(ledger: Ledger, report: SeriesReport, closed_end_ms: int) -> Pag
 
 
 def page_gaps(
-    ledger: Ledger, reports: Sequence[SeriesReport], *, is_running: bool
+    ledger: Ledger, reports: Sequence[SeriesReport], *, filling: Collection[Series]
 ) -> tuple[PageGap, ...]:
     """The gaps of the series that are reported, the worst first."""
     fresh = {
@@ -58,7 +59,7 @@ def page_gaps(
             report.series,
             ledger.record(report.series),
             [(reported.gap, reported.remedy) for reported in report.gaps],
-            is_running=is_running,
+            filling=filling,
         )
     ]
     return tuple(

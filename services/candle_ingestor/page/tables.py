@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from candle_ingestor.completeness.figures import Figures
+from candle_ingestor.completeness.gap_list import rank
 from candle_ingestor.model.times import minutes_words
 from candle_ingestor.page.content import PageGap, PageHead, PageRun, PageSeries
 from candle_ingestor.page.elements import (
@@ -48,7 +49,10 @@ def months_table(head: PageHead) -> Html:
 
 def gaps_table(heads: tuple[PageHead, ...]) -> Html:
     """The gaps of all heads, each with what to do."""
-    gaps = [gap for head in heads for gap in head.gaps]
+    gaps = sorted(
+        (gap for head in heads for gap in head.gaps),
+        key=lambda gap: rank(gap.status, gap.candles),
+    )
     columns = columns_of(
         "Series",
         "From",
@@ -113,9 +117,13 @@ def findings_table(heads: tuple[PageHead, ...]) -> Html:
         ]
         for head, one in found[:_MOST_FINDINGS]
     ]
-    return table(
+    shown = table(
         "Findings of the quality watch", columns, rows, empty="Nothing suspicious was found."
     )
+    if len(found) <= _MOST_FINDINGS:
+        return shown
+    more = f"And {len(found) - _MOST_FINDINGS:,} more: candle-ingestor quality lists all of them."
+    return joined([shown, element("p", more)])
 
 
 def marks_table(head: PageHead) -> Html:

@@ -1,1 +1,1 @@
-"""Monthly CSV partitions of scaled integers and their manifest (rules E1 to E4)."""
+"""Monthly partitions of scaled integers and their manifest (rules E1 to E4)."""

@@ -34,6 +34,14 @@ class Digits(NamedTuple):
     volume: int
 
 
+class Restatement(NamedTuple):
+    """A change of a month that was complete: when, the digest that it had before, and why."""
+
+    at_ms: int
+    sha256: str
+    reason: str
+
+
 @dataclass(frozen=True)
 class MonthEntry:
     """What the manifest says of one month's file.
@@ -44,6 +52,9 @@ class MonthEntry:
         known_until_ms: up to where rows and gaps tell of the month; None where its writer did not
             say.
         gaps: its wanted time outside coverage, ascending.
+        content_bytes: how many leading bytes of the file are told of; what follows is no part of
+            it yet. None where its writer did not say, and then it is all of them.
+        history: how it was restated, oldest first.
     """
 
     rows: int
@@ -53,6 +64,8 @@ class MonthEntry:
     complete: bool
     known_until_ms: int | None
     gaps: tuple[Gap, ...]
+    content_bytes: int | None = None
+    history: tuple[Restatement, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,6 +84,13 @@ class Manifest:
     def with_months(self, entries: Mapping[Month, MonthEntry]) -> Manifest:
         """The manifest with these months added or replaced."""
         return replace(self, months={**self.months, **entries})
+
+
+def told_bytes_of(entry: MonthEntry, content: bytes) -> int:
+    """How many leading bytes of a month's file the entry tells of; what grows may have more."""
+    if entry.complete or entry.content_bytes is None:
+        return len(content)
+    return entry.content_bytes
 
 
 def write_manifest(folder: Path, layout: Layout, manifest: Manifest) -> None:
@@ -137,7 +157,7 @@ def _text(layout: Layout, manifest: Manifest) -> str:
 
 
 def _entry_to_json(layout: Layout, month: Month, entry: MonthEntry) -> dict[str, Any]:
-    return {
+    values: dict[str, Any] = {
         "file": layout.month_file(month),
         "rows": entry.rows,
         "first_timestamp": iso_text_if(entry.first_open_ms),
@@ -154,6 +174,14 @@ def _entry_to_json(layout: Layout, month: Month, entry: MonthEntry) -> dict[str,
             for gap in entry.gaps
         ],
     }
+    if entry.content_bytes is not None:
+        values["bytes"] = entry.content_bytes
+    if entry.history:
+        values["history"] = [
+            {"restated_at": iso_text(each.at_ms), "sha256": each.sha256, "reason": each.reason}
+            for each in entry.history
+        ]
+    return values
 
 
 def _from_json(layout: Layout, values: Mapping[str, Any]) -> Manifest:
@@ -192,6 +220,16 @@ def _month_entry(layout: Layout, text: str, values: Mapping[str, Any]) -> MonthE
         complete=complete,
         known_until_ms=known_until_ms,
         gaps=tuple(_gap(gap) for gap in _of_type(values, "gaps", list)),
+        content_bytes=_of_type(values, "bytes", int) if "bytes" in values else None,
+        history=tuple(map(_restatement, values.get("history", ()))),
+    )
+
+
+def _restatement(values: Mapping[str, Any]) -> Restatement:
+    return Restatement(
+        parse_timestamp(values["restated_at"]),
+        _of_type(values, "sha256", str),
+        _of_type(values, "reason", str),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from candle_ingestor.partitions.filling import (
     run_start_ms,
 )
 from candle_ingestor.partitions.formats.base import FileSubject, Format, MonthHead
-from candle_ingestor.partitions.manifest import MonthEntry
+from candle_ingestor.partitions.manifest import MonthEntry, told_bytes_of
 from candle_ingestor.partitions.month_facts import MonthFacts
 
 
@@ -29,12 +31,28 @@ class MonthContent:
 
     Attributes:
         entry: what the manifest is to say of it.
-        is_on_disk: whether the file holds exactly this.
+        on_disk: what the file holds; None where there is none.
+        told_bytes: how many leading bytes of it are what the manifest tells of; None where it is
+            not the file that the manifest tells of, or the manifest tells of none.
     """
 
     entry: MonthEntry
     content: bytes
-    is_on_disk: bool
+    on_disk: bytes | None
+    told_bytes: int | None
+
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether the file holds exactly this."""
+        return self.content == self.on_disk
+
+    @property
+    def kept_bytes(self) -> int:
+        """How many leading bytes stay where only the end of the file changes; 0 where more does."""
+        if self.on_disk is None or not self.told_bytes:
+            return 0
+        told = self.on_disk[: self.told_bytes]
+        return len(told) if self.content.startswith(told) else 0
 
 
 class MonthMaker:
@@ -66,6 +84,19 @@ class MonthMaker:
     ) -> MonthContent:
         """The content of the month's file.
 
+        Args as `prepare`.
+
+        Raises:
+            PartitionError: if the file cannot be read, or a value does not fit int64.
+            ValueError: if candles do not ascend.
+        """
+        return self.prepare(path, facts, before, changed_from_ms)()
+
+    def prepare(
+        self, path: Path, facts: MonthFacts, before: MonthEntry | None, changed_from_ms: int | None
+    ) -> Callable[[], MonthContent]:
+        """Reads what is needed, and leaves the making of the content to a call on any thread.
+
         Args:
             path: the file.
             before: what the manifest says of it.
@@ -73,32 +104,50 @@ class MonthMaker:
                 anywhere. A file that is not as described is made anew.
 
         Raises:
-            PartitionError: if the file cannot be read, or a value does not fit int64.
+            PartitionError: if the file cannot be read; from the call, if a value does not fit
+                int64.
             ValueError: if candles do not ascend.
         """
         on_disk = read_file(path)
+        told_bytes = None
         if on_disk is not None and before is not None:
+            told_bytes = told_bytes_of(before, on_disk)
+            told = on_disk[:told_bytes]
             start_ms = facts.rows_hold_until_ms(before, changed_from_ms)
-            head = self._format.head(self._subject, on_disk, before, start_ms)
+            head = self._format.head(self._subject, told, before, start_ms)
             if head is not None:
-                return self._made(facts, head, start_ms, on_disk)
+                return self._making(facts, head, start_ms, on_disk, told_bytes)
+            if hashlib.sha256(told).hexdigest() != before.sha256:
+                told_bytes = None
         head = self._format.no_rows(self._subject)
-        return self._made(facts, head, facts.span.start_ms, on_disk)
+        return self._making(facts, head, facts.span.start_ms, on_disk, told_bytes)
 
-    def _made(
-        self, facts: MonthFacts, head: MonthHead, start_ms: int, on_disk: bytes | None
-    ) -> MonthContent:
-        made = head.followed_by(self._rows(Interval(start_ms, facts.span.end_ms)))
-        entry = MonthEntry(
-            rows=made.rows,
-            first_open_ms=made.first_open_ms,
-            last_open_ms=made.last_open_ms,
-            sha256=made.sha256,
-            complete=facts.complete and not self._begins_unsettled(facts.span.start_ms),
-            known_until_ms=facts.known_until_ms,
-            gaps=facts.gaps,
-        )
-        return MonthContent(entry, made.content, is_on_disk=made.content == on_disk)
+    def _making(
+        self,
+        facts: MonthFacts,
+        head: MonthHead,
+        start_ms: int,
+        on_disk: bytes | None,
+        told_bytes: int | None,
+    ) -> Callable[[], MonthContent]:
+        rows = self._rows(Interval(start_ms, facts.span.end_ms))
+        complete = facts.complete and not self._begins_unsettled(facts.span.start_ms)
+
+        def make() -> MonthContent:
+            made = head.followed_by(rows)
+            entry = MonthEntry(
+                rows=made.rows,
+                first_open_ms=made.first_open_ms,
+                last_open_ms=made.last_open_ms,
+                sha256=made.sha256,
+                complete=complete,
+                known_until_ms=facts.known_until_ms,
+                gaps=facts.gaps,
+                content_bytes=len(made.content) if self._format.grows else None,
+            )
+            return MonthContent(entry, made.content, on_disk, told_bytes)
+
+        return make
 
     def _rows(self, interval: Interval) -> pl.DataFrame:
         known = self._coverage & IntervalSet((interval,))

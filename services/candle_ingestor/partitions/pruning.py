@@ -10,10 +10,11 @@ from candle_ingestor.model.intervals import IntervalSet
 from candle_ingestor.model.months import Month
 from candle_ingestor.model.series import Series
 from candle_ingestor.partitions.files import (
+    former_path,
     month_files,
     remove_file,
     remove_folder,
-    remove_temporary_files,
+    remove_leftovers,
 )
 from candle_ingestor.partitions.formats.choosing import FORMATS, formats_of
 from candle_ingestor.partitions.formats.layout import Layout
@@ -65,15 +66,23 @@ def remove_months(folder: Path, layout: Layout, before_ms: int | None) -> list[P
     """
     if not folder.is_dir():
         return []
-    removed = list(files_before(folder, layout, before_ms).values())
+    files = files_before(folder, layout, before_ms)
+    note = UnfinishedNote(folder)
+    # Else an export after a killed removal would take them for foreign files.
+    note.announce_removal(files)
+    removed = list(files.values())
     if before_ms is None:
         remove_file(folder / layout.manifest_name)
-        UnfinishedNote(folder).remove()
-        remove_temporary_files(folder)
     else:
         _forget_months(folder, layout, before_ms)
     for path in removed:
         remove_file(path)
+        remove_file(former_path(path))
+    if before_ms is None:
+        remove_leftovers(folder)
+        note.remove()
+    else:
+        note.forget_before(_removed_until_ms(read_manifest(folder, layout), before_ms))
     between = {each for path in removed for each in path.parents if folder in each.parents}
     if before_ms is None:
         # A folder may have been made for a file that was never written.
@@ -92,7 +101,6 @@ def _forget_months(folder: Path, layout: Layout, before_ms: int) -> None:
         kept = {m: entry for m, entry in manifest.months.items() if m.start_ms >= end_ms}
         if len(kept) < len(manifest.months):
             write_manifest(folder, layout, replace(manifest, months=kept))
-    UnfinishedNote(folder).forget_before(end_ms)
 
 
 def _removed_until_ms(manifest: Manifest | None, before_ms: int) -> int:

@@ -1,13 +1,13 @@
-"""The note of which files an export is about to replace, for the export after a killed one.
+"""The note of which files are about to be replaced or removed, for the export after a killed job.
 
 It is written before a file is replaced and removed after the manifest. A month is unfinished while
 the manifest does not state the digest that is noted for it, so that a note that outlives its export
-does no harm.
+does no harm. A month that is noted as removed has no file any more once the manifest has lost it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from candle_ingestor.model.months import Month
@@ -16,6 +16,7 @@ from candle_ingestor.partitions.files import read_file, remove_file, replace_fil
 from candle_ingestor.partitions.manifest import Manifest
 
 _FILE_NAME = ".unfinished_export"
+_REMOVED = "removed"
 
 
 class UnfinishedNote:
@@ -34,15 +35,21 @@ class UnfinishedNote:
         return {
             month
             for month, sha256 in self._announced.items()
-            if month not in manifest.months or manifest.months[month].sha256 != sha256
+            if sha256 != _REMOVED
+            and (month not in manifest.months or manifest.months[month].sha256 != sha256)
         }
+
+    def removed(self) -> set[Month]:
+        """Months that were about to be removed."""
+        return {month for month, sha256 in self._announced.items() if sha256 == _REMOVED}
 
     def announce(self, month: Month, sha256: str) -> None:
         """Notes that the month's file is about to get this digest."""
-        if self._announced.get(month) != sha256:
-            announced = {**self._announced, month: sha256}
-            replace_file(self._path, _text(announced).encode("ascii"))
-            self._announced = announced
+        self._announce({month: sha256})
+
+    def announce_removal(self, months: Iterable[Month]) -> None:
+        """Notes that these months are about to lose their files."""
+        self._announce(dict.fromkeys(months, _REMOVED))
 
     def forget_before(self, time_ms: int) -> None:
         """Hears that no file is left of the months that begin before the time."""
@@ -57,6 +64,12 @@ class UnfinishedNote:
         """Says that manifest and files agree."""
         remove_file(self._path)
         self._announced = {}
+
+    def _announce(self, digests: Mapping[Month, str]) -> None:
+        announced = {**self._announced, **digests}
+        if announced != self._announced:
+            replace_file(self._path, _text(announced).encode("ascii"))
+            self._announced = announced
 
     def _read(self) -> dict[Month, str]:
         content = read_file(self._path)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from candle_ingestor.model.decimals import MOST_DIGITS
 from candle_ingestor.model.export_forms import Fill
 from candle_ingestor.model.gaps import Reasons
-from candle_ingestor.model.intervals import IntervalSet
+from candle_ingestor.model.intervals import Interval, IntervalSet
 from candle_ingestor.model.months import Month
 from candle_ingestor.model.series import Series
+from candle_ingestor.operations.side_by_side import one_by_one, side_by_side
 from candle_ingestor.partitions.errors import PartitionError
-from candle_ingestor.partitions.files import remove_temporary_files, replace_file
+from candle_ingestor.partitions.files import remove_file, remove_leftovers, size_of
 from candle_ingestor.partitions.filling import ReadCandles
 from candle_ingestor.partitions.formats.base import FileSubject, Format
 from candle_ingestor.partitions.formats.choosing import CSV
@@ -24,7 +24,6 @@ from candle_ingestor.partitions.manifest import (
     Manifest,
     MonthEntry,
     read_manifest,
-    write_manifest,
 )
 from candle_ingestor.partitions.month_content import MonthContent, MonthMaker
 from candle_ingestor.partitions.month_facts import (
@@ -32,30 +31,15 @@ from candle_ingestor.partitions.month_facts import (
     is_stale,
     tellable_months,
 )
+from candle_ingestor.partitions.replacing import (
+    NOTHING_OVERWRITTEN,
+    ExportResult,
+    Overwriting,
+    Replacing,
+)
 from candle_ingestor.partitions.unfinished import UnfinishedNote
 
-
-@dataclass(frozen=True)
-class ExportResult:
-    """What an export did, months ascending.
-
-    Attributes:
-        folder: the series' folder.
-        written: months whose file or manifest entry is new or has changed, restated ones apart.
-        restated: complete months that were changed, as `restate` allows or a killed restatement
-            began.
-        refused: complete months that would differ and were left alone. They are refused again by
-            every export that names them, until one restates.
-        undone: what the caller keeps in its backlog: the refused months and those that have not
-            begun by `closed_end_ms`, each with the open time of its first changed minute, the
-            month's start where any may have changed.
-    """
-
-    folder: Path
-    written: tuple[Month, ...]
-    restated: tuple[Month, ...]
-    refused: tuple[Month, ...]
-    undone: Mapping[Month, int]
+_MONTHS_WORTH_THREADS = 4
 
 
 class PartitionWriter:
@@ -100,22 +84,27 @@ class PartitionWriter:
         unsettled: IntervalSet,
         *,
         fill: Fill = Fill.NONE,
-        restate: bool = False,
+        overwriting: Overwriting = NOTHING_OVERWRITTEN,
         left_until_ms: int = 0,
+        span: Interval | None = None,
     ) -> ExportResult:
         """Makes the files of these months and of the stale ones, and the manifest, tell what is
         known of the series.
 
         Stale are months that have coverage and no entry in the manifest, those whose entry has
         other gaps, completeness or end than coverage has, and those of an export that was killed.
-        A complete month is stale by its gaps only, unless `restate`. Revised candles leave no trace
-        here; who revises them names their month. Where a fill carries a close over to the months
-        that follow, these are brought in line, too.
+        A complete month is stale by its gaps only, unless it may be restated. Revised candles leave
+        no trace here; who revises them names their month. Where a fill carries a close over to the
+        months that follow, these are brought in line, too.
 
         A file that is right already is not touched. A complete month that would differ, in rows or
-        gaps, is left alone unless `restate`; a restatement that was killed is finished. A month of
-        the manifest that has lost its last row or all its coverage is written as such. A month
-        with neither coverage nor entry is passed over.
+        gaps, is left alone unless it may be restated; a restatement that was killed is finished. A
+        file that is not the one of the manifest is left alone unless it may be mended, and one that
+        is not there is written. A month of the manifest that has lost its last row or all its
+        coverage is written as such. A month with neither coverage nor entry is passed over.
+
+        Where only rows at its end are new, a month that is not complete grows by them; every other
+        file is replaced whole. Complete months are read-only.
 
         Args:
             months: the months whose candles or coverage changed since they were last exported
@@ -128,6 +117,7 @@ class PartitionWriter:
                 months that begin there are left for later.
             fill: what stands for covered minutes without trade.
             left_until_ms: months that end until then and have no coverage stay as they are.
+            span: months that do not touch it stay as they are; None for none.
             unsettled: minutes that keep a month from being complete (rule E3): provisional ones in
                 the series or in what it is made from, and gaps of its sources that a later run
                 could fill.
@@ -138,41 +128,51 @@ class PartitionWriter:
             ValueError: if `read` gives candles that do not ascend by open time.
         """
         folder = self.folder_of(series)
-        manifest = self._manifest_to_write(FileSubject(series, digits, fill))
-        remove_temporary_files(folder)
+        subject = FileSubject(series, digits, fill)
+        manifest = self._manifest_to_write(subject)
         note = UnfinishedNote(folder)
-        unfinished = note.months(manifest)
+        noted = note.months(manifest)
+        remove_leftovers(folder, {self.file_of(series, month) for month in noted})
+        for month in note.removed() - manifest.months.keys():
+            remove_file(self.file_of(series, month))
+        unfinished = noted | _grown_without_word(folder, self._format, manifest)
         told = tellable_months(manifest, coverage, closed_end_ms)
         left = {month for month in told if _is_left(month, left_until_ms, coverage)}
+        if span is not None:
+            left |= {month for month in told if not month.touches(span)}
         tellable = {*told, *unfinished} - (left - unfinished)
         facts = facts_of(tellable, series, coverage, reasons, closed_end_ms, unsettled)
-        subject = FileSubject(series, digits, fill)
         maker = MonthMaker(self._format, subject, read, coverage, unsettled)
-        replacing = _Replacing(folder, self._format, manifest, note)
+        replacing = Replacing(folder, self._format, manifest, note, overwriting)
         try:
             wrong = {
                 month
                 for month in tellable
                 if month in unfinished
                 or month in months
-                or is_stale(manifest.months.get(month), facts[month], restate=restate)
+                or is_stale(manifest.months.get(month), facts[month], restate=overwriting.restates)
             }
             followers = set() if fill is Fill.NONE else _followers(wrong, tellable, read)
-            for month in sorted(wrong | followers):
-                before = manifest.months.get(month)
-                must_mend = month in unfinished
-                changed_from_ms = None
-                if not must_mend and month not in followers:
-                    changed_from_ms = _changed_from_ms(month, months, before)
-                path = folder / self._format.month_file(month)
-                content = maker.make(path, facts[month], before, changed_from_ms)
-                replacing.take(month, content, may_restate=restate or must_mend)
+            in_turn = sorted(wrong | followers)
+
+            def prepared() -> Iterator[Callable[[], MonthContent]]:
+                for month in in_turn:
+                    before = manifest.months.get(month)
+                    changed_from_ms = None
+                    if month not in unfinished and month not in followers:
+                        changed_from_ms = _changed_from_ms(month, months, before)
+                    path = self.file_of(series, month)
+                    yield maker.prepare(path, facts[month], before, changed_from_ms)
+
+            made = side_by_side if len(in_turn) >= _MONTHS_WORTH_THREADS else one_by_one
+            for month, content in zip(in_turn, made(prepared()), strict=True):
+                replacing.take(month, content, is_unfinished=month in unfinished)
         except BaseException:
             with suppress(PartitionError):
                 replacing.write_manifest()
             raise
         not_begun = [month for month in months if month.start_ms >= closed_end_ms]
-        undone = sorted({*replacing.refused, *not_begun} - unfinished)
+        undone = sorted(({*replacing.refused, *not_begun} - unfinished) | replacing.foreign.keys())
         return replacing.finish({month: _first_changed_ms(month, months) for month in undone})
 
     def _manifest_to_write(self, subject: FileSubject) -> Manifest:
@@ -210,57 +210,18 @@ class PartitionWriter:
         )
 
 
-class _Replacing:
-    """One export to one folder: which months it replaced so far, and why others stayed."""
+def _grown_without_word(folder: Path, layout: Format, manifest: Manifest) -> set[Month]:
+    """The months whose file grew by rows that the manifest does not tell of, as a crash leaves it.
 
-    def __init__(
-        self, folder: Path, file_format: Format, manifest: Manifest, note: UnfinishedNote
-    ) -> None:
-        self._folder = folder
-        self._format = file_format
-        self._manifest = manifest
-        self._note = note
-        self._entries: dict[Month, MonthEntry] = {}
-        self._written: list[Month] = []
-        self._restated: list[Month] = []
-        self.refused: list[Month] = []
-
-    def take(self, month: Month, made: MonthContent, *, may_restate: bool) -> None:
-        before = self._manifest.months.get(month)
-        is_final = before is not None and before.complete
-        entry = made.entry
-        if before is not None and is_final and not may_restate:
-            if (entry.sha256, entry.gaps) != (before.sha256, before.gaps):
-                self.refused.append(month)
-                return
-            # What its sources may still change does not make a month less complete that has all.
-            entry = before
-        if not made.is_on_disk:
-            # A damaged file of an entry that stays is mended without a note: nothing that the
-            # manifest says comes to differ.
-            if entry != before:
-                self._note.announce(month, entry.sha256)
-            replace_file(self._folder / self._format.month_file(month), made.content)
-        if entry != before:
-            self._entries[month] = entry
-            (self._restated if is_final else self._written).append(month)
-        elif not made.is_on_disk:
-            self._written.append(month)
-
-    def write_manifest(self) -> None:
-        if self._entries:
-            write_manifest(self._folder, self._format, self._manifest.with_months(self._entries))
-
-    def finish(self, undone: Mapping[Month, int]) -> ExportResult:
-        self.write_manifest()
-        self._note.remove()
-        return ExportResult(
-            self._folder,
-            tuple(self._written),
-            tuple(self._restated),
-            tuple(self.refused),
-            undone,
-        )
+    Only months that are not complete grow.
+    """
+    return {
+        month
+        for month, entry in manifest.months.items()
+        if not entry.complete
+        and entry.content_bytes is not None
+        and (size_of(folder / layout.month_file(month)) or 0) > entry.content_bytes
+    }
 
 
 def _is_left(month: Month, until_ms: int, coverage: IntervalSet) -> bool:

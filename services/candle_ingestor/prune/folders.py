@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.export_forms import ExportFormat, Fill
-from candle_ingestor.model.months import Month
+from candle_ingestor.model.intervals import IntervalSet
+from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.series import Series
 from candle_ingestor.partitions.manifest import read_manifest
 from candle_ingestor.partitions.pruning import SeriesFolder, series_folders
@@ -69,3 +70,23 @@ def not_rewritten(
         path = folder / layout.month_file(month)
         if (manifest is None or month not in manifest.months) and not path.exists():
             yield path
+
+
+def complete_months(
+    ledger: Ledger, data_root: Path | None, series: Series, span: IntervalSet
+) -> tuple[Month, ...]:
+    """The complete months of what this store exported of a series that have some of `span`.
+
+    Raises:
+        PartitionError: if a manifest cannot be read.
+    """
+    if data_root is None or not span:
+        return ()
+    touched = set(months_of(span))
+    found = set()
+    own, _ = folders_of(ledger, series, data_root)
+    for folder, layout in own:
+        manifest = read_manifest(folder, layout)
+        if manifest is not None:
+            found |= {month for month, entry in manifest.months.items() if entry.complete}
+    return tuple(sorted(found & touched))

@@ -18,9 +18,8 @@ from candle_ingestor.model.intervals import (
 from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import MergeBasis
-from candle_ingestor.partitions.manifest import read_manifest
 from candle_ingestor.partitions.pruning import SeriesFolder, files_before
-from candle_ingestor.prune.folders import ForeignFolder, folders_of, not_rewritten
+from candle_ingestor.prune.folders import ForeignFolder, complete_months, folders_of, not_rewritten
 from candle_ingestor.settle.exporting import targets_of
 from candle_ingestor.settle.state import backfill_key, catch_up_key
 
@@ -277,25 +276,10 @@ def _losses(ledger: Ledger, cuts: Iterable[SeriesCut], frozen_below: Path | None
                 merged,
                 lost.duration_ms // length_ms,
                 remade.duration_ms // length_ms,
-                _complete_months(ledger, frozen_below, merged, lost | touched),
+                complete_months(ledger, frozen_below, merged, lost | touched),
             )
         )
     return losses
-
-
-def _complete_months(
-    ledger: Ledger, data_root: Path | None, series: Series, span: IntervalSet
-) -> tuple[Month, ...]:
-    if data_root is None or not span:
-        return ()
-    touched = set(months_of(span))
-    found = set()
-    own, _ = folders_of(ledger, series, data_root)
-    for folder, layout in own:
-        manifest = read_manifest(folder, layout)
-        if manifest is not None:
-            found |= {month for month, entry in manifest.months.items() if entry.complete}
-    return tuple(sorted(found & touched))
 
 
 def _lost(

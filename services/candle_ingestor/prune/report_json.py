@@ -10,7 +10,7 @@ from typing import Any
 from candle_ingestor.model.times import iso_text, iso_text_if
 from candle_ingestor.prune.plan import Loss, PrunePlan, SeriesCut
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from candle_ingestor.model.series_record import SeriesRecord
 from candle_ingestor.partitions.errors import PartitionError
 from candle_ingestor.partitions.formats.choosing import FORMATS
 from candle_ingestor.partitions.manifest import Digits
-from candle_ingestor.partitions.writer import ExportResult, PartitionWriter
+from candle_ingestor.partitions.replacing import ExportResult, Overwriting
+from candle_ingestor.partitions.writer import PartitionWriter
 from candle_ingestor.settle.accounting import merged_reasons, unsettled
 from candle_ingestor.settle.digits import learnt_digits, own_digits
 from candle_ingestor.settle.outcome import TickerOutcome
@@ -52,7 +53,8 @@ def targets_of(data_root: Path) -> frozenset[str]:
 class Exporter:
     """Writes tickers' series as partitions, and keeps in the ledger what is left to do.
 
-    `on_months` hears of the months of `months_of` that were looked at.
+    `on_months` hears of the months of `months_of` that were looked at. `now_ms` is when a month is
+    said to be restated, by default the end of the newest closed candle.
     """
 
     def __init__(
@@ -61,10 +63,12 @@ class Exporter:
         ledger: Ledger,
         closed_end_ms: int,
         on_months: Callable[[int], object] = lambda months: None,
+        now_ms: int | None = None,
     ) -> None:
         self._config = config
         self._ledger = ledger
         self._closed_end_ms = closed_end_ms
+        self._now_ms = closed_end_ms if now_ms is None else now_ms
         self._writers = {
             name: PartitionWriter(config.data_root, FORMATS[name]) for name in config.formats
         }
@@ -77,8 +81,10 @@ class Exporter:
         for series in self._series_of(ticker):
             record = self._ledger.record(series)
             for name in self._writers:
-                target = self._target(name, self._config.fill or Fill.NONE)
-                months += len(self._months(record, target, everything))
+                fills = Fill if self._config.fill is None else (self._config.fill,)
+                targets = [self._target(name, fill) for fill in fills]
+                known = [target for target in targets if target in record.exports.backlog]
+                months += len(self._months(record, (known or targets)[0], everything)[0])
         return months
 
     def export(self, ticker: Ticker, outcome: TickerOutcome, *, everything: bool = False) -> None:
@@ -86,7 +92,13 @@ class Exporter:
 
         What cannot be exported fails the ticker; the other series go on.
         """
-        for each in self._series_of(ticker):
+        chosen = self._series_of(ticker)
+        if not chosen:
+            names = ", ".join(self._config.exchanges or ())
+            outcome.fail(f"the store holds no {ticker.merged.timeframe} candles of it on {names}")
+        for each in chosen:
+            if self._has_nothing_in_span(each):
+                outcome.fail(f"the store knows nothing of {each} in the span that is asked for")
             for name in self._writers:
                 try:
                     result = self._export_series(ticker, each, name, everything)
@@ -103,8 +115,25 @@ class Exporter:
         self._ledger.update(exported)
 
     def _series_of(self, ticker: Ticker) -> tuple[Series, ...]:
+        asked = self._config.exchanges
+        if asked is not None and set(asked) != set(ticker.basis.rules.exchanges):
+            return self._own_series(ticker, asked)
         sources = ticker.sources if self._config.exchange_candles else ()
         return (ticker.merged, *sources)
+
+    def _own_series(self, ticker: Ticker, exchanges: Iterable[str]) -> tuple[Series, ...]:
+        """What is stored of these exchanges; what is merged goes before what has its name."""
+        merged = {source.exchange: source for source in ticker.sources}
+        own = (
+            merged.get(name, Series(name, ticker.symbol, ticker.merged.timeframe))
+            for name in exchanges
+        )
+        return tuple(series for series in own if series in self._ledger.records)
+
+    def _has_nothing_in_span(self, series: Series) -> bool:
+        span = self._config.span
+        covered = self._ledger.record(series).covered
+        return span is not None and not covered & IntervalSet((span,))
 
     def _export_series(
         self, ticker: Ticker, series: Series, name: ExportFormat, everything: bool
@@ -123,7 +152,7 @@ class Exporter:
             reasons = merged_reasons(self._ledger, ticker, whole - record.covered)
         open_minutes = unsettled(self._ledger, series, whole, self._closed_end_ms)
         digits = self._digits(ticker, writer, series, record, sources)
-        months = self._months(record, target, everything)
+        months, others = self._months(record, target, everything)
         left = len(months)
 
         def read(interval: Interval) -> pl.DataFrame:
@@ -144,11 +173,20 @@ class Exporter:
             self._closed_end_ms,
             open_minutes,
             fill=fill,
-            restate=self._config.restate,
+            overwriting=Overwriting(
+                restates=self._config.restate,
+                mends=self._config.mends,
+                at_ms=self._now_ms,
+                reason=self._config.restate_reason,
+            ),
             left_until_ms=record.pruned_until_ms or 0,
+            span=self._config.span,
         )
         self._on_months(left)
-        exports = record.exports.with_exported(target, digits, result.undone)
+        undone = {**others, **result.undone}
+        # A folder has one fill: what was exported there with another is no more.
+        former = {self._target(name, each) for each in Fill if each is not fill}
+        exports = record.exports.without(former).with_exported(target, digits, undone)
         if exports != record.exports:
             self._exported[series] = replace(record, exports=exports)
         return result
@@ -164,13 +202,25 @@ class Exporter:
 
     def _months(
         self, record: SeriesRecord, target: str, everything: bool
-    ) -> dict[Month, int | None]:
-        """The months to bring in line, each with its first change, None where it is not known."""
+    ) -> tuple[dict[Month, int | None], dict[Month, int]]:
+        """The months to bring in line, each with its first change, None where it is not known.
+
+        And those that the target lacks outside the span that is asked for.
+        """
+        # The writer finds by itself what has lost all its coverage.
+        stored = months_of(record.covered)
         backlog: Mapping[Month, int] | None = record.exports.backlog.get(target)
+        lacking = {month: month.start_ms for month in stored} if backlog is None else backlog
+        months: dict[Month, int | None] = dict(lacking)
         if backlog is None or everything:
-            # The writer finds by itself what has lost all its coverage.
-            return dict.fromkeys(months_of(record.covered))
-        return dict(backlog)
+            months = dict.fromkeys(stored)
+        span = self._config.span
+        if span is None:
+            return months, {}
+        return (
+            {month: first_ms for month, first_ms in months.items() if month.touches(span)},
+            {month: first_ms for month, first_ms in lacking.items() if not month.touches(span)},
+        )
 
     def _digits(
         self,
@@ -208,6 +258,14 @@ class Exporter:
             outcome.files_written.append(str(self._writers[name].file_of(series, month)))
         for month in result.restated:
             log.warning("%s: the complete month %s was restated (--restate)", series, month)
+        for path in result.foreign:
+            words = (
+                f"{path} is not the file that its manifest tells of, and was left as it is: it was "
+                "damaged, or something else wrote it; move it away, or have it written anew by the "
+                "command verify with --repair"
+            )
+            outcome.fail(words)
+            log.error("%s: %s", series, words)
         for month in result.refused:
             log.warning(
                 "%s: the month %s is marked complete and was left as it is, though the store now "

@@ -61,6 +61,7 @@ class SettleRules:
         exports: how to export; None for not at all.
         exports_everything: whether every month is compared, whatever the backlog says.
         closed_end_ms: the end of the newest closed candle.
+        now_ms: when that is; None for the end of the newest closed candle.
     """
 
     closed_end_ms: int
@@ -68,6 +69,7 @@ class SettleRules:
     merges_everything: bool = False
     exports: ExportConfig | None = None
     exports_everything: bool = False
+    now_ms: int | None = None
 
 
 @dataclass
@@ -164,6 +166,7 @@ class Settling:
             self.ledger,
             self.rules.closed_end_ms,
             lambda months: self.progress.advance("months", months),
+            self.rules.now_ms,
         )
         months = sum(exporter.months_of(ticker, everything=everything) for ticker in self.outcomes)
         self.progress.begin("Exporting", _expected("months", months))

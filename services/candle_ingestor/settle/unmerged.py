@@ -22,7 +22,8 @@ def unmerged(records: Sequence[SeriesRecord], minimum: int, missing: IntervalSet
     yet may make it up: `not_fetched`, also where enough are there and the run ended before it
     merged them. So may others of which an answer failed, or else others of which a row was
     rejected: their reason. Where all that can come is too little it is `below_minimum`, but for
-    time of which no exchange has anything: `not_listed_yet`, or `beyond_reach`.
+    time of which no exchange has anything: `not_listed_yet`, or `beyond_reach`. What was removed of
+    all of them is as if it had never been fetched.
     """
     if not missing:
         return []
@@ -72,11 +73,12 @@ def _add_steps(steps: dict[int, int], intervals: IntervalSet, bit: int) -> None:
 
 def _reason(state: int, are_delisted: Sequence[bool], minimum: int) -> GapReason:
     at_once = after_failures = at_best = 0
-    are_unlisted = are_nowhere = bool(are_delisted)
+    are_unlisted = are_nowhere = are_removed = bool(are_delisted)
     for position, is_delisted in enumerate(are_delisted):
         facts = state >> _BITS * position
         are_unlisted = are_unlisted and bool(facts & _UNLISTED)
         are_nowhere = are_nowhere and bool(facts & (_UNLISTED | _BEYOND))
+        are_removed = are_removed and bool(facts & _PRUNED) and not facts & _COVERED
         if not facts & _COVERED:
             # Nothing more can be asked of a market that its exchange lists no longer.
             if is_delisted or facts & (_UNLISTED | _BEYOND | _PRUNED):
@@ -98,4 +100,6 @@ def _reason(state: int, are_delisted: Sequence[bool], minimum: int) -> GapReason
         return GapReason.REJECTED
     if are_unlisted:
         return GapReason.NOT_LISTED_YET
+    if are_removed:
+        return GapReason.NOT_FETCHED
     return GapReason.BEYOND_REACH if are_nowhere else GapReason.BELOW_MINIMUM

@@ -181,21 +181,6 @@ def resolve_dates(start: Day | Skip, end: Day | None, now_ms: int) -> tuple[int 
     return start_ms, end_ms
 
 
-def resolve_span(start: Day | None, end: Day | None, now_ms: int) -> tuple[int | None, int | None]:
-    """Start and excluded end in UTC ms at `now_ms`; None where it is open.
-
-    Raises:
-        ConfigurationError: if a day lies before 1970, the start in the future, or the end not after
-            the start.
-    """
-    if start is not None:
-        return resolve_dates(start, end, now_ms)
-    try:
-        return None, None if end is None else end.start_ms(now_ms)
-    except DayError as error:
-        raise _bad_end(error) from error
-
-
 def _start_ms(day: Day, now_ms: int) -> int:
     try:
         start_ms = day.start_ms(now_ms)

@@ -24,7 +24,12 @@ from candle_ingestor.partitions.errors import PartitionError
 from candle_ingestor.partitions.files import month_files, read_file
 from candle_ingestor.partitions.formats.base import FileSubject, Format
 from candle_ingestor.partitions.formats.choosing import FORMATS
-from candle_ingestor.partitions.manifest import Manifest, MonthEntry, read_manifest
+from candle_ingestor.partitions.manifest import (
+    Manifest,
+    MonthEntry,
+    read_manifest,
+    told_bytes_of,
+)
 from candle_ingestor.partitions.month_content import MonthMaker
 from candle_ingestor.partitions.month_facts import facts_of
 from candle_ingestor.partitions.unfinished import UnfinishedNote
@@ -138,7 +143,7 @@ class _Folder:
         content = read_file(path)
         if content is None:
             self._add(Kind.MISSING_FILE, month, f"{path} is not there")
-        elif hashlib.sha256(content).hexdigest() != entry.sha256:
+        elif hashlib.sha256(content[: told_bytes_of(entry, content)]).hexdigest() != entry.sha256:
             self._add(Kind.WRONG_DIGEST, month, f"{path} is not the file that was written")
         if compares_store:
             self._check_against_store(month, path, entry)

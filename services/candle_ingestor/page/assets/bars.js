@@ -56,7 +56,7 @@ const UNSEEN = {
  * A span of a level as the chart library takes it: a point for every bar of the grid, since a time
  * that is left out would take no room and hide a gap.
  */
-function pointsOf(bars, level, [from, to], colours, longestHole) {
+function pointsOf(bars, level, [from, to], colours, longestHoleSeconds) {
   const points = { candles: [], volume: [], spread: [], closes: bars.closes.map(() => []) };
   const lines = [...points.closes, points.spread];
   const lastSeen = lines.map(() => null);
@@ -84,7 +84,7 @@ function pointsOf(bars, level, [from, to], colours, longestHole) {
       if (Number.isNaN(value)) return;
       const last = lastSeen[i];
       // The line to the next point would run straight through what is not known.
-      if (last && time - last.time > longestHole * level.length) Object.assign(last, UNSEEN);
+      if (last && time - last.time > Math.max(level.length, longestHoleSeconds)) Object.assign(last, UNSEEN);
       lastSeen[i] = point;
     });
     row++;

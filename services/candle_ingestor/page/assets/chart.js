@@ -1,5 +1,6 @@
 // Candles, volume, exchanges and spread of one head. The finest length that fits is shown.
 
+// In candles of the head's own length: so long a market may be silent.
 const LONGEST_HOLE = 12;
 const RANGE_SETTLES_MS = 120;
 
@@ -180,7 +181,8 @@ class CandleChart {
     this.span = span;
     this.bands.first = span[0];
     this.bands.length = level.length;
-    const points = pointsOf(this.bars.get(level), level, span, this.colours, LONGEST_HOLE);
+    const longestHoleSeconds = LONGEST_HOLE * this.head.levels[0].length;
+    const points = pointsOf(this.bars.get(level), level, span, this.colours, longestHoleSeconds);
     this.candles.setData(points.candles);
     this.volume.setData(points.volume);
     this.closes.forEach((series, i) => series.setData(points.closes[i]));

@@ -51,7 +51,13 @@ class MonthHead(Protocol):
 
 
 class Format(Layout, Protocol):
-    """A format: its names, and the content of a month. It knows no disk."""
+    """A format: its names, and the content of a month. It knows no disk.
+
+    Attributes:
+        grows: whether rows at the end of a file follow all bytes that it has.
+    """
+
+    grows: bool
 
     def no_rows(self, subject: FileSubject) -> MonthHead:
         """The head of a file that is made anew."""

@@ -34,6 +34,7 @@ class CsvFormat:
     name = ExportFormat.CSV
     series_folders = "*/*"
     manifest_name = "manifest.json"
+    grows = True
 
     def folder_of(self, data_root: Path, series: Series) -> Path:
         """`{exchange}/{ASSET}`, or `{exchange}/{ASSET}_{timeframe}` for others than 1m."""

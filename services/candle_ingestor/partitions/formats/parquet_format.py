@@ -14,6 +14,7 @@ from candle_ingestor.model.candles import VALUE_COLUMNS
 from candle_ingestor.model.export_forms import ExportFormat
 from candle_ingestor.model.months import Month
 from candle_ingestor.model.series import Series
+from candle_ingestor.partitions.formats.arrow_schema import SchemaWithMetadata
 from candle_ingestor.partitions.formats.base import FileSubject, MonthFile
 from candle_ingestor.partitions.manifest import FORMAT_VERSION, MonthEntry
 from candle_ingestor.partitions.scaled import scaled_columns
@@ -31,7 +32,7 @@ _ROWS_A_GROUP = 10 * 1440
 """Ten days of minutes; whole days of every longer candle, too."""
 
 _ZSTD_LEVEL = 3
-_MONTH_FILE = re.compile(r"year=([0-9]{4})/month=([1-9]|1[0-2])/candles\.parquet")
+_MONTH_FILE = re.compile(r"year=([0-9]{4})/month=(0[1-9]|1[0-2])/candles\.parquet")
 
 
 class ParquetFormat:
@@ -43,6 +44,7 @@ class ParquetFormat:
     name = ExportFormat.PARQUET
     series_folders = f"{TABLE}/exchange=*/symbol=*/timeframe=*"
     manifest_name = "_manifest.json"
+    grows = False
 
     def folder_of(self, data_root: Path, series: Series) -> Path:
         """`parquet/exchange=aggregated/symbol=BTCUSD/timeframe=1m`."""
@@ -55,11 +57,11 @@ class ParquetFormat:
         )
 
     def month_file(self, month: Month) -> str:
-        """Such as `year=2024/month=1/candles.parquet`: numbers, which `01` is not to DuckDB."""
-        return f"year={month.year:04}/month={month.month}/candles.parquet"
+        """Such as `year=2024/month=01/candles.parquet`, which sorts by time as text does."""
+        return f"year={month.year:04}/month={month.month:02}/candles.parquet"
 
     def month_of(self, file: str) -> Month | None:
-        """The month of `year=2024/month=1/candles.parquet`; None for other files."""
+        """The month of `year=2024/month=01/candles.parquet`; None for other files."""
         match = _MONTH_FILE.fullmatch(file)
         return None if match is None else Month(int(match[1]), int(match[2]))
 
@@ -124,7 +126,7 @@ def _rows(subject: FileSubject, candles: pl.DataFrame) -> pl.DataFrame:
 
 
 def _encoded(subject: FileSubject, rows: pl.DataFrame) -> bytes:
-    series = subject.series
+    metadata = _metadata_of(subject)
     buffer = io.BytesIO()
     rows.rechunk().write_parquet(
         buffer,
@@ -132,16 +134,22 @@ def _encoded(subject: FileSubject, rows: pl.DataFrame) -> bytes:
         compression_level=_ZSTD_LEVEL,
         statistics=True,
         row_group_size=_ROWS_A_GROUP,
-        metadata={
-            "format_version": str(FORMAT_VERSION),
-            "exchange": series.exchange,
-            "symbol": str(series.symbol),
-            "timeframe": str(series.timeframe),
-            "price_decimal_digits": str(subject.digits.price),
-            "volume_decimal_digits": str(subject.digits.volume),
-            "fill": subject.fill.value,
-            # Gaps are told there, and whether this is the whole file.
-            "manifest": "../../_manifest.json",
-        },
+        metadata=metadata,
+        arrow_schema=SchemaWithMetadata(rows.schema, metadata),
     )
     return buffer.getvalue()
+
+
+def _metadata_of(subject: FileSubject) -> dict[str, str]:
+    series = subject.series
+    return {
+        "format_version": str(FORMAT_VERSION),
+        "exchange": series.exchange,
+        "symbol": str(series.symbol),
+        "timeframe": str(series.timeframe),
+        "price_decimal_digits": str(subject.digits.price),
+        "volume_decimal_digits": str(subject.digits.volume),
+        "fill": subject.fill.value,
+        # Gaps are told there, and whether this is the whole file.
+        "manifest": f"../../{ParquetFormat.manifest_name}",
+    }

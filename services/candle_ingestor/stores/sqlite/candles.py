@@ -20,7 +20,7 @@ _VALUES_PER_STATEMENT = 999
 """More a statement gains nothing."""
 _ROWS_PER_LIST = 5000
 """Lists of Python objects that the processor's cache can hold."""
-_ROWS_PER_FETCH = 2000
+_ROWS_PER_FETCH = 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,20 +145,13 @@ def _insert_part(
 
 
 def _frame(cursor: apsw.Cursor, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
-    # Columns are turned into a frame a few thousand rows at a time: faster than row by row, and
-    # Python objects never pile up.
-    frames = [pl.DataFrame(schema=dict(schema))]
+    # Columns are made a few hundred rows at a time: faster than row by row, and Python objects
+    # never pile up.
+    columns = [[pl.Series(name, [], dtype=dtype)] for name, dtype in schema.items()]
     while rows := list(islice(cursor, _ROWS_PER_FETCH)):
-        columns = zip(*rows, strict=True)
-        frames.append(
-            pl.DataFrame(
-                [
-                    pl.Series(name, values, dtype=dtype)
-                    for (name, dtype), values in zip(schema.items(), columns, strict=True)
-                ]
-            )
-        )
-    return pl.concat(frames, rechunk=True)
+        for parts, values in zip(columns, zip(*rows, strict=True), strict=True):
+            parts.append(pl.Series(parts[0].name, values, dtype=parts[0].dtype))
+    return pl.DataFrame([pl.concat(parts, rechunk=True) for parts in columns])
 
 
 @lru_cache(maxsize=64)

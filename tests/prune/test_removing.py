@@ -238,10 +238,14 @@ def test_a_prune_that_ended_before_it_wrote_files_anew_has_them_left_to_do(
     new_place: Callable[[], Place],
 ) -> None:
     place = new_place()
-    place.prune("before a time")
+    ledger = Ledger(place.store)
+    pruner = Pruner(ledger, "service", NoProgress())
+    plan = place.plan(ledger, "before a time")
+    pruner.remove(plan)
 
     left = place.plan(Ledger(place.store), "before a time")
     place.export()
+    pruner.finish(plan)
     after = place.plan(Ledger(place.store), "before a time")
 
     assert not left.is_empty

@@ -249,7 +249,9 @@ def test_a_prune_that_ended_before_it_wrote_files_anew_has_them_left_to_do(
     after = place.plan(Ledger(place.store), "before a time")
 
     assert not left.is_empty
-    assert [(cut.candles, cut.files, len(cut.rewritten)) for cut in left.cuts] == [(0, (), 1)] * 3
+    for cut in left.cuts:
+        assert (cut.candles, cut.files) == (0, ())
+        assert len(cut.rewritten) == len(cut.folders) > 0
     assert after.is_empty
 
 

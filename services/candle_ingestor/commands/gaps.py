@@ -35,7 +35,7 @@ def gaps(config: Config, clock: Clock, console: Console) -> int:
     now_ms = clock.now_ms()
     with reading(config, clock) as store:
         ledger = Ledger(store)
-        shown = shown_series(config, ledger)
+        shown = shown_series(config, ledger, with_derived=False)
         found = series_gaps(
             ledger,
             shown,

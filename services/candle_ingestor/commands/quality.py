@@ -23,6 +23,7 @@ from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.series import Series
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.quality.findings_json import quality_csv, quality_json
+from candle_ingestor.settle.derived import merged_of
 
 
 def quality(config: Config, clock: Clock, console: Console) -> int:
@@ -39,7 +40,9 @@ def quality(config: Config, clock: Clock, console: Console) -> int:
     with reading(config, clock) as store:
         ledger = Ledger(store)
         heads = {
-            head: None for each in shown_series(config, ledger) for head in _heads_of(ledger, each)
+            head: None
+            for each in shown_series(config, ledger, with_derived=False)
+            for head in _heads_of(ledger, each)
         }
         with make_progress(config.run.progress) as progress:
             watched = watch(config, ledger, heads, progress, typed_span(config, now_ms))
@@ -63,7 +66,7 @@ def quality(config: Config, clock: Clock, console: Console) -> int:
 
 def _heads_of(ledger: Ledger, series: Series) -> Collection[Series]:
     """An exchange's own series is looked at with those that it is merged with."""
-    return [series] if series.is_merged else ledger.dependents(series) or [series]
+    return [series] if series.is_merged else merged_of(ledger, series) or [series]
 
 
 def _is_asked_for(config: Config, exchange: str) -> bool:

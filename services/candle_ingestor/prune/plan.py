@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.model.grid import on_grid
 from candle_ingestor.model.imported_file import ImportedFile
 from candle_ingestor.model.intervals import (
     EMPTY,
@@ -66,9 +67,10 @@ class SeriesCut:
 
 @dataclass(frozen=True)
 class Loss:
-    """A merged series that stays and is made from what goes.
+    """A merged or derived series that stays and is made from what goes.
 
     Attributes:
+        is_derived: whether it is put together from one series, and not merged.
         lost: its candle lengths that cannot be made again from what is left.
         remade: those that are made again.
         frozen: its complete months below the data root that had some of them. They stay as they
@@ -79,6 +81,7 @@ class Loss:
     lost: int
     remade: int
     frozen: tuple[Month, ...] = ()
+    is_derived: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,7 @@ def plan_prune(
     staying = {series for series, _ in serving}
     going = [series for series in chosen if series not in staying]
     if before_ms is not None:
-        going += [s for s in _nothing_left(ledger, going, before_ms) if s not in going]
+        going += _nothing_left(ledger, going, before_ms)
     going.sort(key=lambda series: (series.symbol, series.timeframe, series.is_merged, series))
     found = (_cut(ledger, series, before_ms, data_root) for series in going)
     cuts = tuple(cut for cut in found if not cut.is_empty)
@@ -225,12 +228,13 @@ def _months(ledger: Ledger, series: Series, until_ms: int) -> list[Month]:
 
 
 def _nothing_left(ledger: Ledger, going: Collection[Series], before_ms: int) -> list[Series]:
-    """The merged series of which nothing before the time can be made from what stays.
+    """The other series of which nothing before the time can be made from what stays.
 
     Neither by what made it, nor by the present basis, which would make it all anew.
     """
-    found = []
-    for merged in sorted({each for series in going for each in ledger.dependents(series)}):
+    found: list[Series] = []
+    dependents = {each for series in going for each in ledger.dependents(series)}
+    for merged in sorted(dependents - set(going)):
         until_ms = merged.timeframe.ceil_ms(before_ms)
         span = IntervalSet.of(0, until_ms)
         record = ledger.record(merged)
@@ -241,7 +245,10 @@ def _nothing_left(ledger: Ledger, going: Collection[Series], before_ms: int) -> 
         is_lost = known == _lost(ledger, merged, known, spans)
         if is_some and is_lost and not _left_to_merge(ledger, merged, spans) & span:
             found.append(merged)
-    return found
+    if not found:
+        return []
+    # What is made from these may have nothing left either.
+    return [*found, *_nothing_left(ledger, [*going, *found], before_ms)]
 
 
 def _left_to_merge(
@@ -277,6 +284,7 @@ def _losses(ledger: Ledger, cuts: Iterable[SeriesCut], frozen_below: Path | None
                 lost.duration_ms // length_ms,
                 remade.duration_ms // length_ms,
                 complete_months(ledger, frozen_below, merged, lost | touched),
+                is_derived=ledger.record(merged).derivation is not None,
             )
         )
     return losses
@@ -285,8 +293,12 @@ def _losses(ledger: Ledger, cuts: Iterable[SeriesCut], frozen_below: Path | None
 def _lost(
     ledger: Ledger, merged: Series, known: IntervalSet, spans: Mapping[Series, IntervalSet]
 ) -> IntervalSet:
-    """What of `known` of a merged series cannot be made again once these spans are gone."""
+    """What of `known` of a dependent series cannot be made again once these spans are gone."""
     record = ledger.record(merged)
+    if record.derivation is not None:
+        source = record.derivation.source
+        gone = ledger.record(source).covered & spans.get(source, EMPTY)
+        return on_grid(gone, merged.timeframe) & known
     if record.merging is None:
         return EMPTY
     lost = EMPTY

@@ -5,17 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from minutes import (
-    BINANCEUS,
-    BITSTAMP,
-    KRAKEN,
-    MERGED,
-    MERGED_TETHER,
-    ms,
-    span,
-    stored,
-)
+from minutes import BINANCEUS, BITSTAMP, KRAKEN, MERGED, MERGED_TETHER, flat, ms, span, stored
 from settling import keep_flat, settle_merge, settling_of, ticker_of
+from storing import put
 
 from candle_ingestor.config import DerivedConfig
 from candle_ingestor.ledger.ledger import Ledger
@@ -95,6 +87,18 @@ def test_of_a_store_without_such_candles_nothing_goes(ledger: Ledger, tmp_path: 
 
     assert plan_prune(ledger, [KRAKEN], ms(0), tmp_path, keeps_serving=True).is_empty
     assert not plan_prune(ledger, [KRAKEN], ms(1), tmp_path, keeps_serving=True).is_empty
+
+
+@pytest.mark.parametrize("before_ms", [None, ms(60)])
+def test_what_a_crash_left_outside_of_what_is_known_is_counted_too(
+    ledger: Ledger, tmp_path: Path, before_ms: int | None
+) -> None:
+    keep_flat(ledger, KRAKEN, 0, 10)
+    put(ledger.store, KRAKEN, flat([12, 50]), ledger.record(KRAKEN))
+
+    plan = plan_prune(Ledger(ledger.store), [KRAKEN], before_ms, tmp_path, keeps_serving=True)
+
+    assert [cut.candles for cut in plan.cuts] == [12]
 
 
 def test_coarser_candles_go_with_the_minutes_that_they_are_put_together_from(

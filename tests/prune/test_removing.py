@@ -64,7 +64,9 @@ class Place:
     def prune(self, name: str, store: Any = None) -> Pruner:
         ledger = Ledger(store or self.store)
         pruner = Pruner(ledger, "service", NoProgress())
-        pruner.remove(self.plan(ledger, name))
+        plan = self.plan(ledger, name)
+        pruner.remove(plan)
+        pruner.finish(plan)
         return pruner
 
     def export(self) -> None:
@@ -214,7 +216,7 @@ def test_what_lies_before_goes_and_what_lies_after_stays(new_place: Callable[[],
     pruner = place.prune("before a time")
     place.export()
 
-    assert pruner.is_done
+    assert pruner.is_removed
     assert pruner.candles == 3 * 40
     for series in (*SOURCES, MERGED):
         record = place.store.read_records()[series]
@@ -236,10 +238,14 @@ def test_a_prune_that_ended_before_it_wrote_files_anew_has_them_left_to_do(
     new_place: Callable[[], Place],
 ) -> None:
     place = new_place()
-    place.prune("before a time")
+    ledger = Ledger(place.store)
+    pruner = Pruner(ledger, "service", NoProgress())
+    plan = place.plan(ledger, "before a time")
+    pruner.remove(plan)
 
     left = place.plan(Ledger(place.store), "before a time")
     place.export()
+    pruner.finish(plan)
     after = place.plan(Ledger(place.store), "before a time")
 
     assert not left.is_empty
@@ -251,6 +257,8 @@ def test_a_prune_that_ended_before_it_wrote_files_anew_has_them_left_to_do(
 
 def test_whole_series_leave_no_trace(new_place: Callable[[], Place]) -> None:
     place = new_place()
+    # Of a run that was killed before it wrote its first file.
+    (place.root / "kraken/BTCUSD/2023").mkdir()
 
     place.prune("whole series")
 
@@ -326,8 +334,8 @@ def test_a_stop_leaves_the_rest_for_the_same_command(new_place: Callable[[], Pla
     pruner = Pruner(ledger, "service", NoProgress(), is_to_stop)
     pruner.remove(place.plan(ledger, "whole series"))
 
-    assert not pruner.is_done
+    assert not pruner.is_removed
     assert list(place.store.read_records()) == list(Ledger(place.store).records)
     assert_nothing_is_claimed_in_vain(place.store, place.root)
-    assert place.prune("whole series").is_done
+    assert place.prune("whole series").is_removed
     assert place.store.read_records() == {}

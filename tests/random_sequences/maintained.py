@@ -26,7 +26,7 @@ def maintained_violations(
         return
     if outcome.failure is not None and step.is_clean:
         words = str(outcome.failure)
-        if "knows nothing of" not in words:
+        if "knows nothing of" not in words and "has no candles of" not in words:
             yield f"failed though nothing was made to go wrong: {outcome.failure!r}"
     if not outcome.is_carried_through:
         return

@@ -52,6 +52,7 @@ FULL = SeriesRecord(
     ),
     wanted=Wanted(0, 240),
     pruned_until_ms=120,
+    pruning_until_ms=120,
     tier="TIER1",
     exports=Exports(
         {"csv:/data": {Month(2023, 3): 60, Month(2023, 4): 180}, "parquet": {}}, (2, 8)
@@ -142,6 +143,7 @@ records = st.builds(
         st.none() | st.tuples(st.integers(0, 18), st.integers(0, 18)),
     ),
     pruned_until_ms=st.none() | times,
+    pruning_until_ms=st.none() | times,
     tier=st.none() | st.integers() | st.text(),
     counts=st.builds(
         CandleCounts,
@@ -210,6 +212,7 @@ def test_a_record_is_nested_by_subject() -> None:
         },
         "wanted": {"from_ms": 0, "until_ms": 240},
         "pruned_until_ms": 120,
+        "pruning_until_ms": 120,
         "tier": "TIER1",
         "counts": {"1970-01": 2},
         "uncounted": ["1970-02"],

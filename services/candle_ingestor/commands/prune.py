@@ -14,7 +14,7 @@ from candle_ingestor.commands.recording import CommandRecord, recorded
 from candle_ingestor.commands.saying import say
 from candle_ingestor.commands.storage import open_store
 from candle_ingestor.commands.stored import SettlingParts, settle_dependents
-from candle_ingestor.config import Config
+from candle_ingestor.config import Config, ExportConfig
 from candle_ingestor.errors import SOME_TICKERS_FAILED, ConfigurationError
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.series import Series
@@ -29,8 +29,9 @@ from candle_ingestor.prune.plan import PrunePlan
 from candle_ingestor.prune.plan import plan_prune as plan_of
 from candle_ingestor.prune.removing import Pruner
 from candle_ingestor.prune.report_json import Pruned, prune_json
+from candle_ingestor.settle.exporting import Exporter
 from candle_ingestor.settle.outcome import TickerOutcome
-from candle_ingestor.settle.ticker import Ticker
+from candle_ingestor.settle.ticker import Ticker, ticker_of_one
 from candle_ingestor.stores.base import Store
 from candle_ingestor.symbols.start_date import DayError
 
@@ -222,9 +223,14 @@ class _Removal:
         finally:
             self.record.candles_removed = pruner.candles
             self.record.files_removed = len(pruner.files)
-        if pruner.is_done:
+        is_in_line = False
+        if pruner.is_removed:
             self.record.outcomes = self._settle(plan)
-        done = self._pruned(pruner)
+            has_failed = any(each.errors for each in self.record.outcomes.values())
+            is_in_line = not has_failed and not self.stop.is_urgent
+        if is_in_line:
+            pruner.finish(plan)
+        done = self._pruned(pruner, is_in_line=is_in_line)
         self.record.files_removed = len(done.files_removed)
         return plan, done
 
@@ -237,17 +243,42 @@ class _Removal:
         export = self.config.export
         merged = {each for one in changed for each in ledger.dependents(one)}
         formats = exported_formats(ledger, {*changed, *merged}, export.data_root)
-        has_folders = any(cut.folders and not cut.series.is_merged for cut in plan.cuts)
         export = replace(
             export,
             csv=bool(formats) and export.data_root.is_dir(),
             formats=formats or export.formats,
-            exchange_candles=export.exchange_candles or has_folders,
         )
-        parts = SettlingParts(self.clock.now_ms(), lambda: self.stop.is_urgent, self.progress)
-        return settle_dependents(replace(self.config, export=export), ledger, changed, parts)
+        now_ms = self.clock.now_ms()
+        parts = SettlingParts(now_ms, lambda: self.stop.is_urgent, self.progress)
+        settled = settle_dependents(replace(self.config, export=export), ledger, changed, parts)
+        # The present rules of a merged series may not name every exchange that has files.
+        for cut in plan.cuts:
+            is_left = cut.until_ms is not None and not cut.series.is_merged
+            if is_left and cut.folders and not self.stop.is_urgent:
+                formats = tuple(folder.layout.name for folder in cut.folders)
+                self._export_own(ledger, cut.series, replace(export, formats=formats), settled)
+        return settled
 
-    def _pruned(self, pruner: Pruner) -> Pruned:
+    def _export_own(
+        self,
+        ledger: Ledger,
+        series: Series,
+        export: ExportConfig,
+        settled: dict[Ticker, TickerOutcome],
+    ) -> None:
+        """Exports an exchange's own series; what comes of it is told with those of its symbol."""
+        ticker = ticker_of_one(series)
+        of_symbol = (each for one, each in settled.items() if series in one.sources)
+        outcome = next(of_symbol, None)
+        if outcome is None:
+            outcome = settled.setdefault(ticker, TickerOutcome(str(series.symbol)))
+        settle_seconds = self.config.candles.settle_seconds
+        closed_end_ms = series.timeframe.closed_end_ms(self.clock.now_ms(), settle_seconds)
+        exporter = Exporter(replace(export, exchange_candles=False), ledger, closed_end_ms)
+        exporter.export(ticker, outcome)
+        exporter.finish()
+
+    def _pruned(self, pruner: Pruner, *, is_in_line: bool) -> Pruned:
         outcomes = self.record.outcomes.values()
         written = [path for outcome in outcomes for path in outcome.files_written]
         return Pruned(
@@ -255,6 +286,6 @@ class _Removal:
             [path for path in pruner.files if str(path) not in written],
             written,
             sum(outcome.merged.candles for outcome in outcomes),
-            None if pruner.is_done else self.stop.reason,
+            None if is_in_line else self.stop.reason,
             [f"{each.symbol}: {error}" for each in outcomes for error in each.errors],
         )

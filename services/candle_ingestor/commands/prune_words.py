@@ -101,6 +101,11 @@ def _sum_words(plan: PrunePlan) -> str:
 
 
 def _cut_words(cut: SeriesCut) -> str:
+    if cut.is_begun and not (cut.months or cut.files or cut.rewritten):
+        return (
+            f"{cut.series}: an earlier prune removed all before {minute_text(cut.until_ms or 0)} "
+            "and ended half-way; what follows from it is brought in line"
+        )
     said = f"{cut.series}: {counted(cut.candles, 'candle')} in {counted(len(cut.months), 'month')}"
     if cut.until_ms is None:
         said += ", all of it"

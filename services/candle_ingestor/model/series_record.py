@@ -216,6 +216,8 @@ class SeriesRecord:
         wanted: what the last run wanted of it; None before the first.
         pruned_until_ms: before this time the user removed what was known, and no run wants it
             again unless it is told to read it again; None where nothing was removed.
+        pruning_until_ms: where a removal of what lies before it has begun, and not all that follows
+            from it is in line; None where none has.
         tier: the class of the symbol that its list names, as the last run heard it; None where no
             list named one.
         counts: the candles that are stored where it is `countable`.
@@ -232,6 +234,7 @@ class SeriesRecord:
     exports: Exports = NO_EXPORTS
     wanted: Wanted | None = None
     pruned_until_ms: int | None = None
+    pruning_until_ms: int | None = None
     tier: int | str | None = None
     counts: CandleCounts = field(default_factory=CandleCounts)
     gap_notes: GapNotes = NO_NOTES
@@ -286,6 +289,16 @@ class SeriesRecord:
         until_ms = max(until_ms, self.pruned_until_ms or 0)
         return replace(self, wanted=wanted, pruned_until_ms=until_ms)
 
+    def is_pruning(self, until_ms: int) -> bool:
+        """Whether a removal of what lies before `until_ms`, or before an earlier time, has begun
+        and is not in line."""
+        return self.pruning_until_ms is not None and self.pruning_until_ms <= until_ms
+
+    def pruning(self, until_ms: int) -> SeriesRecord:
+        """The record of a series of which a removal begins: of all that lies before `until_ms`."""
+        begun_ms = max(until_ms, self.pruning_until_ms or 0)
+        return replace(self.unwanted_before(until_ms), pruning_until_ms=begun_ms)
+
     def pruned(self, until_ms: int) -> SeriesRecord:
         """The record of a series whose candles before `until_ms` were removed.
 
@@ -300,6 +313,10 @@ class SeriesRecord:
             exports=self.exports.without_before(until_ms),
             counts=self.counts.without_before(until_ms),
         )
+
+    def in_line(self, until_ms: int) -> SeriesRecord:
+        """The record once all that follows from a removal before `until_ms` is in line."""
+        return replace(self, pruning_until_ms=None) if self.is_pruning(until_ms) else self
 
     def withdrawn(self, span: IntervalSet) -> SeriesRecord:
         """The record without `span`, whose stored candles are true no longer."""

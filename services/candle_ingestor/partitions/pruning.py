@@ -84,6 +84,9 @@ def remove_months(folder: Path, layout: Layout, before_ms: int | None) -> list[P
     else:
         note.forget_before(_removed_until_ms(read_manifest(folder, layout), before_ms))
     between = {each for path in removed for each in path.parents if folder in each.parents}
+    if before_ms is None:
+        # A folder may have been made for a file that was never written.
+        between |= {each for each in folder.iterdir() if each.is_dir() and not each.is_symlink()}
     for each in sorted(between, reverse=True):
         remove_folder(each)
     if before_ms is None:

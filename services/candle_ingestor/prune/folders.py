@@ -38,7 +38,8 @@ def folders_of(
     for each in series_folders(data_root, series):
         manifest = read_manifest(*each)
         holds = series if manifest is None else manifest.series
-        if holds == series and each.layout.name in formats:
+        # Without a manifest it is what a run left that was killed in its first export.
+        if holds == series and (manifest is None or each.layout.name in formats):
             own.append(each)
         else:
             foreign.append(ForeignFolder(each.path, holds))

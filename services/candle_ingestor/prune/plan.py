@@ -18,6 +18,7 @@ from candle_ingestor.model.intervals import (
 )
 from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.series import Series
+from candle_ingestor.model.series_record import MergeBasis
 from candle_ingestor.partitions.pruning import SeriesFolder, files_before
 from candle_ingestor.prune.folders import ForeignFolder, complete_months, folders_of, not_rewritten
 from candle_ingestor.settle.exporting import targets_of
@@ -34,9 +35,11 @@ class SeriesCut:
         candles: how many are stored there.
         folders: where this store exported its partitions to, in each format.
         files: those that go, and their size.
-        rewritten: those that are written anew with what is left of their month. A prune that was
-            stopped may have removed them already.
+        rewritten: those that are written anew with what is left of their month. A prune that ended
+            half-way may have removed them already.
         left: folders at its place that stay, since this store did not export it there.
+        is_begun: whether a removal that ended half-way has begun with it, so that what follows
+            from it may not be in line.
     """
 
     series: Series
@@ -48,13 +51,13 @@ class SeriesCut:
     size_bytes: int
     rewritten: tuple[Path, ...] = ()
     left: tuple[ForeignFolder, ...] = ()
+    is_begun: bool = False
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to be removed; a whole series has at least its record."""
-        return self.until_ms is not None and not (
-            self.candles or self.months or self.files or self.rewritten
-        )
+        has_something = self.candles or self.months or self.files or self.is_begun
+        return self.until_ms is not None and not has_something
 
     @property
     def span(self) -> IntervalSet:
@@ -87,7 +90,7 @@ class PrunePlan:
 
     Attributes:
         cuts: what is made from others comes after it. Before a time only of series that have
-            something there, or had before a prune that may have been stopped.
+            something there, or had it when a prune began that ended half-way.
         serving: series that were asked for and stay, since a merged series that stays is made from
             them.
         losses: merged series that stay and lose a source.
@@ -135,9 +138,7 @@ def plan_prune(
         going += _nothing_left(ledger, going, before_ms)
     going.sort(key=lambda series: (series.symbol, series.timeframe, series.is_merged, series))
     found = (_cut(ledger, series, before_ms, data_root) for series in going)
-    cuts = tuple(
-        cut for cut in found if not cut.is_empty or _is_marked(ledger, cut.series, cut.until_ms)
-    )
+    cuts = tuple(cut for cut in found if not cut.is_empty)
     return PrunePlan(
         before_ms,
         cuts,
@@ -151,9 +152,14 @@ def plan_prune(
 
 def span_of(cut: SeriesCut, month: Month) -> IntervalSet:
     """What is removed in the month: the candle lengths that open in it."""
-    timeframe = cut.series.timeframe
+    return cut.span & span_in(cut.series, month)
+
+
+def span_in(series: Series, month: Month) -> IntervalSet:
+    """The candle lengths of the series that open in the month."""
+    timeframe = series.timeframe
     start_ms, end_ms = month.interval
-    return cut.span & IntervalSet.of(timeframe.ceil_ms(start_ms), timeframe.ceil_ms(end_ms))
+    return IntervalSet.of(timeframe.ceil_ms(start_ms), timeframe.ceil_ms(end_ms))
 
 
 def _serving(ledger: Ledger, chosen: Collection[Series]) -> list[tuple[Series, Series]]:
@@ -165,20 +171,16 @@ def _serving(ledger: Ledger, chosen: Collection[Series]) -> list[tuple[Series, S
     return found
 
 
-def _is_marked(ledger: Ledger, series: Series, until_ms: int | None) -> bool:
-    """Whether a prune before the same time or a later one was begun."""
-    pruned_until_ms = ledger.record(series).pruned_until_ms
-    return until_ms is not None and pruned_until_ms is not None and pruned_until_ms >= until_ms
-
-
 def _cut(ledger: Ledger, series: Series, before_ms: int | None, data_root: Path) -> SeriesCut:
     until_ms = END_OF_TIME_MS if before_ms is None else series.timeframe.ceil_ms(before_ms)
+    record = ledger.record(series)
     counts = ledger.counts(series)
     months = _months(ledger, series, until_ms)
-    countable = months_of(ledger.record(series).countable)
     candles = 0
     for month in months:
-        if month in countable and month.interval.end_ms <= until_ms:
+        # What a crash left outside of it is stored, and not counted in the record.
+        is_counted = not span_in(series, month) - record.countable
+        if is_counted and month.interval.end_ms <= until_ms:
             candles += counts.get(month, 0)
         else:
             end_ms = min(month.interval.end_ms, until_ms)
@@ -187,9 +189,10 @@ def _cut(ledger: Ledger, series: Series, before_ms: int | None, data_root: Path)
     cut_ms = None if before_ms is None else until_ms
     found = [item for each in folders for item in files_before(*each, cut_ms).items()]
     size_bytes = sum(path.stat().st_size for _, path in found)
-    left = months_of(ledger.record(series).covered & IntervalSet.of(until_ms, END_OF_TIME_MS))
+    left = months_of(record.covered & IntervalSet.of(until_ms, END_OF_TIME_MS))
     rewritten = [path for month, path in found if month in left]
-    if _is_marked(ledger, series, cut_ms):
+    is_begun = cut_ms is not None and record.is_pruning(cut_ms)
+    if is_begun:
         rewritten += not_rewritten(folders, until_ms, left)
     return SeriesCut(
         series,
@@ -201,6 +204,7 @@ def _cut(ledger: Ledger, series: Series, before_ms: int | None, data_root: Path)
         size_bytes,
         tuple(rewritten),
         foreign,
+        is_begun,
     )
 
 
@@ -224,7 +228,10 @@ def _months(ledger: Ledger, series: Series, until_ms: int) -> list[Month]:
 
 
 def _nothing_left(ledger: Ledger, going: Collection[Series], before_ms: int) -> list[Series]:
-    """The other series of which nothing before the time can be made from what stays."""
+    """The other series of which nothing before the time can be made from what stays.
+
+    Neither by what made it, nor by the present basis, which would make it all anew.
+    """
     found: list[Series] = []
     dependents = {each for series in going for each in ledger.dependents(series)}
     for merged in sorted(dependents - set(going)):
@@ -232,15 +239,31 @@ def _nothing_left(ledger: Ledger, going: Collection[Series], before_ms: int) -> 
         span = IntervalSet.of(0, until_ms)
         record = ledger.record(merged)
         known = record.countable & span
-        # A prune that was stopped may have removed all of it already.
-        is_begun = _is_marked(ledger, merged, until_ms)
-        lost = _lost(ledger, merged, known, dict.fromkeys(going, span))
-        if known == lost and (known or is_begun):
+        spans = dict.fromkeys(going, span)
+        # A prune that ended half-way may have removed all of it already.
+        is_some = bool(known) or record.is_pruning(until_ms)
+        is_lost = known == _lost(ledger, merged, known, spans)
+        if is_some and is_lost and not _left_to_merge(ledger, merged, spans) & span:
             found.append(merged)
     if not found:
         return []
     # What is made from these may have nothing left either.
     return [*found, *_nothing_left(ledger, [*going, *found], before_ms)]
+
+
+def _left_to_merge(
+    ledger: Ledger, merged: Series, spans: Mapping[Series, IntervalSet]
+) -> IntervalSet:
+    """What the present basis of a merged series can make once these spans of series are gone."""
+    merging = ledger.record(merged).merging
+    return EMPTY if merging is None else _makeable(ledger, merging.basis, spans)
+
+
+def _makeable(
+    ledger: Ledger, basis: MergeBasis, spans: Mapping[Series, IntervalSet]
+) -> IntervalSet:
+    left = (ledger.record(s).covered - spans.get(s, EMPTY) for s in basis.sources)
+    return covered_at_least(left, basis.rules.min_exchanges)
 
 
 def _losses(ledger: Ledger, cuts: Iterable[SeriesCut], frozen_below: Path | None) -> list[Loss]:
@@ -280,8 +303,7 @@ def _lost(
         return EMPTY
     lost = EMPTY
     for basis, part in record.merging.parts(known):
-        left = (ledger.record(s).covered - spans.get(s, EMPTY) for s in basis.sources)
-        lost = lost | (part - covered_at_least(left, basis.rules.min_exchanges))
+        lost = lost | (part - _makeable(ledger, basis, spans))
     return lost
 
 

@@ -2,8 +2,12 @@
 
 First what would keep it from coming back: records of imported files. Of a span then the mark that
 no run wants it any more. Then the partitions, the manifest before its files. Then candles month by
-month, each by `ledger.replace`: no longer covered first, removed after. Last the state, and the
-records. Whatever ends it in between, the same command goes on.
+month, each by `ledger.replace`: no longer covered first, removed after. Then the state, and the
+records of whole series.
+
+What is made from what went is brought in line by the caller. Until then the records say that a
+removal has begun: by their mark before a time, by being there where a merged series stays that is
+made from the whole series. Whatever ends it in between, the same command goes on.
 """
 
 from __future__ import annotations
@@ -18,7 +22,8 @@ from candle_ingestor.ledger.replacement import Replacement
 from candle_ingestor.model.candles import no_candles
 from candle_ingestor.model.intervals import EMPTY
 from candle_ingestor.model.months import Month
-from candle_ingestor.model.series_record import SeriesRecord
+from candle_ingestor.model.series import Series
+from candle_ingestor.model.series_record import NOTHING_KNOWN, SeriesRecord
 from candle_ingestor.operations.progress import Progress
 from candle_ingestor.partitions.pruning import remove_months
 from candle_ingestor.prune.plan import PrunePlan, SeriesCut, span_of
@@ -33,7 +38,7 @@ class Pruner:
     Attributes:
         candles: how many were removed so far.
         files: which.
-        is_done: whether all of the plan was removed.
+        is_removed: whether all of the plan was removed.
     """
 
     ledger: Ledger
@@ -42,10 +47,12 @@ class Pruner:
     is_to_stop: Callable[[], bool] = lambda: False
     candles: int = 0
     files: list[Path] = field(default_factory=list)
-    is_done: bool = False
+    is_removed: bool = False
 
     def remove(self, plan: PrunePlan) -> None:
         """Removes what is planned, until its end or until it is to stop.
+
+        `finish` follows, once what is made from it is in line.
 
         Raises:
             StoreError: if the store fails.
@@ -55,7 +62,7 @@ class Pruner:
         months = sum(len(cut.months) for cut in plan.cuts)
         self.progress.begin("Removing", {_PROGRESS: months} if months else None)
         store.remove_imported_files(plan.imported_files)
-        self._update(plan.cuts, SeriesRecord.unwanted_before)
+        self._update(plan.cuts, SeriesRecord.pruning)
         for cut in plan.cuts:
             for folder in cut.folders:
                 self.files += remove_months(*folder, cut.until_ms)
@@ -65,8 +72,25 @@ class Pruner:
             return
         self._update(plan.cuts, SeriesRecord.pruned)
         store.remove_state(self.service_identifier, plan.state_keys)
-        store.forget([cut.series for cut in plan.cuts if cut.until_ms is None])
-        self.is_done = True
+        used = self._used_by_what_stays(plan)
+        self.ledger.update(dict.fromkeys(used, NOTHING_KNOWN))
+        store.forget([s for s in _whole(plan) if s not in used])
+        self.is_removed = True
+
+    def finish(self, plan: PrunePlan) -> None:
+        """Notes that what is made from what went is in line.
+
+        Raises:
+            StoreError: if the store fails.
+        """
+        # What was brought in line has changed the records meanwhile.
+        self.ledger = Ledger(self.ledger.store)
+        self._update(plan.cuts, SeriesRecord.in_line)
+        self.ledger.store.forget([s for s in _whole(plan) if s in self.ledger.records])
+
+    def _used_by_what_stays(self, plan: PrunePlan) -> set[Series]:
+        used = {s for loss in plan.losses for s in self.ledger.record(loss.merged).sources}
+        return used.intersection(_whole(plan))
 
     def _update(
         self,
@@ -94,6 +118,10 @@ class Pruner:
                 self.candles += removed.revised
                 self.ledger.let_go(cut.series, span_of(cut, month))
                 self.progress.advance(_PROGRESS, 1)
+
+
+def _whole(plan: PrunePlan) -> list[Series]:
+    return [cut.series for cut in plan.cuts if cut.until_ms is None]
 
 
 def _nothing_in(cut: SeriesCut, month: Month) -> Replacement:

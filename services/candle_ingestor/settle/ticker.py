@@ -79,6 +79,12 @@ def choose_basis(
     return MergeBasis(rules, tuple(sources))
 
 
+def ticker_of_one(series: Series) -> Ticker:
+    """What exports an exchange's own series by itself; nothing is merged of it."""
+    rules = MergeRules((series.exchange,), 1)
+    return Ticker(series, MergeBasis(rules, (series,)))
+
+
 def basis_of(records: Mapping[Series, SeriesRecord], merged: Series) -> MergeBasis | None:
     """What a merged series was last made by; None where nothing was merged yet."""
     record = records.get(merged)

@@ -108,6 +108,7 @@ def record_fields(record: SeriesRecord) -> dict[str, Any]:
         },
         "wanted": _wanted_fields(record.wanted),
         "pruned_until_ms": record.pruned_until_ms,
+        "pruning_until_ms": record.pruning_until_ms,
         "tier": record.tier,
         "counts": {str(month): candles for month, candles in record.counts.by_month.items()},
         "uncounted": [str(month) for month in sorted(record.counts.unknown)],
@@ -145,6 +146,7 @@ def _record(fields: Fields) -> SeriesRecord:
         exports=_exports(fields.within("exports")),
         wanted=_wanted(fields.optional_within("wanted")) if fields.has("wanted") else None,
         pruned_until_ms=fields.optional_number("pruned_until_ms"),
+        pruning_until_ms=fields.optional_number("pruning_until_ms"),
         gap_notes=gap_notes_of(fields.optional_within("gap_notes")),
         tier=fields.optional_name("tier"),
     )

@@ -70,7 +70,8 @@ def test_every_flag_is_used_by_some_command_and_shown_in_the_help_of_those() -> 
 
 
 @pytest.mark.parametrize(
-    ("text", "minutes"), [("60", 60), ("1h", 60), ("60m", 60), ("1m", 1), ("1d", 1440), ("5", 5)]
+    ("text", "minutes"),
+    [("60", 60), ("1h", 60), ("60m", 60), ("1m", 1), ("1d", 1440), ("1w", 10080), ("5", 5)],
 )
 def test_a_candle_length_is_a_number_of_minutes_or_a_timeframe(text: str, minutes: int) -> None:
     with flagsaver.flagsaver():
@@ -99,7 +100,7 @@ def test_every_command_can_be_loaded(command: Command) -> None:
         "--candle_granularity_minutes=0",
         "--candle_granularity_minutes=1441",
         "--candle_granularity_minutes=25h",
-        "--candle_granularity_minutes=1w",
+        "--candle_granularity_minutes=2w",
         "--candle_granularity_minutes=",
         "--days=0",
         "--min_exchanges_required=-1",

@@ -254,7 +254,7 @@ def test_a_closed_standard_output_changes_nothing(tmp_path: Path) -> None:
         (["--zzzzzz"], "no flag is called --zzzzzz; --help lists the flags"),
         (
             ["fetch"],
-            "'fetch' is no command; there are ingest, merge, export, import, status, ",
+            "'fetch' is no command; there are ingest, merge, resample, export, import, status, ",
         ),
         (["inject"], "'inject' is no command; did you mean ingest?"),
         (

@@ -54,7 +54,7 @@ PARQUET = Layout(
     name="parquet",
     series_folder=_HIVE,
     series_folder_1m=_HIVE,
-    month_file="year={year}/month={number}/candles.parquet",
+    month_file="year={year}/month={number:02}/candles.parquet",
     manifest_name="_manifest.json",
 )
 LAYOUTS = (CSV, PARQUET)

@@ -99,7 +99,7 @@ def test_a_format_that_is_none_or_not_there_is_named(tmp_path: Path) -> None:
 
 
 def replace_january(folder: Path, content: bytes) -> None:
-    (folder / "year=2024/month=1/candles.parquet").write_bytes(content)
+    (folder / "year=2024/month=01/candles.parquet").write_bytes(content)
     months = json.loads((folder / "_manifest.json").read_text())["months"]
     months["2024-01"]["sha256"] = hashlib.sha256(content).hexdigest()
     change_manifest(folder, months=months)
@@ -120,17 +120,17 @@ def test_a_table_of_another_make_is_an_error_even_where_the_sha256_fits(
     tmp_path: Path, change: Any, message: str
 ) -> None:
     folder = export(tmp_path, file_format=PARQUET)
-    path = folder / "year=2024/month=1/candles.parquet"
+    path = folder / "year=2024/month=01/candles.parquet"
     pl.read_parquet(path, hive_partitioning=False).select(change).write_parquet(path)
     replace_january(folder, path.read_bytes())
-    with pytest.raises(LoaderError, match=r"month=1/candles\.parquet") as caught:
+    with pytest.raises(LoaderError, match=r"month=01/candles\.parquet") as caught:
         load_at_once(tmp_path)
     assert message in str(caught.value)
 
 
 def test_a_damaged_table_is_never_loaded(tmp_path: Path) -> None:
     folder = export(tmp_path, file_format=PARQUET)
-    path = folder / "year=2024/month=1/candles.parquet"
+    path = folder / "year=2024/month=01/candles.parquet"
     whole = path.read_bytes()
     for content in (b"", b"PAR1", whole[: len(whole) // 2]):
         path.write_bytes(content)

@@ -261,13 +261,20 @@ def test_an_exchange_that_cannot_be_asked_is_told_and_is_no_success(job: Any, ma
     }
 
 
+def overwrite(path: Path, content: bytes) -> None:
+    """Also a complete month, which is read-only."""
+    path.chmod(0o644)
+    path.write_bytes(content)
+
+
 @pytest.mark.parametrize(
     ("spoil_files", "kind"),
     [
         (lambda folder: (folder / "2024/2024-04.csv").unlink(), "missing_file"),
         (
-            lambda folder: (folder / "2024/2024-04.csv").write_bytes(
-                (folder / "2024/2024-04.csv").read_bytes().replace(b"0,", b"1,", 1)
+            lambda folder: overwrite(
+                folder / "2024/2024-04.csv",
+                (folder / "2024/2024-04.csv").read_bytes().replace(b"0,", b"1,", 1),
             ),
             "wrong_digest",
         ),
@@ -303,7 +310,7 @@ def test_a_parquet_table_is_compared_and_mended_too(job: Any) -> None:
     files = {path: path.read_bytes() for path in job.folder.rglob("*.parquet")}
     assert len(files) == 2
     april, may = sorted(files)
-    april.write_bytes(may.read_bytes())
+    overwrite(april, may.read_bytes())
 
     found = verified(job, "--noverify_exchanges", exit_code=1)
     repaired = verified(job, "--noverify_exchanges", "--repair")

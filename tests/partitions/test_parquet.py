@@ -153,6 +153,7 @@ def test_a_complete_month_is_not_written_again_by_an_encoder_that_makes_other_by
 def test_a_damaged_file_is_mended(tmp_path: Path) -> None:
     PARQUET.to(tmp_path)
     before = (tmp_path / FILE).read_bytes()
+    (tmp_path / FILE).chmod(0o644)
     (tmp_path / FILE).write_bytes(before[:-5] + b"PAR1x")
     assert PARQUET.to(tmp_path).foreign == (tmp_path / FILE,)
     replace(PARQUET, mends=True).to(tmp_path)

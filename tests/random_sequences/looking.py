@@ -74,6 +74,12 @@ class Looks:
             )
         ):
             yield f"runs: {statuses[ran.run_id]} against {ran.status}"
+        # Coarser series are shown by status only.
+        told["status"]["series"] = [
+            values
+            for values in told["status"]["series"]
+            if _series(values).timeframe == world.timeframe
+        ]
         for name in ("status", "report", "gaps"):
             series = {_series(values) for values in told[name]["series"]}
             if series != content.records.keys():

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from content import StoreContent, files_below, read_store
+from derived_checks import derived_violations, without_derived
 from export_checks import Exports
 from invariants import carried_through_violations, end_violations, spans, store_violations
 from looking import Looks
@@ -31,21 +32,25 @@ def play(sequence: Sequence, folder: Path) -> None:
     before = StoreContent({}, {})
     files: dict[str, str] = {}
     for number, step in enumerate(sequence.steps, 1):
-        tampered = tamper(world, before, step.tampered, f"{sequence.seed} {number}")
+        tampered = tamper(
+            world, without_derived(before), step.tampered, f"{sequence.seed} {number}"
+        )
         outcome = world.perform(step, number)
-        content = read_store(world.sqlite_path)
-        wrong = list(maintained_violations(world, content, step, outcome))
+        whole = read_store(world.sqlite_path)
+        content = without_derived(whole)
+        wrong = list(derived_violations(world, whole, step, outcome))
+        wrong += list(maintained_violations(world, content, step, outcome))
         wrong += looks.violations(world, content, step, outcome)
         wrong += list(_violations(world, content, step, outcome))
         wrong += exports.violations(world, content, step, outcome)
         is_repeated = number == len(sequence.steps)
         if is_repeated:
             wrong += end_violations(world, content, step, outcome.dropped)
-            wrong += _changes(before, content)
+            wrong += _changes(before, whole)
             wrong += [] if files_below(folder_of(world)) == files else ["files were changed"]
         if wrong:
             raise WrongStepError(_told(sequence, number, outcome, [*tampered, *wrong]))
-        before, files = content, files_below(folder_of(world))
+        before, files = whole, files_below(folder_of(world))
 
 
 def folder_of(world: World) -> Path:

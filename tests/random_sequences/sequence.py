@@ -107,6 +107,7 @@ class Sequence:
     Attributes:
         splits_writes: whether the store writes its changes one by one, as InfluxDB does.
         tick_ms: how much later it is with each request.
+        derived: the coarser timeframes that every run makes.
     """
 
     seed: int
@@ -116,6 +117,7 @@ class Sequence:
     steps: tuple[Step, ...]
     splits_writes: bool
     tick_ms: int
+    derived: tuple[str, ...] = ()
 
     @property
     def length_ms(self) -> int:
@@ -123,7 +125,7 @@ class Sequence:
 
     def __str__(self) -> str:
         head = f"seed {self.seed}: {self.minutes} minutes a candle, tick_ms={self.tick_ms}"
-        lines = [f"{head} splits_writes={self.splits_writes}"]
+        lines = [f"{head} splits_writes={self.splits_writes} derived={','.join(self.derived)}"]
         lines += [f"  {kind}" for kind in self.kinds.values()]
         for (exchange, symbol), market in self.markets.items():
             standstill = market.standstill and tuple(map(_time, market.standstill))
@@ -156,7 +158,21 @@ def draw(seed: int) -> Sequence:
         tuple(steps),
         splits_writes=random.random() < 0.4,
         tick_ms=random.choice((0, 0, 250)),
+        derived=_derived(minutes, Random(f"derived {seed}")),
     )
+
+
+def _derived(minutes: int, random: Random) -> tuple[str, ...]:
+    """Coarser timeframes in half of the sequences, some made of others."""
+    choices = {
+        1: ("3m", "5m", "15m", "1h", "1d"),
+        5: ("15m", "1h", "4h", "1d", "1w"),
+        60: ("2h", "4h", "12h", "1d", "1w"),
+        1440: ("1w",),
+    }[minutes]
+    if random.random() < 0.5:
+        return ()
+    return tuple(random.sample(choices, random.randint(1, min(3, len(choices)))))
 
 
 def draw_maintained(seed: int) -> Sequence:

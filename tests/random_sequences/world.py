@@ -231,15 +231,23 @@ class World:
             "export_exchange_candles": step.exports_exchanges,
             "restate": step.restates,
             "markets_cache_hours": 0.0,
+            "derived_timeframes": list(self.sequence.derived),
         }
         if step.command == "prune":
             flags |= {"before": step.before, "yes": True}
+            # Of all lengths, since coarser candles would keep the others.
+            del flags["candle_granularity_minutes"]
             if step.before is None:
                 del flags["before"]
             if not step.names_exchanges:
                 del flags["exchanges"], flags["min_exchanges_required"]
             else:
                 flags["min_exchanges_required"] = 1
+        if step.command == "export":
+            # A span leaves out months, and other exchanges the merged series.
+            for name in ("backfill_start_date", "backfill_end_date", "exchanges"):
+                del flags[name]
+            flags["min_exchanges_required"] = 1
         if step.command == "verify":
             flags |= {"repair": step.repairs, "restate": True, "format": "json", "export_csv": True}
             flags |= {"backfill_start_date": "2019-01-01", "backfill_end_date": None}

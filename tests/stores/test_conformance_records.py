@@ -22,19 +22,28 @@ from storing import covering, keep, put
 from candle_ingestor.model.candles import (
     schema_of,
 )
+from candle_ingestor.model.derivation import Derivation
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import IntervalSet
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import (
     NOTHING_KNOWN,
+    Coverage,
     SeriesRecord,
 )
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.stores.base import SeriesChange, Store, StoreRefusedError
 
+DERIVED_RECORD = SeriesRecord(
+    Coverage(IntervalSet([minutes(0, 2)])),
+    derivation=Derivation(MERGED, 90.0, IntervalSet([minutes(0, 1)]), IntervalSet([minutes(3, 4)])),
+)
 
-@pytest.mark.parametrize("record", [FULL_RECORD, NOTHING_KNOWN], ids=["full", "empty"])
+
+@pytest.mark.parametrize(
+    "record", [FULL_RECORD, DERIVED_RECORD, NOTHING_KNOWN], ids=["full", "derived", "empty"]
+)
 def test_a_record_is_read_back_with_all_it_knows(store: Store, record: SeriesRecord) -> None:
     keep(store, {MERGED: record})
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from candle_ingestor.model.candle_counts import CandleCounts
+from candle_ingestor.model.derivation import Derivation
 from candle_ingestor.model.exports import Exports
 from candle_ingestor.model.gap_notes import GapNote, GapNotes
 from candle_ingestor.model.gaps import GapReason
@@ -60,6 +61,11 @@ FULL = SeriesRecord(
         (GapNote(IntervalSet.of(60, 120), GapReason.REJECTED, 500, 2, "no close"),),
         (GapNote(IntervalSet([(0, 30), (40, 60)]), GapReason.NOT_FETCHED, 400, filled_ms=500),),
     ),
+)
+
+DERIVED = SeriesRecord(
+    coverage=Coverage(IntervalSet.of(0, 120)),
+    derivation=Derivation(KRAKEN, 90.0, IntervalSet.of(0, 60), IntervalSet.of(120, 180)),
 )
 
 MALFORMED_INTERVALS: list[Any] = [
@@ -231,6 +237,42 @@ def test_a_record_is_nested_by_subject() -> None:
     }
 
 
+def test_what_a_derived_series_is_made_from_is_told_in_a_format_of_its_own() -> None:
+    fields = fields_of(DERIVED)
+
+    assert fields["format_version"] == 3
+    assert fields["derivation"] == {
+        "source": ["kraken", "BTC/USD", "1h"],
+        "min_coverage_pct": 90.0,
+        "partial": [[0, 60]],
+        "stale": [[120, 180]],
+    }
+    assert decoded(fields) == DERIVED
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("source", ["kraken", "BTC/USD"]),
+        ("source", "kraken BTC/USD 1h"),
+        ("source", ["kraken", "BTC/USD", "1y"]),
+        ("min_coverage_pct", 0),
+        ("min_coverage_pct", 101.0),
+        ("min_coverage_pct", "90"),
+        ("partial", None),
+        ("stale", [[2, 1]]),
+    ],
+)
+def test_a_derivation_that_is_none_is_an_error_that_names_the_place(
+    name: str, value: object
+) -> None:
+    fields = fields_of(DERIVED)
+    fields["derivation"][name] = value
+
+    with pytest.raises(RecordError, match=f"'derivation.{name}'"):
+        decoded(fields)
+
+
 def test_of_a_record_without_counts_no_month_is_known() -> None:
     fields = fields_of(FULL)
     del fields["counts"]
@@ -384,7 +426,7 @@ def test_a_version_that_is_none_is_an_error(version: object) -> None:
 
 def test_a_newer_format_is_refused() -> None:
     with pytest.raises(RecordError, match="newer candle-ingestor"):
-        decoded(fields_of(NOTHING_KNOWN) | {"format_version": 3})
+        decoded(fields_of(NOTHING_KNOWN) | {"format_version": 4})
 
 
 def record_of_the_first_version(**changes: object) -> dict[str, object]:

@@ -38,7 +38,7 @@ def gaps(config: Config, clock: Clock, console: Console) -> int:
     now_ms = clock.now_ms()
     with reading(config, clock) as store:
         ledger = Ledger(store)
-        shown = shown_series(config, ledger)
+        shown = shown_series(config, ledger, with_derived=False)
         list_gaps = partial(
             series_gaps,
             ledger,
@@ -50,7 +50,7 @@ def gaps(config: Config, clock: Clock, console: Console) -> int:
         found = list_gaps(shown)
         unshown: Sequence[SeriesGaps] = ()
         if config.run.format == "text" and not is_any_missing(found):
-            every = shown_series(config, ledger, with_exchanges=True)
+            every = shown_series(config, ledger, with_exchanges=True, with_derived=False)
             unshown = list_gaps([each for each in every if each not in shown])
     if config.run.format == "json":
         print_json(console, gaps_json(found, store.description, now_ms))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from candle_ingestor.model.series import Series
 from candle_ingestor.model.texts import counted, some_of
 from candle_ingestor.model.times import minute_text
 from candle_ingestor.prune.plan import Loss, PrunePlan, SeriesCut
@@ -17,11 +18,8 @@ def plan_words(plan: PrunePlan) -> Iterator[str]:
     for cut in plan.cuts:
         if not cut.is_empty:
             yield _cut_words(cut)
-    for series, merged in plan.serving:
-        yield (
-            f"{series} stays: {merged.symbol} is merged from it. With --exchanges="
-            f"{series.exchange} it goes all the same."
-        )
+    for series, dependent in plan.serving:
+        yield _serving_words(series, dependent)
     for loss in plan.losses:
         yield from _loss_words(loss)
     if plan.state_keys:
@@ -55,10 +53,10 @@ def done_words(done: Pruned) -> Iterator[str]:
 def _loss_words(loss: Loss) -> Iterator[str]:
     words = []
     if loss.lost:
-        words.append(
-            f"{counted(loss.lost, 'candle length')} can no longer be merged, since too few "
-            "exchanges are left"
-        )
+        why = "can no longer be merged, since too few exchanges are left"
+        if loss.is_derived:
+            why = "can no longer be put together, since finer candles go"
+        words.append(f"{counted(loss.lost, 'candle length')} {why}")
     if loss.remade:
         words.append(f"{loss.remade:,} are merged again from the others")
     if words:
@@ -71,6 +69,15 @@ def _loss_words(loss: Loss) -> Iterator[str]:
             f"{some_of(loss.frozen)}. verify will say that the store has other rows. With "
             "--restate they follow the store; to remove the symbol whole, leave out --exchanges."
         )
+
+
+def _serving_words(series: Series, dependent: Series) -> str:
+    if dependent.timeframe != series.timeframe:
+        return f"{series} stays: {dependent} is put together from it. Remove that as well."
+    return (
+        f"{series} stays: {dependent.symbol} is merged from it. With --exchanges="
+        f"{series.exchange} it goes all the same."
+    )
 
 
 def _sum_words(plan: PrunePlan) -> str:

@@ -24,6 +24,7 @@ from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.quality.findings_json import quality_csv, quality_json
+from candle_ingestor.settle.derived import merged_of
 
 
 def quality(config: Config, clock: Clock, console: Console) -> int:
@@ -42,7 +43,9 @@ def quality(config: Config, clock: Clock, console: Console) -> int:
     with reading(config, clock) as store:
         ledger = Ledger(store)
         heads = {
-            head: None for each in shown_series(config, ledger) for head in _heads_of(ledger, each)
+            head: None
+            for each in shown_series(config, ledger, with_derived=False)
+            for head in _heads_of(ledger, each)
         }
         with make_progress(config.run.progress) as progress:
             watched = watch(config, ledger, heads, progress, _asked(config, now_ms))
@@ -66,7 +69,7 @@ def quality(config: Config, clock: Clock, console: Console) -> int:
 
 def _heads_of(ledger: Ledger, series: Series) -> Collection[Series]:
     """An exchange's own series is looked at with those that it is merged with."""
-    return [series] if series.is_merged else ledger.dependents(series) or [series]
+    return [series] if series.is_merged else merged_of(ledger, series) or [series]
 
 
 def _asked(config: Config, now_ms: int) -> Interval | None:

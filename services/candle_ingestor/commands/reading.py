@@ -25,6 +25,7 @@ from candle_ingestor.model.series import Series
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.texts import did_you_mean, some_of
 from candle_ingestor.operations.clock import Clock
+from candle_ingestor.settle.derived import is_derived, made_of
 from candle_ingestor.stores.base import Store
 
 _MOST_NAMED = 20
@@ -71,12 +72,15 @@ def filling_series(config: Config, ledger: Ledger) -> frozenset[Series]:
     return filled_by(read_runs(config, ledger.store, RUNS_LOOKED_AT), ledger.records)
 
 
-def shown_series(config: Config, ledger: Ledger, *, with_exchanges: bool = False) -> list[Series]:
+def shown_series(
+    config: Config, ledger: Ledger, *, with_exchanges: bool = False, with_derived: bool = True
+) -> list[Series]:
     """The series that are asked for: merged ones, each followed by what it is made from if wanted.
 
     An exchange's series that nothing is merged from is always among them. --symbols and
     --candle_granularity_minutes choose some; --by_exchange or `with_exchanges` adds the exchanges'
-    own, and --exchanges names those of them.
+    own, and --exchanges names those of them. Without `with_derived` coarser series that are put
+    together from others are there only if their timeframe is named.
 
     Raises:
         ConfigurationError: if the store has something, and knows nothing of a symbol, an exchange
@@ -91,7 +95,9 @@ def shown_series(config: Config, ledger: Ledger, *, with_exchanges: bool = False
         known = [each for each in known if each.timeframe == config.candles.timeframe]
         if records and not known:
             raise _no_such_timeframe(config, ledger)
-    sources = {source for record in records.values() for source in record.sources}
+    elif not with_derived:
+        known = [each for each in known if not is_derived(ledger, each)]
+    sources = {source for each in records for source in made_of(ledger, each)}
     heads = sorted(
         (each for each in known if each.is_merged or each not in sources),
         key=lambda each: (each.symbol, each.timeframe, not each.is_merged, each.exchange),
@@ -103,7 +109,7 @@ def shown_series(config: Config, ledger: Ledger, *, with_exchanges: bool = False
     chosen: dict[Series, None] = {}
     for head in heads:
         chosen[head] = None
-        for source in records[head].sources:
+        for source in made_of(ledger, head):
             if source in records and (
                 not names_exchanges or source.exchange in config.exchanges.names
             ):

@@ -117,7 +117,8 @@ def _open_if_wanted(config: Config, path: Path) -> None:
 def _made(
     config: Config, ledger: Ledger, now_ms: int, place: Place | None = None
 ) -> CompletenessReport:
-    shown = _of_tiers(config, ledger, shown_series(config, ledger, with_exchanges=True))
+    shown = shown_series(config, ledger, with_exchanges=True, with_derived=False)
+    shown = _of_tiers(config, ledger, shown)
     parts = ReportParts(
         ledger,
         ledger.store.description,

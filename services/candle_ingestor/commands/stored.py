@@ -9,7 +9,7 @@ from candle_ingestor.commands.parts import load_symbols, make_progress
 from candle_ingestor.commands.recording import recorded
 from candle_ingestor.commands.storage import open_store, require_store
 from candle_ingestor.commands.stored_tickers import stored_tickers
-from candle_ingestor.config import Config
+from candle_ingestor.config import Config, DerivedConfig
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.series import Series
@@ -18,6 +18,7 @@ from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.progress import Progress
 from candle_ingestor.operations.stopping import StopSignal
+from candle_ingestor.settle.derived import merged_of
 from candle_ingestor.settle.noting import note_gaps, wanted_gaps
 from candle_ingestor.settle.outcome import TickerOutcome
 from candle_ingestor.settle.settling import SettleRules, Settling, Wanted, settle
@@ -48,7 +49,13 @@ class SettlingParts:
 
 
 def settle_stored(
-    command: str, config: Config, clock: Clock, *, merges: bool, exports: bool
+    command: str,
+    config: Config,
+    clock: Clock,
+    *,
+    merges: bool = False,
+    exports: bool = False,
+    derives: bool = False,
 ) -> StoredSettled:
     """Settles the symbols of --symbols or --symbols_file, or else all that the store knows.
 
@@ -56,8 +63,9 @@ def settle_stored(
 
     With `merges` everything is merged again: by the rules that are given, and for the rest by those
     that the series remembers. Without it only what is stale is merged, by the rules that the series
-    remembers. With `exports` every month is brought in line. SIGTERM, Ctrl-C and the time limit end
-    it between two pieces.
+    remembers. With `derives` every coarser series is made again, the asked for ones among them.
+    With `exports` every month is brought in line. SIGTERM, Ctrl-C and the time limit end it between
+    two pieces.
 
     Raises:
         ConfigurationError: as `stored_tickers`, and where there is no store.
@@ -79,6 +87,8 @@ def settle_stored(
         exports=config.export if exports else None,
         exports_everything=exports,
         now_ms=started_ms,
+        derived=config.derived if derives else DerivedConfig(),
+        derives_everything=derives,
     )
     with (
         open_store(config, clock, stop) as opened,
@@ -121,7 +131,7 @@ def settle_dependents(
     Raises:
         StoreError: if the store fails.
     """
-    merged = {each for one in changed for each in ledger.dependents(one) if each.is_merged}
+    merged = {each for one in changed for each in merged_of(ledger, one)}
     by_timeframe: dict[Timeframe, list[Ticker]] = {}
     for series in sorted(merged):
         basis = basis_of(ledger.records, series)

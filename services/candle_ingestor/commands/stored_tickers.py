@@ -14,6 +14,8 @@ from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import MergeBasis
 from candle_ingestor.model.symbol import Symbol
 from candle_ingestor.model.texts import did_you_mean, some_of
+from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.settle.derived import is_derived
 from candle_ingestor.settle.ticker import Ticker, basis_of, choose_basis
 from candle_ingestor.symbols.requests import SymbolList, SymbolRequest
 
@@ -44,7 +46,7 @@ def stored_tickers(
     choosing = _Choosing(config, ledger, remembers)
     if symbols is None:
         return _all_that_can_be(choosing, held)
-    known = {s.symbol for s in ledger.records if s.timeframe == timeframe}
+    known = {s.symbol for s in _of_timeframe(ledger, timeframe)}
     unknown = [each.symbol for each in symbols.requests if each.symbol not in known]
     if unknown:
         raise ConfigurationError(
@@ -146,11 +148,16 @@ def _held_symbols(ledger: Ledger, config: Config) -> list[Symbol]:
     A market that serves under the name of another symbol (rule M7) is not one by itself, unless it
     is named.
     """
-    series = [s for s in ledger.records if s.timeframe == config.candles.timeframe]
+    series = _of_timeframe(ledger, config.candles.timeframe)
     merged = {s.symbol for s in series if s.is_merged}
-    serving = {source for s in series for source in ledger.records[s].sources}
+    serving = {source for s in series for source in ledger.records[s].merged_from}
     alone = {s.symbol for s in series if not s.is_merged and s not in serving}
     return sorted(merged | alone)
+
+
+def _of_timeframe(ledger: Ledger, timeframe: Timeframe) -> list[Series]:
+    """What was fetched, imported or merged; what is derived from it follows it."""
+    return [s for s in ledger.records if s.timeframe == timeframe and not is_derived(ledger, s)]
 
 
 def _is_of(series: Series, symbol: Symbol) -> bool:
@@ -158,7 +165,7 @@ def _is_of(series: Series, symbol: Symbol) -> bool:
 
 
 def _other_timeframes(ledger: Ledger) -> str:
-    others = sorted({series.timeframe for series in ledger.records})
+    others = sorted({s.timeframe for s in ledger.records if not is_derived(ledger, s)})
     if not others:
         return ""
     shown = ", ".join(f"{each} (--candle_granularity_minutes={each.minutes})" for each in others)

@@ -48,6 +48,11 @@ COMMANDS = {
         "candle_ingestor.commands.merge:merge",
         "candle-ingestor merge --symbols=BTC/USD --max_price_deviation_pct=2",
     ),
+    "resample": Command(
+        "put coarser candles together again from the stored ones, without a request",
+        "candle_ingestor.commands.resample:resample",
+        "candle-ingestor resample --derived_timeframes=5m,15m,1h,4h,1d,1w",
+    ),
     "export": Command(
         "write the partitions again from the store",
         "candle_ingestor.commands.export:export",
@@ -118,11 +123,11 @@ DRY_RUNS = {"ingest": DRY_RUN, "import": DRY_IMPORT, "prune": DRY_PRUNE}
 HELP = "help"
 """The word before the name of a command that is to be explained."""
 
-_WORKING = ("ingest", "merge", "export", "import", "verify", "prune", "demo")
+_WORKING = ("ingest", "merge", "resample", "export", "import", "verify", "prune", "demo")
 LOOKING = ("status", "gaps", "runs", "quality", "report")
 """What only reads the store: no lock, no write, no exchange, no Redis."""
 _ALL = (*_WORKING, *LOOKING)
-_STORED = ("ingest", "merge", "export", "import", "verify", "prune", *LOOKING)
+_STORED = ("ingest", "merge", "resample", "export", "import", "verify", "prune", *LOOKING)
 _FETCHING = ("ingest", "demo")
 
 _USED_BY_GROUP: Mapping[str, tuple[str, ...]] = {
@@ -132,6 +137,7 @@ _USED_BY_GROUP: Mapping[str, tuple[str, ...]] = {
     "Candles": _FETCHING,
     "Archives": ("ingest", "import"),
     "Merging": ("ingest", "merge", "demo"),
+    "Resampling": ("ingest", "resample", "demo"),
     "Store": _ALL,
     "Export": ("ingest", "export", "import", "verify", "prune", "demo"),
     "Verify": ("verify",),
@@ -192,7 +198,10 @@ _USED_BY_FLAG: Mapping[str, tuple[str, ...]] = {
         tuple(command for command in _ALL if command != "runs"),
     ),
     "refetch_last_candles": (*_FETCHING, "import", "verify"),
-    "export_csv": ("ingest", "merge", "import", "verify", "demo"),
+    "export_csv": ("ingest", "merge", "resample", "import", "verify", "demo"),
+    "export_exchange_candles": (
+        *("ingest", "resample", "export", "import", "verify", "prune", "demo"),
+    ),
     **dict.fromkeys(
         ("restate", "restate_reason"), ("ingest", "export", "import", "verify", "prune", "demo")
     ),

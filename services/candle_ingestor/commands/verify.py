@@ -30,6 +30,7 @@ from candle_ingestor.operations.clock import Clock
 from candle_ingestor.operations.progress import Progress
 from candle_ingestor.operations.signals import stop_on_signals
 from candle_ingestor.operations.stopping import StopSignal
+from candle_ingestor.settle.derived import is_derived
 from candle_ingestor.settle.outcome import TickerOutcome
 from candle_ingestor.settle.ticker import Ticker
 from candle_ingestor.stores.base import Store
@@ -40,7 +41,7 @@ from candle_ingestor.verify.counts import (
     still_miscounted,
 )
 from candle_ingestor.verify.findings import Kind, minutes_of
-from candle_ingestor.verify.merged import merged_pieces, repaired_piece
+from candle_ingestor.verify.merged import made_pieces, repaired_piece
 from candle_ingestor.verify.partitions import FolderChecked, check_folder
 from candle_ingestor.verify.report import MergedChecked, VerifyReport, verify_json
 
@@ -137,13 +138,13 @@ class _Verification:
         self.within = IntervalSet.of(start_ms or 0, END_OF_TIME_MS if end_ms is None else end_ms)
         chosen = self._chosen()
         if wanted.asks_exchanges:
-            series = [each for each in chosen if not each.is_merged]
+            series = [s for s in chosen if not s.is_merged and not is_derived(self.ledger, s)]
             parts = VerifyParts(
                 config, self.clock, self.store, self.ledger, self.stop, self.progress
             )
             self.changed |= compare_with_exchanges(parts, series, self.within, report)
         if wanted.remakes_merged:
-            self._compare_merged([each for each in chosen if each.is_merged], report)
+            self._compare_merged([s for s in chosen if self.ledger.record(s).sources], report)
         folders: list[FolderChecked] = []
         if wanted.reads_partitions:
             folders = self._compare_partitions(chosen)
@@ -181,16 +182,16 @@ class _Verification:
         self.progress.begin("Merging again", {"candles": candles} if candles else None)
         for series in chosen:
             checked = report.merged[series] = MergedChecked(series)
-            for piece in merged_pieces(self.ledger, series, self.within):
+            for piece in made_pieces(self.ledger, series, self.within):
                 if self.stop.is_set():
                     return
-                if piece.basis is not None:
+                if piece.is_known:
                     checked.compared += piece.candles
                     self.progress.advance("candles", piece.candles)
                 found = piece.differences
                 if found and not report.repairs:
                     # A job may have merged it anew since the records were read.
-                    again = merged_pieces(Ledger(self.store), series, minutes_of(found))
+                    again = made_pieces(Ledger(self.store), series, minutes_of(found))
                     found = [each for one in again for each in one.differences]
                 for difference in found:
                     report.findings.add(difference, is_repaired=report.repairs)

@@ -14,6 +14,7 @@ from candle_ingestor.model.merge_rules import HighLow
 from candle_ingestor.model.series import AGGREGATED, Series
 from candle_ingestor.model.series_record import MergeBasis
 from candle_ingestor.model.times import iso_text
+from candle_ingestor.settle.derived import merged_of, root_of
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ class Remedies:
     """What fills the gaps of one series of the store of `place`."""
 
     def __init__(self, ledger: Ledger, series: Series, place: Place = USUAL_PLACE) -> None:
+        # What a coarser candle lacks, the candles lack that it is put together from.
+        series = root_of(ledger, series)
         merged = series if series.is_merged else _made_of(ledger, series)
         merging = None if merged is None else ledger.record(merged).merging
         basis = None if merging is None else merging.basis
@@ -173,7 +176,7 @@ def _length(series: Series) -> str:
 
 def _made_of(ledger: Ledger, source: Series) -> Series | None:
     """A series that is made from it now, else one that was made from it once, if there is any."""
-    made = sorted(ledger.dependents(source))
+    made = sorted(merged_of(ledger, source))
     own = Series(AGGREGATED, source.symbol, source.timeframe)
     if ledger.record(own).merging is not None and own not in made:
         made.append(own)

@@ -15,6 +15,7 @@ from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.timeframe import Timeframe
 from candle_ingestor.settle.accounting import wanted_of
+from candle_ingestor.settle.derived import made_of
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ def make_report(parts: ReportParts, shown: Sequence[Series]) -> CompletenessRepo
 def _counted(ledger: Ledger, reports: Collection[SeriesReport]) -> Iterable[SeriesReport]:
     merged = [each.series for each in reports if each.series.is_merged]
     is_merged = {(series.symbol, series.timeframe) for series in merged}
-    sources = {source for series in merged for source in ledger.record(series).sources}
+    sources = {source for series in merged for source in made_of(ledger, series)}
     for each in reports:
         series = each.series
         is_alone = series not in sources and (series.symbol, series.timeframe) not in is_merged
@@ -198,10 +199,8 @@ def _attention(
     by_series = {each.series: each for each in reports}
     found = []
     for asset in counted:
-        made_of = [by_series.get(source) for source in ledger.record(asset.series).sources]
-        lacking = tuple(
-            each for each in made_of if each is not None and _can_have_more(each, now_ms)
-        )
+        below = [by_series.get(source) for source in made_of(ledger, asset.series)]
+        lacking = tuple(each for each in below if each is not None and _can_have_more(each, now_ms))
         if lacking or _can_have_more(asset, now_ms):
             found.append(Attention(asset, lacking))
     return sorted(found, key=_least_complete_first)

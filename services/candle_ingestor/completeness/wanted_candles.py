@@ -72,7 +72,7 @@ def _to_count(
     # Outside of what is covered lie candles that are true no longer, and those that a run which
     # died had written before what is known of them.
     part = IntervalSet((span,)) & covered
-    if record.merging is not None and record.merging.stale & whole:
+    if record.stale & whole:
         return part.intervals
     has_every_candle = stored * series.timeframe.duration_ms >= covered.duration_ms
     return () if has_every_candle or not covered - part else part.intervals

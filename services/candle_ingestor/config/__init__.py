@@ -5,6 +5,7 @@ from candle_ingestor.config.given import FlagValues
 from candle_ingestor.config.groups import (
     CandlesConfig,
     Config,
+    DerivedConfig,
     ExchangesConfig,
     ExportConfig,
     RunConfig,
@@ -16,6 +17,7 @@ from candle_ingestor.config.origins import Origin
 __all__ = [
     "CandlesConfig",
     "Config",
+    "DerivedConfig",
     "ExchangesConfig",
     "ExportConfig",
     "FlagValues",

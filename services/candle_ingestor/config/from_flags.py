@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from candle_ingestor.config.archive_flags import archives_from_flags
+from candle_ingestor.config.derived_flags import derived_from_flags
 from candle_ingestor.config.exchange_flags import (
     exchanges_from_flags,
     known_exchanges,
@@ -19,6 +20,7 @@ from candle_ingestor.config.quality_flags import quality_from_flags
 from candle_ingestor.config.redis_flags import names_redis, redis_from_flags
 from candle_ingestor.config.span_flags import (
     candles_from_flags,
+    granularity_of,
     prune_from_flags,
     verify_from_flags,
 )
@@ -39,6 +41,7 @@ _REAL_NUMBERS = (
     "settle_seconds",
     "quality_sensitivity",
     "fail_below",
+    "derived_min_coverage_pct",
 )
 
 
@@ -104,6 +107,7 @@ def config_from_flags(
             fill=None if values.fill is None else Fill(values.fill),
         ),
         archives=archives_from_flags(values, known, paths),
+        derived=derived_from_flags(values, granularity_of(values)),
         verify=verify_from_flags(values, origins),
         prune=prune_from_flags(values),
         quality=quality_from_flags(values),

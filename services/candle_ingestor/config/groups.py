@@ -10,6 +10,7 @@ from candle_ingestor.archives.recognising import Naming
 from candle_ingestor.config.origins import Origin, Origins
 from candle_ingestor.exchanges.proxies import Proxies
 from candle_ingestor.exchanges.settings import ExchangeSettings
+from candle_ingestor.model.derivation import WHOLE_PCT
 from candle_ingestor.model.export_forms import ExportFormat, Fill
 from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.merge_rules import MergeRules
@@ -153,6 +154,21 @@ class StoreConfig:
 
 
 @dataclass(frozen=True)
+class DerivedConfig:
+    """Which coarser timeframes are made of the candles.
+
+    Attributes:
+        timeframes: those to be made, beside those that a series has already; ascending.
+        min_coverage_pct: how much of a candle's time must be known, in percent, above 0.
+        of_exchanges: whether each exchange's own series have them, too.
+    """
+
+    timeframes: tuple[Timeframe, ...] = ()
+    min_coverage_pct: float = WHOLE_PCT
+    of_exchanges: bool = False
+
+
+@dataclass(frozen=True)
 class ExportConfig:
     """What is written for backtests.
 
@@ -281,6 +297,7 @@ class Config:
     store: StoreConfig
     export: ExportConfig
     archives: ArchivesConfig
+    derived: DerivedConfig = field(default_factory=DerivedConfig)
     verify: VerifyConfig = field(default_factory=VerifyConfig)
     prune: PruneConfig = field(default_factory=PruneConfig)
     quality: QualityConfig = field(default_factory=QualityConfig)

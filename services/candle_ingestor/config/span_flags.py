@@ -31,7 +31,7 @@ def candles_from_flags(values: FlagValues) -> CandlesConfig:
     """
     start, days, end = values.backfill_start_date, values.days, values.backfill_end_date
     return CandlesConfig(
-        timeframe=Timeframe(values.candle_granularity_minutes),
+        timeframe=granularity_of(values),
         backfill_start=parse_start_date(start) if days is None else RelativeDay(days, "day"),
         backfill_end=None if end is None else parse_end_date(end),
         catch_up_initial_ms=round(values.catch_up_initial_days * DAY_MS),
@@ -59,6 +59,18 @@ def typed_span(config: Config, now_ms: int) -> Interval | None:
     earliest = parse_day("1970-01-01") if start is SKIP else start
     start_ms, end_ms = resolve_dates(earliest, end, now_ms)
     return Interval(start_ms or 0, END_OF_TIME_MS if end_ms is None else end_ms)
+
+
+def granularity_of(values: FlagValues) -> Timeframe:
+    """The length of the candles.
+
+    Raises:
+        ConfigurationError: if there are none of that length.
+    """
+    try:
+        return Timeframe(values.candle_granularity_minutes)
+    except ValueError as error:
+        raise ConfigurationError(f"--candle_granularity_minutes: {error}") from error
 
 
 def verify_from_flags(values: FlagValues, origins: Origins) -> VerifyConfig:

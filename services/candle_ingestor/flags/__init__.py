@@ -14,6 +14,7 @@ GROUPS: dict[str, list[str]] = {
     "Candles": fetching.CANDLES,
     "Archives": fetching.ARCHIVES,
     "Merging": keeping.MERGING,
+    "Resampling": keeping.RESAMPLING,
     "Store": keeping.STORE,
     "Export": keeping.EXPORT,
     "Verify": looking_after.VERIFY,

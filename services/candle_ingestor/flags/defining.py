@@ -21,7 +21,7 @@ class MinutesParser(flags.IntegerParser):
                 return Timeframe.parse(argument).minutes
             except ValueError as error:
                 raise ValueError(f"{error}; or a number of minutes") from error
-        return int(argument)
+        return Timeframe(int(argument)).minutes
 
 
 def names_of(*holders: flags.FlagHolder[Any]) -> list[str]:

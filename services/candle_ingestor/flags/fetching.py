@@ -5,6 +5,7 @@ from __future__ import annotations
 from absl import flags
 
 from candle_ingestor.flags.defining import MinutesParser, names_of
+from candle_ingestor.model.timeframe import MINUTES_PER_WEEK
 
 SYMBOLS = names_of(
     flags.DEFINE_string(
@@ -98,10 +99,11 @@ EXCHANGES = names_of(
 
 CANDLES = names_of(
     flags.DEFINE(
-        MinutesParser(lower_bound=1, upper_bound=1440),
+        MinutesParser(lower_bound=1, upper_bound=MINUTES_PER_WEEK),
         "candle_granularity_minutes",
         1,
-        "Length of the candles, in minutes or as 1m, 4h or 1d.",
+        "Length of the candles, in minutes or as 1m, 4h or 1d. What works on stored candles also "
+        "takes 1w.",
     ),
     flags.DEFINE_string(
         "backfill_start_date",

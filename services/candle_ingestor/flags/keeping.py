@@ -42,6 +42,23 @@ MERGING = names_of(
     ),
 )
 
+RESAMPLING = names_of(
+    flags.DEFINE_list(
+        "derived_timeframes",
+        [],
+        "Coarser candles to be put together from the merged ones, stored and exported as series "
+        "of their own, such as 5m,15m,1h,4h,1d,1w. With --export_exchange_candles each exchange's "
+        "own series have them, too. What was once made is kept in step until prune removes it.",
+    ),
+    flags.DEFINE_float(
+        "derived_min_coverage_pct",
+        100,
+        "How much of a coarser candle's time must be known. A candle of less than all of its time "
+        "is marked as partial in the store and in the manifest.",
+        lower_bound=0,
+        upper_bound=100,
+    ),
+)
 STORE = names_of(
     flags.DEFINE_enum(
         "store",

@@ -20,7 +20,7 @@ from candle_ingestor.exchanges.session import ExchangeSession
 from candle_ingestor.ingest.report import ExchangeTrouble, RunReport, TickerReport
 from candle_ingestor.ingest.sources.base import CandleSource
 from candle_ingestor.model.texts import counted, joined, some_of
-from candle_ingestor.model.timeframe import Timeframe
+from candle_ingestor.model.timeframe import MINUTES_PER_DAY, Timeframe
 from candle_ingestor.settle.outcome import TickerOutcome
 from candle_ingestor.symbols.requests import SymbolList
 
@@ -127,6 +127,12 @@ def refuse_unoffered_timeframe(source: CandleSource, timeframe: Timeframe) -> No
     Raises:
         ConfigurationError: if it has not, with what it offers.
     """
+    if timeframe.minutes > MINUTES_PER_DAY:
+        # Exchanges do not agree on the day that a week begins on.
+        raise ConfigurationError(
+            f"--candle_granularity_minutes={timeframe}: candles of a day at most are fetched; "
+            f"--derived_timeframes={timeframe} puts longer ones together"
+        )
     if str(timeframe) not in source.timeframes:
         raise ConfigurationError(
             f"--candle_granularity_minutes={timeframe.minutes}: "

@@ -135,6 +135,12 @@ class Importer:
 
     def _import_changed(self, found: FoundFile, sha256: str) -> FileReport:
         file, series = found.file, found.described.series
+        derivation = self.ledger.record(series).derivation
+        if derivation is not None:
+            raise ArchiveError(
+                f"{series} is put together from {derivation.source.timeframe} candles "
+                "(--derived_timeframes); import the file into another store"
+            )
         closed_end_ms = series.timeframe.closed_end_ms(self.now_ms(), self.rules.settle_seconds)
         content = judge_archive(file, found.described, closed_end_ms, self._note_read)
         report = replace(

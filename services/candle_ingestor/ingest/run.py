@@ -181,6 +181,7 @@ class _Run:
             self.config.store.service_identifier,
             exports=export if export.csv else None,
             now_ms=self.started_ms,
+            derived=self.config.derived,
         )
         return Settling(
             self.ledger,

@@ -12,6 +12,7 @@ from candle_ingestor.ledger.replacement import Kept, Replacement
 from candle_ingestor.ledger.staging import Staged
 from candle_ingestor.model.candle_counts import CandleCounts
 from candle_ingestor.model.candles import no_candles
+from candle_ingestor.model.grid import on_grid
 from candle_ingestor.model.intervals import END_OF_TIME_MS, Interval, IntervalSet
 from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.selection import candles_within
@@ -144,10 +145,22 @@ class Ledger:
         )
 
     def update(self, records: Mapping[Series, SeriesRecord]) -> None:
-        """Replaces what is known beside the coverage; unchanged records are not written."""
+        """Replaces what is known beside the candles; unchanged records are not written.
+
+        What a record covers no longer, is not covered either in what is made from its series.
+        """
         changed = {s: r for s, r in records.items() if r != self.record(s)}
+        withdrawn: set[Series] = set()
+        for series in list(changed):
+            lost = self.record(series).covered - changed[series].covered
+            self._withdraw_dependents(series, lost, changed, withdrawn)
         if changed:
-            self._write([SeriesChange(series, record) for series, record in changed.items()])
+            self._write(
+                [
+                    SeriesChange(s, r, cautious=r if s in withdrawn else None)
+                    for s, r in changed.items()
+                ]
+            )
 
     def replace(self, replacements: Iterable[Replacement]) -> list[Kept]:
         """Makes the replacements in their order, as one write to the store.
@@ -204,6 +217,23 @@ class Ledger:
             self._records[change.series] = change.record
             self._note_sources(change.series, change.record)
 
+    def _withdraw_dependents(
+        self,
+        series: Series,
+        lost: IntervalSet,
+        changed: dict[Series, SeriesRecord],
+        withdrawn: set[Series],
+    ) -> None:
+        if not lost:
+            return
+        for dependent in self.dependents(series):
+            record = changed.get(dependent, self.record(dependent))
+            stale = on_grid(lost, dependent.timeframe) & record.covered
+            if stale:
+                changed[dependent] = record.withdrawn(stale)
+                withdrawn.add(dependent)
+                self._withdraw_dependents(dependent, stale, changed, withdrawn)
+
     def _doubt_counts(self, series: Series, span: IntervalSet) -> None:
         record = self._records.get(series)
         if record is not None:
@@ -217,9 +247,9 @@ class Ledger:
 
 def _without_doubtful_counts(record: SeriesRecord) -> SeriesRecord:
     """Where candles are stale, a run that died may have written some that it did not count."""
-    if record.merging is None or not record.merging.stale:
+    if not record.stale:
         return record
-    return replace(record, counts=record.counts.without(months_of(record.merging.stale)))
+    return replace(record, counts=record.counts.without(months_of(record.stale)))
 
 
 def _to_read(span: IntervalSet) -> tuple[Interval, ...]:

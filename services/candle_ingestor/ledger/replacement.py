@@ -26,6 +26,7 @@ class Replacement:
         listing: what was learnt of the listing; None for nothing new.
         basis: what merged the candles; None for an exchange's own.
         origin: where an exchange's candles came from.
+        partial: the part of `answered` whose candles are made of a part of their time.
     """
 
     series: Series
@@ -37,6 +38,7 @@ class Replacement:
     listing: Listing | None = None
     basis: MergeBasis | None = None
     origin: Origin = Origin.ENDPOINT
+    partial: IntervalSet = EMPTY
 
 
 @dataclass(frozen=True)

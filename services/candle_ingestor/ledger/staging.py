@@ -11,6 +11,7 @@ import polars as pl
 from candle_ingestor.ledger.comparison import Difference, compare
 from candle_ingestor.ledger.replacement import Kept, Replacement
 from candle_ingestor.model.candles import no_candles
+from candle_ingestor.model.grid import on_grid
 from candle_ingestor.model.intervals import EMPTY, IntervalSet
 from candle_ingestor.model.months import months_of
 from candle_ingestor.model.selection import candles_within
@@ -75,6 +76,9 @@ class Staged:
             if replacement.basis is not None:
                 merging = merging.made(replacement.basis, span)
             record = replace(record, merging=merging)
+        if record.derivation is not None:
+            derivation = record.derivation.made(span, replacement.partial)
+            record = replace(record, derivation=derivation)
         pending.record = record
         self._make_stale(series, changed)
         return Kept(difference.new, difference.revised)
@@ -128,18 +132,11 @@ class Staged:
             return
         for dependent in self._ledger.dependents(series):
             pending = self._of(dependent)
-            stale = _on_grid(changed, dependent.timeframe) & pending.record.covered
+            stale = on_grid(changed, dependent.timeframe) & pending.record.covered
             if stale:
                 pending.record = pending.record.withdrawn(stale)
                 pending.disturbed = pending.disturbed | stale
                 self._make_stale(dependent, stale)
-
-
-def _on_grid(intervals: IntervalSet, timeframe: Timeframe) -> IntervalSet:
-    """The candle lengths of the timeframe that share a point with the intervals."""
-    return IntervalSet(
-        (timeframe.floor_ms(start_ms), timeframe.ceil_ms(end_ms)) for start_ms, end_ms in intervals
-    )
 
 
 def _touched(difference: Difference, known: IntervalSet, timeframe: Timeframe) -> IntervalSet:

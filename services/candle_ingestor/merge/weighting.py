@@ -11,6 +11,7 @@ from candle_ingestor.merge.by_column import merge_by_column
 from candle_ingestor.merge.by_minute import merge_by_minute
 from candle_ingestor.merge.deviations import Disagreement, Exclusion
 from candle_ingestor.model.candles import MERGED_CANDLES
+from candle_ingestor.model.grid import whole_lengths
 from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet, covered_at_least
 from candle_ingestor.model.merge_rules import MergeRules
 from candle_ingestor.model.selection import candles_within
@@ -71,7 +72,7 @@ def merge_candles(
             f"({', '.join(rules.exchanges)})"
         )
     known = {
-        exchange: _on_grid(covered.get(exchange, EMPTY) & IntervalSet((interval,)), timeframe)
+        exchange: whole_lengths(covered.get(exchange, EMPTY) & IntervalSet((interval,)), timeframe)
         for exchange in rules.exchanges
     }
     merged_part = covered_at_least(known.values(), rules.min_exchanges)
@@ -93,10 +94,4 @@ def merge_candles(
         minutes.disagreements,
         minutes.exclusions_told,
         minutes.disagreements_told,
-    )
-
-
-def _on_grid(intervals: IntervalSet, timeframe: Timeframe) -> IntervalSet:
-    return IntervalSet(
-        (timeframe.ceil_ms(start_ms), timeframe.floor_ms(end_ms)) for start_ms, end_ms in intervals
     )

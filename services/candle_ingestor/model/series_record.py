@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from candle_ingestor.model.candle_counts import CandleCounts
+from candle_ingestor.model.derivation import Derivation
 from candle_ingestor.model.exports import NO_EXPORTS, Exports
 from candle_ingestor.model.gap_notes import NO_NOTES, GapNotes
 from candle_ingestor.model.gaps import FINAL_REASONS, GapReason, Reasons, with_reason, without
@@ -210,7 +211,8 @@ class SeriesRecord:
     Attributes:
         catch_up_from_ms: where the first catch-up began; None before that.
         precision: the market's own, learnt once; None for a merged series and before that.
-        merging: what a merged series is made by; None for an exchange's.
+        merging: what a merged series is made by; None for any other.
+        derivation: what a coarser timeframe is made by; None for any other.
         wanted: what the last run wanted of it; None before the first.
         pruned_until_ms: before this time the user removed what was known, and no run wants it
             again unless it is told to read it again; None where nothing was removed.
@@ -226,6 +228,7 @@ class SeriesRecord:
     catch_up_from_ms: int | None = None
     precision: Precision | None = None
     merging: Merging | None = None
+    derivation: Derivation | None = None
     exports: Exports = NO_EXPORTS
     wanted: Wanted | None = None
     pruned_until_ms: int | None = None
@@ -242,15 +245,26 @@ class SeriesRecord:
         return self.coverage.provisional
 
     @property
+    def stale(self) -> IntervalSet:
+        """Where candles may be stored that are no longer what the sources make of them."""
+        made_by = self.merging or self.derivation
+        return EMPTY if made_by is None else made_by.stale
+
+    @property
     def countable(self) -> IntervalSet:
         """Where stored candles belong to the series: what is covered, and what is stale."""
-        if self.merging is None or not self.merging.stale:
-            return self.covered
-        return self.covered | self.merging.stale
+        return self.covered | self.stale if self.stale else self.covered
 
     @property
     def sources(self) -> tuple[Series, ...]:
-        """Every series that this one is made from, each once; none for an exchange's."""
+        """Every series that this one is made from, each once; none for what is fetched."""
+        if self.derivation is not None:
+            return (self.derivation.source,)
+        return self.merged_from
+
+    @property
+    def merged_from(self) -> tuple[Series, ...]:
+        """Every series that this one is merged from, each once."""
         if self.merging is None:
             return ()
         bases = (self.merging.basis, *(basis for basis, _ in self.merging.former))
@@ -282,6 +296,7 @@ class SeriesRecord:
             self.unwanted_before(until_ms),
             coverage=self.coverage.within(kept),
             merging=None if self.merging is None else self.merging.within(kept),
+            derivation=None if self.derivation is None else self.derivation.within(kept),
             exports=self.exports.without_before(until_ms),
             counts=self.counts.without_before(until_ms),
         )
@@ -289,9 +304,11 @@ class SeriesRecord:
     def withdrawn(self, span: IntervalSet) -> SeriesRecord:
         """The record without `span`, whose stored candles are true no longer."""
         record = self.with_change(self.coverage.replaced(span, EMPTY), span)
-        if record.merging is None:
-            return record
-        return replace(record, merging=record.merging.with_stale(span))
+        if record.merging is not None:
+            record = replace(record, merging=record.merging.with_stale(span))
+        if record.derivation is not None:
+            record = replace(record, derivation=record.derivation.with_stale(span))
+        return record
 
 
 NOTHING_KNOWN = SeriesRecord()

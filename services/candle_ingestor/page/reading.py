@@ -21,6 +21,7 @@ from candle_ingestor.page.differing import Differing, differing_minutes
 from candle_ingestor.page.levels import levels_of
 from candle_ingestor.quality.watching import MarketWatch
 from candle_ingestor.settle.accounting import wanted_of
+from candle_ingestor.settle.derived import made_of
 
 Frames = Mapping[Series, pl.DataFrame]
 
@@ -33,7 +34,7 @@ class ChartReading:
         self._ledger = ledger
         self.head = head
         self.closed_end_ms = closed_end_ms
-        self.series = (head, *ledger.record(head).sources)
+        self.series = (head, *made_of(ledger, head))
         self._wanted = {
             each: IntervalSet((wanted_of(ledger.record(each), closed_end_ms),))
             for each in self.series

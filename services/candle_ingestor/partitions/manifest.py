@@ -55,6 +55,7 @@ class MonthEntry:
         content_bytes: how many leading bytes of the file are told of; what follows is no part of
             it yet. None where its writer did not say, and then it is all of them.
         history: how it was restated, oldest first.
+        partial: the time of candles that are made of a part of it, ascending.
     """
 
     rows: int
@@ -66,6 +67,7 @@ class MonthEntry:
     gaps: tuple[Gap, ...]
     content_bytes: int | None = None
     history: tuple[Restatement, ...] = ()
+    partial: tuple[Interval, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -165,14 +167,8 @@ def _entry_to_json(layout: Layout, month: Month, entry: MonthEntry) -> dict[str,
         "sha256": entry.sha256,
         "complete": entry.complete,
         "known_until": iso_text_if(entry.known_until_ms),
-        "gaps": [
-            {
-                "start": iso_text(gap.interval.start_ms),
-                "end": iso_text(gap.interval.end_ms),
-                "reason": gap.reason.value,
-            }
-            for gap in entry.gaps
-        ],
+        "gaps": [{**_span_to_json(gap.interval), "reason": gap.reason.value} for gap in entry.gaps],
+        **({"partial": [_span_to_json(each) for each in entry.partial]} if entry.partial else {}),
     }
     if entry.content_bytes is not None:
         values["bytes"] = entry.content_bytes
@@ -182,6 +178,10 @@ def _entry_to_json(layout: Layout, month: Month, entry: MonthEntry) -> dict[str,
             for each in entry.history
         ]
     return values
+
+
+def _span_to_json(interval: Interval) -> dict[str, str]:
+    return {"start": iso_text(interval.start_ms), "end": iso_text(interval.end_ms)}
 
 
 def _from_json(layout: Layout, values: Mapping[str, Any]) -> Manifest:
@@ -222,6 +222,7 @@ def _month_entry(layout: Layout, text: str, values: Mapping[str, Any]) -> MonthE
         gaps=tuple(_gap(gap) for gap in _of_type(values, "gaps", list)),
         content_bytes=_of_type(values, "bytes", int) if "bytes" in values else None,
         history=tuple(map(_restatement, values.get("history", ()))),
+        partial=tuple(_span(each) for each in values.get("partial", ())),
     )
 
 
@@ -234,8 +235,11 @@ def _restatement(values: Mapping[str, Any]) -> Restatement:
 
 
 def _gap(values: Mapping[str, Any]) -> Gap:
-    interval = Interval(parse_timestamp(values["start"]), parse_timestamp(values["end"]))
-    return Gap(interval, GapReason(values["reason"]))
+    return Gap(_span(values), GapReason(values["reason"]))
+
+
+def _span(values: Mapping[str, Any]) -> Interval:
+    return Interval(parse_timestamp(values["start"]), parse_timestamp(values["end"]))
 
 
 def _digits(values: Mapping[str, Any], name: str) -> int:

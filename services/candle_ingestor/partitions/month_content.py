@@ -143,6 +143,7 @@ class MonthMaker:
                 complete=complete,
                 known_until_ms=facts.known_until_ms,
                 gaps=facts.gaps,
+                partial=facts.partial,
                 content_bytes=len(made.content) if self._format.grows else None,
             )
             return MonthContent(entry, made.content, on_disk, told_bytes)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from candle_ingestor.model.gaps import Gap, Reasons, explain
-from candle_ingestor.model.intervals import Interval, IntervalSet
+from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
 from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.series import Series
 from candle_ingestor.partitions.manifest import Manifest, MonthEntry
@@ -22,12 +22,14 @@ class MonthFacts:
         complete: whether the month is over, covered whole, and nothing in it unsettled (rule E3).
         known_until_ms: up to where the month is accounted for, half-open.
         gaps: its wanted time outside coverage, ascending.
+        partial: the time of candles that are made of a part of it, ascending.
     """
 
     span: Interval
     complete: bool
     known_until_ms: int
     gaps: tuple[Gap, ...]
+    partial: tuple[Interval, ...] = ()
 
     def rows_hold_until_ms(self, entry: MonthEntry, first_changed_ms: int | None) -> int:
         """Up to where the rows of the month's file are still right; at least the span's start.
@@ -52,6 +54,7 @@ def facts_of(
     reasons: Reasons,
     closed_end_ms: int,
     unsettled: IntervalSet,
+    partial: IntervalSet = EMPTY,
 ) -> dict[Month, MonthFacts]:
     """The facts of each of these months. Takes time linear in the intervals and the months."""
     ordered = sorted(months)
@@ -70,6 +73,7 @@ def facts_of(
             and index not in unsettled_indices,
             known_until_ms=max(month.start_ms, min(month.interval.end_ms, closed_end_ms)),
             gaps=tuple(gaps[index]),
+            partial=(partial & IntervalSet((span,))).intervals,
         )
         for index, (month, span) in enumerate(zip(ordered, spans, strict=True))
     }

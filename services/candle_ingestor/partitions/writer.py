@@ -10,7 +10,7 @@ from pathlib import Path
 from candle_ingestor.model.decimals import MOST_DIGITS
 from candle_ingestor.model.export_forms import Fill
 from candle_ingestor.model.gaps import Reasons
-from candle_ingestor.model.intervals import Interval, IntervalSet
+from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
 from candle_ingestor.model.months import Month
 from candle_ingestor.model.series import Series
 from candle_ingestor.operations.side_by_side import one_by_one, side_by_side
@@ -87,6 +87,7 @@ class PartitionWriter:
         overwriting: Overwriting = NOTHING_OVERWRITTEN,
         left_until_ms: int = 0,
         span: Interval | None = None,
+        partial: IntervalSet = EMPTY,
     ) -> ExportResult:
         """Makes the files of these months and of the stale ones, and the manifest, tell what is
         known of the series.
@@ -118,6 +119,7 @@ class PartitionWriter:
             fill: what stands for covered minutes without trade.
             left_until_ms: months that end until then and have no coverage stay as they are.
             span: months that do not touch it stay as they are; None for none.
+            partial: covered time whose candles are made of a part of it.
             unsettled: minutes that keep a month from being complete (rule E3): provisional ones in
                 the series or in what it is made from, and gaps of its sources that a later run
                 could fill.
@@ -141,7 +143,7 @@ class PartitionWriter:
         if span is not None:
             left |= {month for month in told if not month.touches(span)}
         tellable = {*told, *unfinished} - (left - unfinished)
-        facts = facts_of(tellable, series, coverage, reasons, closed_end_ms, unsettled)
+        facts = facts_of(tellable, series, coverage, reasons, closed_end_ms, unsettled, partial)
         maker = MonthMaker(self._format, subject, read, coverage, unsettled)
         replacing = Replacing(folder, self._format, manifest, note, overwriting)
         try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from candle_ingestor.ledger.ledger import Ledger
+from candle_ingestor.model.grid import on_grid
 from candle_ingestor.model.imported_file import ImportedFile
 from candle_ingestor.model.intervals import (
     EMPTY,
@@ -58,9 +59,10 @@ class SeriesCut:
 
 @dataclass(frozen=True)
 class Loss:
-    """A merged series that stays and is made from what goes.
+    """A merged or derived series that stays and is made from what goes.
 
     Attributes:
+        is_derived: whether it is put together from one series, and not merged.
         lost: its candle lengths that cannot be made again from what is left.
         remade: those that are made again.
         frozen: its complete months below the data root that had some of them. They stay as they
@@ -71,6 +73,7 @@ class Loss:
     lost: int
     remade: int
     frozen: tuple[Month, ...] = ()
+    is_derived: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,7 @@ def plan_prune(
     staying = {series for series, _ in serving}
     going = [series for series in chosen if series not in staying]
     if before_ms is not None:
-        going += [s for s in _nothing_left(ledger, going, before_ms) if s not in going]
+        going += _nothing_left(ledger, going, before_ms)
     going.sort(key=lambda series: (series.symbol, series.timeframe, series.is_merged, series))
     cuts = tuple(_cut(ledger, series, before_ms, data_root) for series in going)
     return PrunePlan(
@@ -203,9 +206,10 @@ def _months(ledger: Ledger, series: Series, until_ms: int) -> list[Month]:
 
 
 def _nothing_left(ledger: Ledger, going: Collection[Series], before_ms: int) -> list[Series]:
-    """The merged series of which nothing before the time can be made from what stays."""
-    found = []
-    for merged in sorted({each for series in going for each in ledger.dependents(series)}):
+    """The other series of which nothing before the time can be made from what stays."""
+    found: list[Series] = []
+    dependents = {each for series in going for each in ledger.dependents(series)}
+    for merged in sorted(dependents - set(going)):
         until_ms = merged.timeframe.ceil_ms(before_ms)
         span = IntervalSet.of(0, until_ms)
         record = ledger.record(merged)
@@ -215,7 +219,10 @@ def _nothing_left(ledger: Ledger, going: Collection[Series], before_ms: int) -> 
         lost = _lost(ledger, merged, dict.fromkeys(going, span)) & span
         if is_begun or (known and known == lost):
             found.append(merged)
-    return found
+    if not found:
+        return []
+    # What is made from these may have nothing left either.
+    return [*found, *_nothing_left(ledger, [*going, *found], before_ms)]
 
 
 def _losses(ledger: Ledger, cuts: Iterable[SeriesCut], frozen_below: Path | None) -> list[Loss]:
@@ -236,6 +243,7 @@ def _losses(ledger: Ledger, cuts: Iterable[SeriesCut], frozen_below: Path | None
                 lost.duration_ms // length_ms,
                 remade.duration_ms // length_ms,
                 _complete_months(frozen_below, merged, lost | touched),
+                is_derived=ledger.record(merged).derivation is not None,
             )
         )
     return losses
@@ -256,8 +264,12 @@ def _complete_months(
 
 
 def _lost(ledger: Ledger, merged: Series, spans: Mapping[Series, IntervalSet]) -> IntervalSet:
-    """What of a merged series cannot be made again once these spans of series are gone."""
+    """What of a dependent series cannot be made again once these spans of series are gone."""
     record = ledger.record(merged)
+    if record.derivation is not None:
+        source = record.derivation.source
+        gone = ledger.record(source).covered & spans.get(source, EMPTY)
+        return on_grid(gone, merged.timeframe) & record.covered
     if record.merging is None:
         return EMPTY
     lost = EMPTY

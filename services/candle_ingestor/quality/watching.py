@@ -58,17 +58,19 @@ def markets_of(ledger: Ledger, heads: Sequence[Series]) -> list[Market]:
     """What to compare for each of the series that are asked for.
 
     Of a merged series it is what it is made from. Exchanges' series that nothing is merged from are
-    compared with one another where they have symbol and timeframe in common.
+    compared with one another where they have symbol and timeframe in common. Of what is put
+    together from finer candles these are looked at.
     """
     markets = [
-        Market(tuple(s for s in ledger.record(head).sources if s in ledger.records), head)
+        Market(tuple(s for s in ledger.record(head).merged_from if s in ledger.records), head)
         for head in heads
-        if head.is_merged
+        if head.is_merged and ledger.record(head).derivation is None
     ]
     in_markets = {series for market in markets for series in market.series}
     alone: dict[tuple[Symbol, Timeframe], list[Series]] = {}
     for series in heads:
-        if not series.is_merged and series not in in_markets:
+        is_derived = ledger.record(series).derivation is not None
+        if not (series.is_merged or series in in_markets or is_derived):
             alone.setdefault((series.symbol, series.timeframe), []).append(series)
     return [each for each in (*markets, *(Market(tuple(s)) for s in alone.values())) if each.series]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from candle_ingestor.ledger.ledger import Ledger
-from candle_ingestor.model.gaps import Gap, GapReason, explain, joined
-from candle_ingestor.model.intervals import Interval, IntervalSet
+from candle_ingestor.model.gaps import Gap, GapReason, Reasons, explain, joined
+from candle_ingestor.model.grid import on_grid
+from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import Merging, SeriesRecord
 from candle_ingestor.model.timeframe import DAY_MS
@@ -14,6 +15,15 @@ from candle_ingestor.settle.unmerged import unmerged
 
 GONE_AFTER_MS = 30 * DAY_MS
 """A halted market looks delisted, and comes back."""
+
+_LEAST_HOPEFUL_FIRST = (
+    GapReason.NOT_LISTED_YET,
+    GapReason.BEYOND_REACH,
+    GapReason.BELOW_MINIMUM,
+    GapReason.REJECTED,
+    GapReason.FETCH_FAILED,
+    GapReason.NOT_FETCHED,
+)
 
 
 def account_for(ledger: Ledger, ticker: Ticker, wanted: Interval, outcome: TickerOutcome) -> None:
@@ -40,10 +50,33 @@ def wanted_of(record: SeriesRecord, closed_end_ms: int) -> Interval:
 def gaps_of(ledger: Ledger, series: Series, wanted: Interval) -> list[Gap]:
     """Every wanted and uncovered interval of any series with its reason, ascending."""
     record = ledger.record(series)
-    if record.merging is None:
-        return source_gaps(ledger, series, wanted)
     missing = IntervalSet((wanted,)) - record.covered
-    return merged_gaps(ledger, Ticker(series, record.merging.basis), missing)
+    if record.merging is not None:
+        return merged_gaps(ledger, Ticker(series, record.merging.basis), missing)
+    if record.derivation is not None:
+        return explain(missing, reasons_of(ledger, series, missing))
+    return source_gaps(ledger, series, wanted)
+
+
+def reasons_of(ledger: Ledger, series: Series, missing: IntervalSet) -> Reasons:
+    """Why candle lengths of any series are not covered, where that is known.
+
+    Those of a derived series lack what its source lacks in their time. What can come least decides.
+    """
+    record = ledger.record(series)
+    if record.merging is not None:
+        return merged_reasons(ledger, Ticker(series, record.merging.basis), missing)
+    if record.derivation is None:
+        return record.coverage.reasons
+    source = record.derivation.source
+    lacking = on_grid(missing, series.timeframe) - ledger.record(source).covered
+    below = reasons_of(ledger, source, lacking)
+    reasons: dict[GapReason, IntervalSet] = {}
+    for reason in _LEAST_HOPEFUL_FIRST:
+        found = on_grid(below.get(reason, EMPTY) & lacking, series.timeframe) & missing
+        reasons[reason] = found
+        missing = missing - found
+    return {reason: intervals for reason, intervals in reasons.items() if intervals}
 
 
 def source_gaps(ledger: Ledger, source: Series, wanted: Interval) -> list[Gap]:
@@ -78,11 +111,18 @@ def merged_gaps(ledger: Ledger, ticker: Ticker, missing: IntervalSet) -> list[Ga
 def unsettled(ledger: Ledger, series: Series, span: IntervalSet, now_ms: int) -> IntervalSet:
     """The minutes of `span` that keep a month from being complete (rule E3).
 
-    They are provisional, in the series or in what it is made from, or are gaps of a source that a
-    later run could fill. A market that was delisted long ago keeps nothing open.
+    They are provisional, in the series or in what it is made from in the end, or are gaps of a
+    source that a later run could fill. A market that was delisted long ago keeps nothing open.
     """
     record = ledger.record(series)
     open_minutes = record.provisional & span
+    if record.derivation is not None:
+        source = record.derivation.source
+        within = on_grid(span, series.timeframe)
+        open_below = unsettled(ledger, source, within, now_ms)
+        if not ledger.record(source).sources:
+            open_below = open_below | ledger.record(source).fillable(within)
+        return open_minutes | (on_grid(open_below, series.timeframe) & span)
     merging: Merging | None = record.merging
     if merging is None:
         return open_minutes

@@ -13,7 +13,7 @@ from candle_ingestor.config import ExportConfig
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.export_forms import ExportFormat, Fill
 from candle_ingestor.model.gaps import Reasons
-from candle_ingestor.model.intervals import Interval, IntervalSet
+from candle_ingestor.model.intervals import EMPTY, Interval, IntervalSet
 from candle_ingestor.model.months import Month, months_of
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.series_record import SeriesRecord
@@ -22,7 +22,8 @@ from candle_ingestor.partitions.formats.choosing import FORMATS
 from candle_ingestor.partitions.manifest import Digits
 from candle_ingestor.partitions.replacing import ExportResult, Overwriting
 from candle_ingestor.partitions.writer import PartitionWriter
-from candle_ingestor.settle.accounting import merged_reasons, unsettled
+from candle_ingestor.settle.accounting import merged_reasons, reasons_of, unsettled
+from candle_ingestor.settle.derived import derived_from, root_of
 from candle_ingestor.settle.digits import learnt_digits, own_digits
 from candle_ingestor.settle.outcome import TickerOutcome
 from candle_ingestor.settle.ticker import Ticker
@@ -115,11 +116,16 @@ class Exporter:
         self._ledger.update(exported)
 
     def _series_of(self, ticker: Ticker) -> tuple[Series, ...]:
+        """The series to export, each followed by what is derived from it."""
         asked = self._config.exchanges
         if asked is not None and set(asked) != set(ticker.basis.rules.exchanges):
             return self._own_series(ticker, asked)
         sources = ticker.sources if self._config.exchange_candles else ()
-        return (ticker.merged, *sources)
+        return tuple(
+            each
+            for root in (ticker.merged, *sources)
+            for each in (root, *derived_from(self._ledger, root))
+        )
 
     def _own_series(self, ticker: Ticker, exchanges: Iterable[str]) -> tuple[Series, ...]:
         """What is stored of these exchanges; what is merged goes before what has its name."""
@@ -145,11 +151,14 @@ class Exporter:
             return None
         fill = self._config.fill or writer.fixed_fill(series) or Fill.NONE
         target = self._target(name, fill)
-        sources = ticker.sources if series.is_merged else (series,)
+        sources = ticker.sources if series.is_merged else (root_of(self._ledger, series),)
         whole = self._whole_months((series, *sources))
-        reasons: Reasons = record.coverage.reasons
-        if series.is_merged:
+        closed_end_ms = series.timeframe.floor_ms(self._closed_end_ms)
+        reasons: Reasons
+        if series == ticker.merged:
             reasons = merged_reasons(self._ledger, ticker, whole - record.covered)
+        else:
+            reasons = reasons_of(self._ledger, series, whole - record.covered)
         open_minutes = unsettled(self._ledger, series, whole, self._closed_end_ms)
         digits = self._digits(ticker, writer, series, record, sources)
         months, others = self._months(record, target, everything)
@@ -168,9 +177,9 @@ class Exporter:
             months,
             read,
             # What closed by other rules than the present ones is for a later export.
-            record.covered & IntervalSet.of(0, self._closed_end_ms),
+            record.covered & IntervalSet.of(0, closed_end_ms),
             reasons,
-            self._closed_end_ms,
+            closed_end_ms,
             open_minutes,
             fill=fill,
             overwriting=Overwriting(
@@ -181,6 +190,7 @@ class Exporter:
             ),
             left_until_ms=record.pruned_until_ms or 0,
             span=self._config.span,
+            partial=EMPTY if record.derivation is None else record.derivation.partial,
         )
         self._on_months(left)
         undone = {**others, **result.undone}

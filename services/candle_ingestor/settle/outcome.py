@@ -73,6 +73,7 @@ class TickerOutcome:
     Attributes:
         errors: why it is not done; empty if it is.
         rule_changes: what differs from the rules that its past was merged by, in words.
+        derived_candles: how many candles of coarser timeframes came to be, changed or went.
         gaps: what is wanted of the merged series and not covered.
         is_exported: whether its CSV was brought in line.
     """
@@ -80,6 +81,7 @@ class TickerOutcome:
     symbol: str
     merged: MergeCounts = field(default_factory=MergeCounts)
     rule_changes: list[str] = field(default_factory=list)
+    derived_candles: int = 0
     gaps: list[Gap] = field(default_factory=list)
     wanted_candles: int = 0
     covered_candles: int = 0

@@ -1,13 +1,13 @@
-"""Settling: merge, state, account, export, for every command that changes a series."""
+"""Settling: merge, derive, state, account, export, for every command that changes a series."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, groupby
 
-from candle_ingestor.config import ExportConfig
+from candle_ingestor.config import DerivedConfig, ExportConfig
 from candle_ingestor.errors import CandleIngestorError
 from candle_ingestor.ledger.ledger import Ledger
 from candle_ingestor.model.gaps import GapReason
@@ -17,6 +17,20 @@ from candle_ingestor.model.series_record import SeriesRecord
 from candle_ingestor.operations.progress import NoProgress, Progress
 from candle_ingestor.settle.accounting import account_for
 from candle_ingestor.settle.basis import adopted
+from candle_ingestor.settle.derived import (
+    adopted_derivations,
+    derived_from,
+    require_not_derived,
+)
+from candle_ingestor.settle.deriving import (
+    DeriveTask,
+    derive,
+    derive_batches,
+    everything_derived,
+    sweep_stale_derived,
+    underived,
+    want_as_roots,
+)
 from candle_ingestor.settle.exporting import Exporter
 from candle_ingestor.settle.merging import (
     MergeTask,
@@ -58,6 +72,8 @@ class SettleRules:
 
     Attributes:
         merges_everything: whether all is merged again by the present rules (rules M9 and M10).
+        derived: which coarser timeframes are wanted.
+        derives_everything: whether all of these, and of those that there are, is made again.
         exports: how to export; None for not at all.
         exports_everything: whether every month is compared, whatever the backlog says.
         closed_end_ms: the end of the newest closed candle.
@@ -70,6 +86,8 @@ class SettleRules:
     exports: ExportConfig | None = None
     exports_everything: bool = False
     now_ms: int | None = None
+    derived: DerivedConfig = field(default_factory=DerivedConfig)
+    derives_everything: bool = False
 
 
 @dataclass
@@ -86,7 +104,11 @@ class Settling:
         """Makes each ticker's basis that of its merged series, together with the records given.
 
         `known` are records to be written at the same time.
+
+        Raises:
+            ConfigurationError: if a series is to be both derived and fetched or merged.
         """
+        require_not_derived(self._roots(with_exchanges=True), self.ledger)
         records = dict(known)
 
         def record_of(series: Series) -> SeriesRecord:
@@ -96,6 +118,9 @@ class Settling:
             records[ticker.merged], outcome.rule_changes = adopted(
                 record_of(ticker.merged), ticker.basis, record_of
             )
+        for root in self._roots(with_exchanges=self.rules.derived.of_exchanges):
+            derived = derived_from(self.ledger, root)
+            records |= adopted_derivations(root, self.rules.derived, record_of, derived)
         self.ledger.update(records)
         for ticker, outcome in self.outcomes.items():
             if outcome.rule_changes:
@@ -120,6 +145,62 @@ class Settling:
         for ticker, outcome in self.outcomes.items():
             with outcome.on_its_own():
                 sweep_stale(self.ledger, ticker, outcome.merged)
+
+    def derive(self) -> None:
+        """Puts together the coarser candles that are not there, or all of them.
+
+        The finest come first, since coarser ones are made from them.
+        """
+        owners: dict[Series, TickerOutcome] = {}
+        for ticker, outcome in self.outcomes.items():
+            for root in (ticker.merged, *ticker.sources):
+                for series in derived_from(self.ledger, root):
+                    owners.setdefault(series, outcome)
+        if not owners:
+            return
+        want_as_roots(self.ledger, owners)
+        for _, level in groupby(sorted(owners, key=_by_length), key=_by_length):
+            if not self._derive_level({series: owners[series] for series in level}):
+                return
+
+    def _derive_level(self, owners: Mapping[Series, TickerOutcome]) -> bool:
+        """Derives series of one timeframe; whether there was time for all."""
+        choose = everything_derived if self.rules.derives_everything else underived
+        tasks: list[DeriveTask] = []
+        for series, outcome in owners.items():
+            with outcome.on_its_own():
+                tasks += choose(self.ledger, series, self.rules.closed_end_ms)
+        if tasks:
+            candles = sum(task.candles for task in tasks)
+            name = f"Resampling to {tasks[0].series.timeframe}"
+            self.progress.begin(name, _expected("candles", candles))
+        for batch in derive_batches(tasks, self.ledger):
+            if self.is_urgent():
+                return False
+            self._derive_batch(batch, owners)
+            self.progress.advance("candles", sum(task.candles for task in batch))
+        for series, outcome in owners.items():
+            with outcome.on_its_own():
+                outcome.derived_candles += sweep_stale_derived(self.ledger, series)
+        return True
+
+    def _derive_batch(
+        self, batch: Sequence[DeriveTask], owners: Mapping[Series, TickerOutcome]
+    ) -> None:
+        try:
+            for series, changed in derive(self.ledger, batch).items():
+                owners[series].derived_candles += changed
+        except CandleIngestorError:
+            raise
+        except Exception:
+            log.exception("An unforeseen failure in resampling; each series is made by itself")
+            for task in batch:
+                with owners[task.series].on_its_own():
+                    owners[task.series].derived_candles += sum(derive(self.ledger, [task]).values())
+
+    def _roots(self, *, with_exchanges: bool) -> list[Series]:
+        sources = (s for each in self.outcomes for s in each.sources if with_exchanges)
+        return list(dict.fromkeys([*(each.merged for each in self.outcomes), *sources]))
 
     def write_state(self, wanted: Mapping[Ticker, Wanted]) -> None:
         """Writes the state of every ticker that was accounted for, in one request.
@@ -193,11 +274,19 @@ class Settling:
 
 
 def settle(settling: Settling, wanted: Mapping[Ticker, Wanted]) -> None:
-    """Brings all that follows from the stored candles in line: merges, account, state, export."""
+    """Brings all that follows from the stored candles in line.
+
+    Merges, coarser candles, account, state, export.
+    """
     settling.merge()
+    settling.derive()
     settling.account(wanted)
     settling.write_state(wanted)
     settling.export()
+
+
+def _by_length(series: Series) -> int:
+    return series.timeframe.minutes
 
 
 def _expected(name: str, amount: int) -> Mapping[str, int]:

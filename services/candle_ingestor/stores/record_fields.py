@@ -51,6 +51,12 @@ class Fields:
             return value
         raise self._unlike(name, "a whole number")
 
+    def number(self, name: str) -> float:
+        value = self.values.get(name)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return float(value)
+        raise self._unlike(name, "a number")
+
     def text(self, name: str) -> str:
         value = self.optional_text(name)
         if value is None:

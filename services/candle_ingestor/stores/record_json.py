@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from candle_ingestor.model.candle_counts import CandleCounts
+from candle_ingestor.model.derivation import Derivation
 from candle_ingestor.model.exports import Exports
 from candle_ingestor.model.gaps import GapReason
 from candle_ingestor.model.intervals import EMPTY, IntervalSet
@@ -30,13 +31,15 @@ from candle_ingestor.stores.gap_notes_json import gap_notes_fields, gap_notes_of
 from candle_ingestor.stores.record_fields import Fields, RecordError
 from candle_ingestor.stores.record_json_1 import record_of_format_1
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+_FORMAT_OF_THE_UNDERIVED = 2
+"""An earlier release may read what it knows, and not leave derived candles behind their source."""
 
 
 def encode_record(record: SeriesRecord) -> str:
     """The record as compact JSON; intervals are `[[start_ms, end_ms], ...]`, half-open, ascending.
 
-    Sources of a merged series are `[exchange, symbol, timeframe]`.
+    What a series is made from is named by `[exchange, symbol, timeframe]`.
     """
     return compact_json(record_fields(record))
 
@@ -76,7 +79,7 @@ def record_fields(record: SeriesRecord) -> dict[str, Any]:
     """The record as values that JSON knows."""
     coverage, listing = record.coverage, record.listing
     return {
-        "format_version": FORMAT_VERSION,
+        **_derivation_fields(record.derivation),
         "coverage": {
             "covered": coverage.covered.intervals,
             "provisional": coverage.provisional.intervals,
@@ -138,6 +141,7 @@ def _record(fields: Fields) -> SeriesRecord:
         catch_up_from_ms=fields.optional_number("catch_up_from_ms"),
         precision=_precision(fields.optional_within("precision")),
         merging=_merging(fields.optional_within("merging")),
+        derivation=_derivation(fields.optional_within("derivation")),
         exports=_exports(fields.within("exports")),
         wanted=_wanted(fields.optional_within("wanted")) if fields.has("wanted") else None,
         pruned_until_ms=fields.optional_number("pruned_until_ms"),
@@ -192,6 +196,20 @@ def _basis_fields(basis: MergeBasis) -> dict[str, Any]:
     return {
         "rules": basis.rules.to_json(),
         "sources": [_names(source) for source in basis.sources],
+    }
+
+
+def _derivation_fields(derivation: Derivation | None) -> dict[str, Any]:
+    if derivation is None:
+        return {"format_version": _FORMAT_OF_THE_UNDERIVED}
+    return {
+        "format_version": FORMAT_VERSION,
+        "derivation": {
+            "source": _names(derivation.source),
+            "min_coverage_pct": derivation.min_coverage_pct,
+            "partial": derivation.partial.intervals,
+            "stale": derivation.stale.intervals,
+        },
     }
 
 
@@ -252,16 +270,29 @@ def _basis(fields: Fields) -> MergeBasis:
         rules = MergeRules.from_json(fields.within("rules").values)
     except ValueError as error:
         raise fields.malformed("rules", str(error)) from error
-    sources = []
-    for value in fields.items("sources"):
-        if not isinstance(value, list) or list(map(type, value)) != [str, str, str]:
-            raise fields.malformed("sources", "it must hold [exchange, symbol, timeframe] only")
-        exchange, symbol, timeframe = value
-        try:
-            sources.append(Series(exchange, Symbol.parse(symbol), Timeframe.parse(timeframe)))
-        except ValueError as error:
-            raise fields.malformed("sources", str(error)) from error
-    return MergeBasis(rules, tuple(sources))
+    sources = tuple(_named_series(value, fields, "sources") for value in fields.items("sources"))
+    return MergeBasis(rules, sources)
+
+
+def _derivation(fields: Fields | None) -> Derivation | None:
+    if fields is None:
+        return None
+    source = _named_series(fields.items("source"), fields, "source")
+    partial, stale = fields.intervals("partial"), fields.intervals("stale")
+    try:
+        return Derivation(source, fields.number("min_coverage_pct"), partial, stale)
+    except ValueError as error:
+        raise fields.malformed("min_coverage_pct", str(error)) from error
+
+
+def _named_series(value: object, fields: Fields, name: str) -> Series:
+    if not isinstance(value, list) or list(map(type, value)) != [str, str, str]:
+        raise fields.malformed(name, "it must hold [exchange, symbol, timeframe] only")
+    exchange, symbol, timeframe = value
+    try:
+        return Series(exchange, Symbol.parse(symbol), Timeframe.parse(timeframe))
+    except ValueError as error:
+        raise fields.malformed(name, str(error)) from error
 
 
 def _require_disjoint(made: list[IntervalSet], fields: Fields) -> None:

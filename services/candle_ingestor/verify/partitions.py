@@ -154,9 +154,8 @@ class _Folder:
         if until_ms is None:
             until_ms = min(month.interval.end_ms, self.closed_end_ms)
         # A candle that is longer than what is left of the month belongs to it all the same.
-        covered = self.ledger.record(self.series).covered & IntervalSet.of(
-            0, self.series.timeframe.ceil_ms(until_ms)
-        )
+        until_ms = self.series.timeframe.ceil_ms(until_ms)
+        covered = self.ledger.record(self.series).covered & IntervalSet.of(0, until_ms)
         facts = facts_of([month], self.series, covered, {}, until_ms, EMPTY)[month]
         maker = MonthMaker(
             self.layout,

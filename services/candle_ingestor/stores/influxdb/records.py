@@ -102,6 +102,7 @@ def without_expired(record: SeriesRecord, horizon_ms: int) -> SeriesRecord:
         record,
         coverage=replace(record.coverage.within(kept), reasons=record.coverage.reasons),
         merging=None if record.merging is None else record.merging.within(kept),
+        derivation=None if record.derivation is None else record.derivation.within(kept),
         exports=record.exports.without_before(horizon_ms),
         counts=counts,
         gap_notes=record.gap_notes.within(kept),

@@ -1,0 +1,1 @@
+"""Coarser candles made of finer ones. Pure, no I/O, no clock."""

@@ -1,15 +1,14 @@
-"""The report on the screen, in 80 columns: what is there, what lacks, and what to do."""
+"""The report on the screen: what is there, what lacks, and what to do."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from candle_ingestor.archives.publications import Publication
+from candle_ingestor.commands.fitting_table import Column, Kind, print_fitting
 from candle_ingestor.commands.saying import say, say_to_copy
 from candle_ingestor.completeness.figures import Figures, share_pct
 from candle_ingestor.completeness.next_steps import NextStep
@@ -19,6 +18,13 @@ from candle_ingestor.model.series import Series
 from candle_ingestor.model.texts import counted, some_of
 from candle_ingestor.model.times import iso_text, minute_text
 
+COLUMNS = (
+    Column("wanted", 3),
+    Column("candles", 4),
+    Column("no trade", 5),
+    Column("complete", 1),
+    Column("missing", 2, Kind.WORDS),
+)
 _MOST_ROWS = 20
 _MOST_MONTHS = 24
 _MOST_LISTED = 10
@@ -56,25 +62,24 @@ def complete_words(figures: Figures) -> str:
 def _print_totals(what: str, totals: Sequence[Total], console: Console, has_length: bool) -> None:
     if not totals:
         return
-    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
-    table.add_column(what, no_wrap=True)
-    for name in ("wanted", "candles", "no trade", "complete"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("missing", overflow="fold")
+    columns = (Column(what, 0, Kind.TEXT), *COLUMNS)
     shown = totals[:_MOST_ROWS] if what != "month" else totals
+    rows: list[list[str | Text]] = []
     for total in shown:
         name = total.name or "none"
         figures = total.figures
-        table.add_row(
-            Text(f"{name} {total.timeframe}" if has_length else name),
-            f"{figures.wanted:,}",
-            f"{figures.candles:,}",
-            f"{figures.no_trade:,}",
-            complete_words(figures),
-            _missing_words(figures),
+        rows.append(
+            [
+                Text(f"{name} {total.timeframe}" if has_length else name),
+                f"{figures.wanted:,}",
+                f"{figures.candles:,}",
+                f"{figures.no_trade:,}",
+                complete_words(figures),
+                Text(_missing_words(figures)),
+            ]
         )
     console.print()
-    console.print(table)
+    print_fitting(columns, rows, console)
     _say_more(len(totals) - len(shown), what, console)
 
 

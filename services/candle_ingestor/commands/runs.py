@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from candle_ingestor.commands.fitting_table import Column, Kind, print_fitting
 from candle_ingestor.commands.reading import (
     nothing_stored,
     print_json,
@@ -29,6 +30,16 @@ _FIRST_LOOK = 1_000
 _MORE_A_LOOK = 10
 _SHOWN_OF_ID = 8
 _LONGEST_ERROR = 200
+COLUMNS = (
+    Column("run", 0, Kind.TEXT),
+    Column("command", 3, Kind.TEXT),
+    Column("started", 2, Kind.TEXT),
+    Column("status", 1, Kind.TEXT),
+    Column("seconds", 7),
+    Column("complete", 5),
+    Column("candles", 6),
+    Column("gaps left", 4),
+)
 _COLOURS = {
     "ok": "green",
     "running": "cyan",
@@ -89,23 +100,21 @@ def _named(word: str, known: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
 
 
 def _print_all(found: Sequence[Mapping[str, Any]], console: Console) -> None:
-    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
-    for name in ("run", "command", "started", "status"):
-        table.add_column(name, no_wrap=True)
-    for name in ("seconds", "complete", "candles", "gaps left"):
-        table.add_column(name, justify="right", no_wrap=True)
+    rows: list[list[str | Text]] = []
     for run in found:
         figures = figures_of(run)
         status = figures["status"]
-        table.add_row(
-            figures["run_id"][:_SHOWN_OF_ID],
-            figures["command"],
-            figures["started"],
-            Text(status, style=_COLOURS.get(status, "")),
-            "" if figures["seconds"] is None else f"{figures['seconds']:,.1f}",
-            *_counts(figures),
+        rows.append(
+            [
+                figures["run_id"][:_SHOWN_OF_ID],
+                figures["command"],
+                figures["started"],
+                Text(status, style=_COLOURS.get(status, "")),
+                "" if figures["seconds"] is None else f"{figures['seconds']:,.1f}",
+                *_counts(figures),
+            ]
         )
-    console.print(table)
+    print_fitting(COLUMNS, rows, console)
     for run in found:
         if run.get("error"):
             said = shortened(str(run["error"]), _LONGEST_ERROR)

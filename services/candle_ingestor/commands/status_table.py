@@ -1,15 +1,14 @@
-"""The status on the screen, in 80 columns."""
+"""The status on the screen."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from candle_ingestor.commands.fitting_table import Column, Kind, print_fitting
 from candle_ingestor.commands.saying import say
 from candle_ingestor.completeness.figures import share_pct
 from candle_ingestor.completeness.runs import INGEST, command_of
@@ -19,7 +18,16 @@ from candle_ingestor.model.series import Series
 from candle_ingestor.model.texts import counted
 from candle_ingestor.model.times import iso_text, minutes_words
 
-_COLUMNS = ("first", "last", "behind", "complete", "candles", "no trade", "months")
+COLUMNS = (
+    Column("series", 0, Kind.TEXT),
+    Column("first", 5),
+    Column("last", 3),
+    Column("behind", 2),
+    Column("complete", 1),
+    Column("candles", 4),
+    Column("no trade", 6),
+    Column("months", 7),
+)
 _MOST_LACKING = 20
 _COLOURS = {"ok": "green", "failed": "red", "running": "cyan"}
 
@@ -31,7 +39,7 @@ def print_statuses(
     now_ms: int,
 ) -> None:
     """Prints a row a series, below it what is missing of it, and how the newest run went."""
-    console.print(_table(statuses))
+    print_fitting(COLUMNS, _rows(statuses), console)
     _say_gaps(statuses, console)
     _say_sizes(statuses, console)
     newest = next((run for run in runs if command_of(run) == INGEST), None)
@@ -41,28 +49,27 @@ def print_statuses(
         say(console, "The command gaps tells where they are, and what to do.")
 
 
-def _table(statuses: Sequence[SeriesStatus]) -> Table:
-    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=0)
-    table.add_column("series", overflow="fold")
-    for name in _COLUMNS:
-        table.add_column(name, justify="right", no_wrap=True)
+def _rows(statuses: Sequence[SeriesStatus]) -> list[list[str | Text]]:
+    rows: list[list[str | Text]] = []
     head = statuses[0].series
     for status in statuses:
         series = status.series
         if series.is_merged or series.timeframe != head.timeframe:
             head = series
         behind = status.minutes_behind
-        table.add_row(
-            _short_name(series, head),
-            _day(status.first_ms),
-            _day(status.last_ms),
-            "" if behind is None else minutes_words(behind),
-            _complete(status),
-            f"{status.candles:,}",
-            f"{status.no_trade:,}",
-            f"{status.months_complete}/{status.months_wanted}",
+        rows.append(
+            [
+                _short_name(series, head),
+                _day(status.first_ms),
+                _day(status.last_ms),
+                "" if behind is None else minutes_words(behind),
+                _complete(status),
+                f"{status.candles:,}",
+                f"{status.no_trade:,}",
+                f"{status.months_complete}/{status.months_wanted}",
+            ]
         )
-    return table
+    return rows
 
 
 def _short_name(series: Series, head: Series) -> Text:

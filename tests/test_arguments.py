@@ -135,7 +135,7 @@ def test_what_a_file_cannot_say_is_refused_with_its_name(
         ("--max_run_seconds=-1", "give a number from 0"),
         ("--fail_fast=perhaps", "give true or false"),
         ("--high_low=middle", "give weighted or extremes"),
-        ("--candle_granularity_minutes=1w", "give a length such as 1, 60, 1m, 4h or 1d"),
+        ("--candle_granularity_minutes=2w", "give a length such as 1, 60, 1m, 4h or 1d"),
         ("--candle_granularity_minutes=0", "give a length such as 1, 60, 1m, 4h or 1d"),
     ],
 )

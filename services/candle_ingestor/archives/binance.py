@@ -14,7 +14,7 @@ from candle_ingestor.model.intervals import Interval
 from candle_ingestor.model.months import Month
 from candle_ingestor.model.series import Series
 from candle_ingestor.model.symbol import Symbol, SymbolError
-from candle_ingestor.model.timeframe import DAY_MS, Timeframe
+from candle_ingestor.model.timeframe import DAY_MS, MINUTES_PER_DAY, Timeframe
 
 EXCHANGE = "binance"
 
@@ -44,6 +44,8 @@ def described(name: str, holders: Iterable[str]) -> Described | None:
         timeframe = Timeframe.parse(match[2].lower())
     except ValueError as error:
         raise NotACandleFileError(f"candles of {match[2]} are not of 1m to 1d") from error
+    if timeframe.minutes > MINUTES_PER_DAY:
+        raise NotACandleFileError(f"candles of {match[2]} are not of 1m to 1d")
     try:
         symbol = Symbol.parse(match[1])
     except SymbolError as error:
